@@ -1,0 +1,49 @@
+# Two commands do all the set-up on a machine that has Python, pip and make: `make run` and `make test`.
+.DEFAULT_GOAL := help
+.PHONY: help run test check deploy format lock
+PYTHON ?= python3
+BIN := .venv/bin
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export DO_NOT_TRACK ?= 1
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+run: .venv/installed ## retrain the four variants now and write the report (ARGS="--variants lstm,gru" adds options)
+	@$(BIN)/retrain run $(ARGS)
+
+test: .venv/installed-dev ## all tests, the quick ones first (ARGS="-k padding" adds options)
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/installed-dev ## lint, formatting, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+deploy: .venv/installed ## create the work pool and the deployments on the server in PREFECT_API_URL
+	@test -n "$$PREFECT_API_URL" || { echo "make deploy: PREFECT_API_URL must name the Prefect server, for example http://127.0.0.1:4200/api. It is not set." >&2; exit 2; }
+	@$(BIN)/prefect work-pool create retraining --type process --overwrite
+	@$(BIN)/prefect --no-prompt deploy --all
+
+format: .venv/installed-dev ## reformat the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: .venv/installed-dev ## resolve the dependencies again, with hashes and without index addresses
+	@$(BIN)/uv pip compile pyproject.toml $(LOCK_OPTIONS) --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml $(LOCK_OPTIONS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+
+# pip's own resolver takes a newer sqlalchemy through prefect's extra and then refuses the hashes;
+# the lock is complete, so pip only installs it, and `pip check` says whether it fits together.
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("make: PYTHON must be Python 3.11, 3.12 or 3.13. Received: PYTHON=$(PYTHON), which is %d.%d." % v)'
+	@echo "Setting up .venv (about a minute the first time) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check --disable-pip-version-check
+	@touch $@ $(STAMPS)
+
+.venv/installed-dev: LOCK := requirements-dev.lock

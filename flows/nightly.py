@@ -1,0 +1,178 @@
+"""The nightly flow: get the reviews, split, pad, train every variant side by side, report."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import prefect.runtime.flow_run
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture, as_completed
+from prefect.states import Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.capacity import count_jobs
+from flows.checks import check_parameters, choose_store
+from storage.records import Dataset, FailedTraining, Run, TrainingResult, training_name
+from storage.runs import run_folder
+from storage.store import Store
+from tasks.download import SourceUnreachableError, download_reviews
+from tasks.pad import pad_reviews
+from tasks.report import write_report
+from tasks.sample import make_sample
+from tasks.sources import resolve_source
+from tasks.split import split_reviews
+from tasks.split_child import SplitParameters
+from tasks.supervisor import supervise_children
+from tasks.train import TrainingParameters, train_variant
+from tasks.variants import VARIANTS, Variant
+
+LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "scikit-learn", "matplotlib")
+
+
+@flow(name="nightly-retraining", flow_run_name="{source}", task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]  # Prefect infers Never
+def nightly_retraining(
+    source: str = "imdb",
+    sha256: str | None = None,
+    variants: tuple[str, ...] = tuple(variant.name for variant in VARIANTS),
+    seeds: tuple[int, ...] = (42,),
+    epochs: int = 100,
+    batch_size: int = 64,
+    patience: int = 3,
+    learning_rate: float = 1e-4,
+    num_words: int = 500,
+    maxlen: int = 100,
+    embedding_dim: int = 16,
+    validation_fraction: float = 0.2,
+    split_seed: int = 42,
+    jobs: int | None = None,
+    timeout_seconds: float = 3600,
+    sample_reviews: int = 50_000,
+    store: str | None = None,
+) -> Run | State[Run]:
+    """Retrain the variants and write one report.
+
+    Args:
+        source: "imdb", "sample", a file, an http(s) address, or "auto": imdb, or the sample where it cannot be reached.
+        sha256: What the archive must hash to; needed with an address of one's own.
+        variants: Names of the models to train.
+        seeds: One training of each variant for each seed.
+        epochs: At most this many for each training.
+        batch_size: Reviews per step.
+        patience: Epochs without a lower validation loss before a training stops.
+        learning_rate: Of RMSprop.
+        num_words: Size of the vocabulary.
+        maxlen: Tokens of each review that are used, its last ones.
+        embedding_dim: Size of a word's vector.
+        validation_fraction: Share of the training reviews kept for validation.
+        split_seed: Of the draw of the validation reviews.
+        jobs: Trainings at once; by default as many as CPUs and memory allow.
+        timeout_seconds: After which one training is ended.
+        sample_reviews: Size of the sample corpus.
+        store: The folder for everything; by default RETRAIN_STORE or "output".
+
+    Returns:
+        The run's record; in a Failed state when a training failed.
+    """
+    parameters = dict(prefect.runtime.flow_run.parameters)
+    check_parameters(parameters)
+    started = time.time()
+    opened = Store(choose_store(store))
+    run_id = name_run()
+    with supervise_children():
+        archive, notice = get_archive(source, sha256, sample_reviews, opened)
+        split_parameters = SplitParameters(num_words, validation_fraction, split_seed)
+        split = split_reviews.submit(archive, split_parameters, opened).result()
+        padded = pad_reviews.submit(split, maxlen, opened).result()
+        shared = TrainingParameters(num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate)
+        options = {"parameters": shared, "store": opened, "run_folder": run_folder(run_id)}
+        planned = plan_trainings(variants, seeds)
+        at_once = min(jobs or count_jobs(), len(planned))
+        results = list(train_all(planned, at_once, padded=padded, timeout_seconds=timeout_seconds, **options))
+    order = {training_name(variant.name, seed): place for place, (variant, seed) in enumerate(planned)}
+    results.sort(key=lambda result: order[result.name])
+    run = Run(
+        run_id=run_id,
+        started=datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=time.time() - started,
+        source=archive.source,
+        is_sample=archive.step == "sample",
+        notice=notice,
+        parameters={**parameters, "jobs": at_once, "store": opened.locate("")},
+        versions=list_versions(results),
+        datasets={"archive": archive, "split": split, "pad": padded},
+        trainings=tuple(result for result in results if isinstance(result, TrainingResult)),
+        failures=tuple(result for result in results if isinstance(result, FailedTraining)),
+    )
+    run = write_report(run, opened)
+    if run.failures:
+        names = ", ".join(failure.name for failure in run.failures)
+        return Failed(
+            message=f"{names} failed; the report says so: {opened.locate(f'reports/{run_id}.html')}", data=run
+        )
+    return run
+
+
+def name_run() -> str:
+    """Return the run's id: its scheduled UTC time, so that names sort by it, and the start of Prefect's own id.
+
+    A flow run that Prefect retries keeps both.
+    """
+    scheduled = prefect.runtime.flow_run.scheduled_start_time
+    return f"{scheduled.astimezone(UTC):%Y%m%dT%H%M%SZ}-{str(prefect.runtime.flow_run.id)[:6]}"
+
+
+def get_archive(source: str, sha256: str | None, sample_reviews: int, store: Store) -> tuple[Dataset, str | None]:
+    """Return the archive, and what a reader must know of it where it is made up."""
+    if source == "sample":
+        notice = "Made-up reviews: this run trained on the sample corpus."
+    else:
+        try:
+            resolved = resolve_source("imdb" if source == "auto" else source, sha256)
+            return download_reviews.submit(resolved, store).result(), None
+        except SourceUnreachableError as error:
+            if source != "auto":
+                raise
+            notice = f"Made-up reviews: this run trained on the sample corpus, because {error}"
+            get_run_logger().warning(notice)
+    return make_sample.submit(sample_reviews, store).result(), notice
+
+
+def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...]) -> list[tuple[Variant, int]]:
+    """Return the trainings, as the variants are declared."""
+    return [(variant, seed) for variant in VARIANTS if variant.name in variants for seed in seeds]
+
+
+def train_all(
+    planned: list[tuple[Variant, int]], at_once: int, **options: Any
+) -> Iterator[TrainingResult | FailedTraining]:
+    """Run all trainings, `at_once` at a time and the longest first; yield each as it ends, failed ones too."""
+    names = [training_name(variant.name, seed) for variant, seed in planned]
+    get_run_logger().info("training %s, %d at once", ", ".join(names), at_once, extra={"planned": names})
+    waiting = sorted(planned, key=lambda training: training[0].relative_cost, reverse=True)
+    running: dict[PrefectFuture[TrainingResult], tuple[Variant, int]] = {}
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            variant, seed = waiting.pop(0)
+            running[train_variant.submit(variant=variant, seed=seed, **options)] = (variant, seed)
+        future = next(iter(as_completed(list(running))))
+        variant, seed = running.pop(future)
+        outcome = future.result(raise_on_failure=False)
+        if isinstance(outcome, TrainingResult):
+            yield outcome
+        else:
+            yield FailedTraining(variant.name, seed, str(outcome) or type(outcome).__name__)
+
+
+def list_versions(results: list[TrainingResult | FailedTraining]) -> dict[str, str]:
+    """Return the versions of Python and the libraries; TensorFlow's as the children that imported it report it."""
+    versions = {"python": platform.python_version()} | {library: version(library) for library in LIBRARIES}
+    for result in results:
+        if isinstance(result, TrainingResult):
+            versions |= result.versions
+    return versions

@@ -1,0 +1,1 @@
+"""From results to one HTML page: records in, rows and HTML out."""

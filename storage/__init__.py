@@ -1,0 +1,1 @@
+"""Where every byte lives: the archive, Parquet datasets, models, runs and reports."""

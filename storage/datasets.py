@@ -1,0 +1,67 @@
+"""Content-addressed datasets: the Parquet files are the cache, and what has no manifest does not exist."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from storage.records import Dataset, StoredFile
+from storage.store import DamagedFileError, Store, hash_inputs
+
+
+def dataset_folder(step: str, inputs: dict[str, Any]) -> str:
+    return f"datasets/{step}-{hash_inputs(inputs)}"
+
+
+def find_dataset(store: Store, step: str, inputs: dict[str, Any]) -> tuple[Dataset | None, list[str]]:
+    """Look a dataset up by what goes into it, and verify every file of it.
+
+    Returns:
+        The dataset, or None when it was never built or is damaged; and one sentence for each thing that was moved
+        to quarantine.
+    """
+    manifest = f"{dataset_folder(step, inputs)}/manifest.json"
+    if not store.exists(manifest):
+        return None, []
+    try:
+        dataset = read_dataset(store, manifest)
+    except DamagedFileError as error:
+        return None, [f"{error} Moved to {store.quarantine(manifest)}; building it again."]
+    damage = []
+    for file in dataset.files.values():
+        try:
+            store.verify(file)
+        except DamagedFileError as error:
+            damage.append(f"{error} Moved to {store.quarantine(file.path)}; building it again.")
+    if damage:
+        store.quarantine(manifest)
+        return None, damage
+    return dataset, []
+
+
+def read_dataset(store: Store, manifest: str) -> Dataset:
+    """Return the record that a manifest holds; the files themselves are not read.
+
+    Raises:
+        DamagedFileError: The manifest was changed after it was written.
+    """
+    return read_dataset_record(store.read_manifest(manifest))
+
+
+def read_dataset_record(content: dict[str, Any]) -> Dataset:
+    """Return the record that a dataset's manifest holds."""
+    files = {part: StoredFile(**file) for part, file in content["files"].items()}
+    return Dataset(**{**content, "files": files})
+
+
+def publish_dataset(
+    store: Store, step: str, inputs: dict[str, Any], files: dict[str, StoredFile], source: str
+) -> Dataset:
+    """Make a dataset exist: write its manifest, when all its files are there.
+
+    File names hold their content's hash, so two runs that build the same dataset at once never tear each other's
+    files, whichever manifest comes last.
+    """
+    dataset = Dataset(step, hash_inputs(inputs), inputs, files, source)
+    store.write_manifest(f"{dataset_folder(step, inputs)}/manifest.json", asdict(dataset))
+    return dataset

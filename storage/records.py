@@ -1,0 +1,152 @@
+"""The small records that steps hand each other and that manifests hold: addresses, hashes and counts, never arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of the store.
+
+    Attributes:
+        path: Relative to the store's root, with forward slashes.
+        sha256: Of the whole file, 64 hexadecimal digits.
+        bytes: Size of the file.
+        rows: Rows of a Parquet file, None for other files.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What one step of the data preparation published, under a key made from what went in.
+
+    Attributes:
+        step: "download", "sample", "split" or "pad".
+        key: 16 hexadecimal digits of the hash of `inputs`.
+        inputs: Everything that determines the content, the step's own version among it.
+        files: By part: "archive" and "word_index", or "train", "validation" and "test".
+        source: Where the reviews came from, for people to read.
+    """
+
+    step: str
+    key: str
+    inputs: dict[str, Any]
+    files: dict[str, StoredFile]
+    source: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Loss (mean binary cross-entropy in nats) and accuracy (0 to 1) of one model on one part of the data.
+
+    Attributes:
+        loss_margin: Half-width of the 95% interval of the loss over reviews; None where it was not measured per review.
+        count: Number of reviews.
+    """
+
+    loss: float
+    accuracy: float
+    loss_margin: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """One finished training: what `training.json` holds.
+
+    Attributes:
+        variant: Name of the variant.
+        layers: The variant's recurrent layers, written out.
+        seed: Of the initial weights, the batch order and the dropout masks.
+        parameters: Hyperparameters that every training of the run shares.
+        versions: Of Python and of the libraries that computed it.
+        dataset: Key of the padded dataset.
+        epochs: Epochs run.
+        best_epoch: The epoch, from 1, whose weights were saved: the lowest val_loss.
+        stopped_early: Whether early stopping ended the training.
+        train: Keras's own running figures of the best epoch, measured while it trained, dropout on.
+        validation: Of the saved model.
+        test: Of the saved model.
+        parameter_count: Trainable weights of the model.
+        weights_sha256: Of all its weights, so that two trainings can be told to be the same bit for bit.
+        seconds: Wall time by phase: "start" (process, imports, data), "fit", "evaluate", "total".
+        files: By name: "model.keras", "history.parquet", "predictions-validation.parquet", "predictions-test.parquet".
+    """
+
+    variant: str
+    layers: str
+    seed: int
+    parameters: dict[str, Any]
+    versions: dict[str, str]
+    dataset: str
+    epochs: int
+    best_epoch: int
+    stopped_early: bool
+    train: Scores
+    validation: Scores
+    test: Scores
+    parameter_count: int
+    weights_sha256: str
+    seconds: dict[str, float]
+    files: dict[str, StoredFile] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return training_name(self.variant, self.seed)
+
+
+@dataclass(frozen=True)
+class FailedTraining:
+    """A training that ended without a model, and the last line of its error."""
+
+    variant: str
+    seed: int
+    error: str
+
+    @property
+    def name(self) -> str:
+        return training_name(self.variant, self.seed)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One night: what the report is rendered from, and what `run.json` holds.
+
+    Attributes:
+        run_id: `YYYYMMDDTHHMMSSZ-xxxxxx`, so that names sort by time.
+        started: UTC, ISO 8601, to the second.
+        seconds: Wall time from the flow's start until the report was begun.
+        source: Where the reviews came from.
+        is_sample: Whether they are the built-in sample corpus.
+        notice: What a reader has to know before anything else, or None.
+        parameters: The flow's parameters.
+        versions: Of Python and the libraries.
+        datasets: By step.
+        trainings: The finished ones.
+        failures: The ones that failed.
+    """
+
+    run_id: str
+    started: str
+    seconds: float
+    source: str
+    is_sample: bool
+    notice: str | None
+    parameters: dict[str, Any]
+    versions: dict[str, str]
+    datasets: dict[str, Dataset]
+    trainings: tuple[TrainingResult, ...]
+    failures: tuple[FailedTraining, ...]
+    report: StoredFile | None = None
+
+
+def training_name(variant: str, seed: int) -> str:
+    """Return the name of one training, as folders, logs and the report show it: `lstm-seed42`."""
+    return f"{variant}-seed{seed}"

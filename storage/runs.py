@@ -1,0 +1,107 @@
+"""Runs and the whole store: publish a run, read it back, and find out what is damaged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from storage.datasets import read_dataset, read_dataset_record
+from storage.records import FailedTraining, Run, Scores, StoredFile, TrainingResult
+from storage.store import DamagedFileError, Store
+
+
+def run_folder(run_id: str) -> str:
+    return f"runs/{run_id}"
+
+
+def report_path(run_id: str) -> str:
+    return f"reports/{run_id}.html"
+
+
+def publish_run(store: Store, run: Run) -> StoredFile:
+    """Write `run.json`, after everything that it names; before that the run does not exist."""
+    return store.write_manifest(f"{run_folder(run.run_id)}/run.json", asdict(run))
+
+
+def read_run(store: Store, run_id: str) -> Run:
+    """Return the record of a run.
+
+    Raises:
+        FileNotFoundError: There is no such run.
+        DamagedFileError: Its `run.json` was changed.
+    """
+    content = store.read_manifest(f"{run_folder(run_id)}/run.json")
+    return Run(
+        **{
+            **content,
+            "datasets": {step: read_dataset_record(dataset) for step, dataset in content["datasets"].items()},
+            "trainings": tuple(read_training_record(training) for training in content["trainings"]),
+            "failures": tuple(FailedTraining(**failure) for failure in content["failures"]),
+            "report": StoredFile(**content["report"]) if content["report"] else None,
+        }
+    )
+
+
+def read_training_record(content: dict[str, Any]) -> TrainingResult:
+    """Return the record that `training.json` holds."""
+    scores = {part: Scores(**content[part]) for part in ("train", "validation", "test")}
+    files = {name: StoredFile(**file) for name, file in content["files"].items()}
+    return TrainingResult(**{**content, **scores, "files": files})
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a look at every byte of the store found.
+
+    Attributes:
+        sound: Number of files whose SHA-256 is the recorded one.
+        damaged: One sentence for each file that is damaged or missing.
+        unfinished: Paths that no manifest names: left by a run that was interrupted, or still being written.
+        quarantined: Paths of damaged files that were put aside earlier.
+    """
+
+    sound: int
+    damaged: tuple[str, ...]
+    unfinished: tuple[str, ...]
+    quarantined: tuple[str, ...]
+
+
+def verify_store(store: Store) -> Verification:
+    """Hash every file that a manifest names, and list the files that none names."""
+    paths = store.list_files("")
+    named: dict[str, StoredFile] = {}
+    manifests, damaged = set(), []
+    for path in paths:
+        if not re.fullmatch(r"(datasets|runs)/.*\.json", path):
+            continue
+        try:
+            named.update((file.path, file) for file in _named_files(store, path))
+            manifests.add(path)
+        except (DamagedFileError, KeyError, TypeError) as error:
+            damaged.append(
+                str(error) if isinstance(error, DamagedFileError) else f"{path} must be a manifest: {error}."
+            )
+            manifests.add(path)
+    sound = len(manifests) - len(damaged)
+    for file in named.values():
+        try:
+            store.verify(file)
+            sound += 1
+        except DamagedFileError as error:
+            damaged.append(str(error))
+    rest = [path for path in paths if path not in named and path not in manifests]
+    quarantined = tuple(path for path in rest if path.startswith("quarantine/"))
+    return Verification(sound, tuple(damaged), tuple(path for path in rest if path not in quarantined), quarantined)
+
+
+def _named_files(store: Store, manifest: str) -> Iterator[StoredFile]:
+    if manifest.startswith("datasets/"):
+        yield from read_dataset(store, manifest).files.values()
+        return
+    content = store.read_manifest(manifest)
+    for training in content.get("trainings", [content] if "files" in content else []):
+        yield from read_training_record(training).files.values()
+    if content.get("report"):
+        yield StoredFile(**content["report"])

@@ -1,0 +1,246 @@
+"""One root folder under which everything is kept, written atomically and verified on read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import posixpath
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from storage.records import StoredFile
+
+CHUNK_BYTES = 1 << 20
+TEMPORARY_SUFFIX = ".part"
+
+
+class DamagedFileError(ValueError):
+    """A stored file is not what its manifest says."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder, named by its path or as a `file:` URI. Paths inside it are relative, with forward slashes."""
+
+    uri: str
+
+    @cached_property
+    def _location(self) -> tuple[fs.FileSystem, str]:
+        scheme = urlsplit(self.uri).scheme if "://" in self.uri else ""
+        if scheme not in ("", "file") or not self.uri.strip():
+            raise ValueError(f"`store` must be a folder or a file: URI. Received: store={self.uri!r}.")
+        address = self.uri if scheme else str(Path(self.uri).expanduser().absolute())
+        filesystem, root = fs.FileSystem.from_uri(address)
+        return filesystem, root.rstrip("/")
+
+    @property
+    def _filesystem(self) -> fs.FileSystem:
+        return self._location[0]
+
+    def locate(self, path: str) -> str:
+        """Return the full path of a stored file, for messages and for libraries that open files themselves."""
+        if path.startswith("/") or ".." in path.split("/"):
+            raise ValueError(f"A stored file's path must stay inside the store. Received: {path!r}.")
+        return posixpath.join(self._location[1], path) if path else self._location[1]
+
+    def check_writable(self) -> None:
+        """Write and remove a small file, so that a store nobody can write to is found out before the work begins.
+
+        Raises:
+            ValueError: The store cannot be written.
+        """
+        probe = f".writable-{uuid.uuid4().hex}"
+        try:
+            self._filesystem.create_dir(self.locate(""), recursive=True)
+            with self._filesystem.open_output_stream(self.locate(probe)):
+                pass
+            self._filesystem.delete_file(self.locate(probe))
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(
+                f"`store` must be a folder that can be written. Received: store={self.uri!r} ({reason})."
+            ) from error
+
+    def exists(self, path: str) -> bool:
+        found: bool = self._filesystem.get_file_info(self.locate(path)).type == fs.FileType.File
+        return found
+
+    def list_files(self, folder: str) -> list[str]:
+        """Return the paths of all files below `folder`, sorted; none when there is no such folder."""
+        selector = fs.FileSelector(self.locate(folder), recursive=True, allow_not_found=True)
+        start = len(self.locate("")) + 1
+        return sorted(
+            info.path[start:] for info in self._filesystem.get_file_info(selector) if info.type == fs.FileType.File
+        )
+
+    def read_bytes(self, path: str) -> bytes:
+        with self._filesystem.open_input_stream(self.locate(path)) as stream:
+            content: bytes = stream.read()
+        return content
+
+    def write_bytes(self, path: str, content: bytes, rows: int | None = None) -> StoredFile:
+        """Publish `content` at `path`: whole or not at all, and on the disk before its name appears."""
+        with self._publishing(path) as write:
+            write(content)
+        return StoredFile(path, hashlib.sha256(content).hexdigest(), len(content), rows)
+
+    def write_chunks(self, path: str, chunks: Iterable[bytes], sha256: str) -> StoredFile:
+        """Publish a file too large to hold, if its bytes have the hash that is expected.
+
+        Raises:
+            DamagedFileError: They have not, and nothing was published.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self._publishing(path) as write:
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                write(chunk)
+            if digest.hexdigest() != sha256:
+                raise DamagedFileError(f"{path} must have SHA-256 {sha256}. Received: {digest.hexdigest()}.")
+        return StoredFile(path, sha256, size)
+
+    @contextmanager
+    def _publishing(self, path: str) -> Iterator[Any]:
+        folder, name = posixpath.split(self.locate(path))
+        temporary = posixpath.join(folder, f".{name}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
+        self._filesystem.create_dir(folder, recursive=True)
+        try:
+            with self._filesystem.open_output_stream(temporary) as stream:
+                yield stream.write
+            _flush_to_disk(temporary)
+            self._filesystem.move(temporary, self.locate(path))
+            _flush_to_disk(folder)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                self._filesystem.delete_file(temporary)
+            raise
+
+    def read_verified(self, file: StoredFile) -> bytes:
+        """Return the bytes of a stored file.
+
+        Raises:
+            DamagedFileError: The file is missing, or its SHA-256 is not the recorded one.
+        """
+        try:
+            content = self.read_bytes(file.path)
+        except FileNotFoundError:
+            raise self._missing(file) from None
+        self._compare(file, hashlib.sha256(content).hexdigest(), len(content))
+        return content
+
+    def verify(self, file: StoredFile) -> None:
+        """Check a stored file's SHA-256 without holding the file in memory.
+
+        Raises:
+            DamagedFileError: The file is missing, or its SHA-256 is not the recorded one.
+        """
+        digest, size = hashlib.sha256(), 0
+        try:
+            with self._filesystem.open_input_stream(self.locate(file.path)) as stream:
+                while chunk := stream.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                    size += len(chunk)
+        except FileNotFoundError:
+            raise self._missing(file) from None
+        self._compare(file, digest.hexdigest(), size)
+
+    def _missing(self, file: StoredFile) -> DamagedFileError:
+        return DamagedFileError(f"{self.locate(file.path)} must be there and is missing.")
+
+    def _compare(self, file: StoredFile, digest: str, size: int) -> None:
+        if digest != file.sha256:
+            raise DamagedFileError(
+                f"{self.locate(file.path)} must have SHA-256 {file.sha256}. Received: {digest}, {size} bytes."
+            )
+
+    def write_table(self, path: str, table: pa.Table) -> StoredFile:
+        """Publish a Parquet file, zstd, with a checksum on every page.
+
+        `{sha}` in `path` becomes the first 12 digits of the file's SHA-256.
+        """
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        content = sink.getvalue().to_pybytes()
+        return self.write_bytes(path.format(sha=hashlib.sha256(content).hexdigest()[:12]), content, table.num_rows)
+
+    def read_table(self, file: StoredFile, schema: pa.Schema) -> pa.Table:
+        """Return a stored Parquet file as a table.
+
+        Raises:
+            DamagedFileError: The file is missing, damaged, or has another schema or another number of rows.
+        """
+        where = self.locate(file.path)
+        try:
+            table = pq.read_table(pa.BufferReader(self.read_verified(file)), page_checksum_verification=True)
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedFileError(f"{where} must be a Parquet file. Received: {error}") from error
+        if not table.schema.equals(schema) or table.num_rows != file.rows:
+            received = ", ".join(f"{column.name} {column.type}" for column in table.schema)
+            expected = ", ".join(f"{column.name} {column.type}" for column in schema)
+            raise DamagedFileError(
+                f"{where} must hold {file.rows} rows of ({expected}). Received: {table.num_rows} rows of ({received})."
+            )
+        return table
+
+    def write_manifest(self, path: str, content: dict[str, Any]) -> StoredFile:
+        """Publish a JSON file that carries the SHA-256 of its own content."""
+        return self.write_bytes(path, _seal(content))
+
+    def read_manifest(self, path: str) -> dict[str, Any]:
+        """Return the content of a sealed JSON file.
+
+        Raises:
+            FileNotFoundError: There is none.
+            DamagedFileError: It was changed after it was written.
+        """
+        raw = self.read_bytes(path)
+        try:
+            content = json.loads(raw)["content"]
+            intact = isinstance(content, dict) and _seal(content) == raw
+        except (ValueError, KeyError, TypeError, RecursionError):
+            intact = False
+        if not intact:
+            raise DamagedFileError(
+                f"{self.locate(path)} must be as it was written, and its own SHA-256 does not match."
+            )
+        return dict(content)
+
+    def quarantine(self, path: str) -> str:
+        """Move a damaged file out of the way, keeping it for whoever wants to look; return where it went."""
+        target = f"quarantine/{uuid.uuid4().hex[:8]}-{path.replace('/', '-')}"
+        self._filesystem.create_dir(self.locate("quarantine"), recursive=True)
+        # Another run may have found the same damage and moved it already.
+        with suppress(FileNotFoundError):
+            self._filesystem.move(self.locate(path), self.locate(target))
+        return target
+
+
+def hash_inputs(inputs: dict[str, Any]) -> str:
+    """Return the key of a dataset: the first 16 hexadecimal digits of the SHA-256 of what went into it."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _seal(content: dict[str, Any]) -> bytes:
+    text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False)
+    sealed = {"content": content, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return (json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _flush_to_disk(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,53 @@
+"""The child's side of a supervised process: take one request, send events, and end when the parent does."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, TextIO
+
+BAD_INPUT_EXIT_CODE = 2
+FAILURE_EXIT_CODE = 1
+
+_events: TextIO | None = None
+
+
+def send_event(**event: Any) -> None:
+    """Send one event to the supervisor. Every value must be JSON."""
+    if _events is not None:
+        _events.write(json.dumps(event) + "\n")
+        _events.flush()
+
+
+def serve(main: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
+    """Answer the request on standard input with the result of `main`; return the exit code.
+
+    Events go to what was standard output; whatever libraries print goes to standard error, so that it cannot tear an
+    event. Standard input stays open as long as the parent lives, and its end ends this process.
+    """
+    global _events
+    request = json.loads(sys.stdin.buffer.readline())
+    _events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    try:
+        send_event(result=main(request))
+    except (ValueError, OSError) as error:
+        send_event(error=str(error), bad_input=True)
+        return BAD_INPUT_EXIT_CODE
+    except Exception as error:
+        traceback.print_exc()
+        last_line = traceback.format_exception_only(error)[-1].strip()
+        send_event(error=last_line, bad_input=False)
+        return FAILURE_EXIT_CODE
+    return 0
+
+
+def _exit_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(FAILURE_EXIT_CODE)

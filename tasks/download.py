@@ -1,0 +1,169 @@
+"""Get the reviews: from the official address, a file or an address of one's own, checked before they are believed."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import httpx
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.tasks import exponential_backoff
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from storage.records import Dataset, StoredFile
+from storage.store import CHUNK_BYTES, Store
+from tasks.caching import reuse_or_build
+from tasks.sources import Source
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """Seconds: to resolve a name and again to connect, to wait for the next bytes, and for one file in all.
+
+    Three attempts with their pauses find out within 15 s that there is no network.
+    """
+
+    connect: float = 3.0
+    read: float = 10.0
+    total: float = 900.0
+
+
+class SourceUnreachableError(ConnectionError):
+    """The reviews could not be fetched. `transient` says whether another attempt may help."""
+
+    def __init__(self, url: str, reason: str, *, transient: bool) -> None:
+        super().__init__(
+            f"{url} could not be fetched: {reason}. Check the network, or give `source` a file or another address."
+        )
+        self.transient = transient
+
+
+def read_chunks(address: str, limits: TimeLimits) -> Iterator[bytes]:
+    """Yield the bytes of a file or of an http(s) address, with a progress bar where the terminal is a person's.
+
+    Raises:
+        SourceUnreachableError: The address did not answer, answered with an error, stalled or broke off.
+    """
+    if urlsplit(address).scheme not in ("http", "https"):
+        with Path(address).open("rb") as file:
+            yield from iter(lambda: file.read(CHUNK_BYTES), b"")
+        return
+    try:
+        yield from _stream(address, limits)
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        reason = f"the server answered {status} {error.response.reason_phrase}"
+        raise SourceUnreachableError(address, reason, transient=status >= 500 or status == 429) from error
+    except (httpx.TransportError, TimeoutError, socket.gaierror) as error:
+        reason = str(error) or type(error).__name__
+        raise SourceUnreachableError(address, reason, transient=True) from error
+
+
+def _stream(url: str, limits: TimeLimits) -> Iterator[bytes]:
+    _check_name_resolves(url, limits.connect)
+    deadline = time.monotonic() + limits.total
+    timeout = httpx.Timeout(limits.read, connect=limits.connect)
+    with (
+        httpx.stream("GET", url, timeout=timeout, follow_redirects=True) as response,
+        _progress_bar() as progress,
+    ):
+        response.raise_for_status()
+        size = int(response.headers.get("content-length", 0)) or None
+        bar = progress.add_task(url.rsplit("/", 1)[-1], total=size)
+        for chunk in response.iter_raw(CHUNK_BYTES):
+            progress.update(bar, advance=len(chunk))
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not finished after {limits.total:g} s")
+            yield chunk
+
+
+def _check_name_resolves(url: str, seconds: float) -> None:
+    """Look the host's name up with a time limit, which the system's resolver lacks; a proxy does its own look-ups."""
+    address = urlsplit(url)
+    if getproxies().get(address.scheme):
+        return
+    failures: list[OSError] = []
+
+    def look_up() -> None:
+        try:
+            socket.getaddrinfo(address.hostname, address.port or address.scheme)
+        except OSError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"the name {address.hostname} was not resolved in {seconds:g} s")
+    if failures:
+        raise failures[0]
+
+
+def _progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+    )
+
+
+def fetch_file(store: Store, path: str, address: str, sha256: str, limits: TimeLimits) -> StoredFile:
+    """Copy a file into the store by way of a temporary one, hashing as it goes.
+
+    Raises:
+        ValueError: Its SHA-256 is not the expected one; nothing was published.
+        SourceUnreachableError: It could not be fetched.
+    """
+    digest = hashlib.sha256()
+    with tempfile.TemporaryFile() as temporary:
+        for chunk in read_chunks(address, limits):
+            digest.update(chunk)
+            temporary.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise ValueError(
+                f"{address} must have SHA-256 {sha256}. Received: {digest.hexdigest()}, {temporary.tell()} bytes."
+            )
+        temporary.seek(0)
+        return store.write_chunks(path, iter(lambda: temporary.read(CHUNK_BYTES), b""), sha256)
+
+
+def _may_help_to_retry(_task: Any, _run: Any, state: State[Any]) -> bool:
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, SourceUnreachableError) and error.transient
+
+
+@task(
+    name="download",
+    task_run_name="download {source.archive}",
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=exponential_backoff(1),
+    retry_jitter_factor=0.3,
+    retry_condition_fn=_may_help_to_retry,
+)
+def download_reviews(source: Source, store: Store, limits: TimeLimits = TimeLimits()) -> Dataset:
+    """Fetch the archive and its word index into the store, unless they are there already."""
+    inputs = {"archive": source.sha256, "word_index": source.word_index_sha256}
+
+    def build() -> dict[str, StoredFile]:
+        get_run_logger().info("download: fetching %s", source.archive)
+        name = f"raw/{source.sha256[:16]}.npz"
+        files = {"archive": fetch_file(store, name, source.archive, source.sha256, limits)}
+        if source.word_index and source.word_index_sha256:
+            name = f"raw/{source.word_index_sha256[:16]}.json"
+            files["word_index"] = fetch_file(store, name, source.word_index, source.word_index_sha256, limits)
+        return files
+
+    return reuse_or_build(store, "download", inputs, source.archive, build)

@@ -1,0 +1,76 @@
+"""Where reviews can come from, and what they must hash to."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+WORD_INDEX_NAME = "imdb_word_index.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an archive and its word index are, and what they must hash to.
+
+    Attributes:
+        archive: An http(s) address, or a path.
+        sha256: Of the archive.
+        word_index: Likewise, or None where there is none that could be checked.
+        word_index_sha256: Of the word index.
+    """
+
+    archive: str
+    sha256: str
+    word_index: str | None = None
+    word_index_sha256: str | None = None
+
+
+# The addresses and the hashes of the files that `keras.datasets.imdb` serves.
+IMDB = Source(
+    archive="https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz",
+    sha256="69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
+    word_index=f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{WORD_INDEX_NAME}",
+    word_index_sha256="027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6",
+)
+
+
+def resolve_source(source: str, sha256: str | None) -> Source:
+    """Return where the archive is that `source` names.
+
+    Args:
+        source: "imdb", a path, or a `file:`, `http:` or `https:` address.
+        sha256: What its SHA-256 must be; None is allowed for "imdb", whose hash is known, and for files.
+
+    Raises:
+        ValueError: The hash is malformed, or an address of one's own came without one.
+        FileNotFoundError: There is no such file.
+    """
+    if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"`sha256` must be 64 hexadecimal digits in lower case. Received: sha256={sha256!r}.")
+    if source == "imdb":
+        return IMDB if sha256 is None else Source(IMDB.archive, sha256, IMDB.word_index, IMDB.word_index_sha256)
+    scheme = urlsplit(source).scheme
+    if scheme in ("http", "https"):
+        if sha256 is None:
+            raise ValueError(f"`sha256` must be given with an address of your own. Received: source={source!r} alone.")
+        return Source(source, sha256)
+    return _resolve_file(Path(unquote(urlsplit(source).path) if scheme == "file" else source).expanduser(), sha256)
+
+
+def _resolve_file(path: Path, sha256: str | None) -> Source:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`source` must be auto, imdb, sample, a file or an http(s) address. No file at {path}."
+        )
+    beside = path.with_name(WORD_INDEX_NAME)
+    if not beside.is_file():
+        return Source(str(path), sha256 or _hash_file(path))
+    return Source(str(path), sha256 or _hash_file(path), str(beside), _hash_file(beside))
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

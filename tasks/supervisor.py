@@ -1,0 +1,152 @@
+"""Run a module in a fresh child process, hear its events, and turn its death into an ordinary error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Any
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+_children: set[subprocess.Popen[bytes]] = set()
+_closing = threading.Event()
+
+
+class ChildFailedError(RuntimeError):
+    """A child process ended without a result: it crashed, was killed, or ran out of time."""
+
+
+@contextmanager
+def supervise_children() -> Iterator[None]:
+    """End every child when the block is left by an exception, and start no other until it is entered again.
+
+    That is how an interrupted flow leaves it, while its trainings still run in threads that nothing else would end.
+    """
+    _closing.clear()
+    try:
+        yield
+    except BaseException:
+        _closing.set()
+        for process in list(_children):
+            process.kill()
+        raise
+
+
+def is_closing() -> bool:
+    """Return whether children are being ended, so that none of them is worth starting again."""
+    return _closing.is_set()
+
+
+def run_child(
+    module: str,
+    request: dict[str, Any],
+    timeout_seconds: float,
+    on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Run `python -m module` with `request`, and return its result.
+
+    The child is a fresh interpreter, never a fork, and ends itself when this process dies: it watches its standard
+    input, which only this process holds open.
+
+    Args:
+        module: Its `__main__` calls `tasks.child.serve`.
+        request: JSON.
+        timeout_seconds: After it the child is killed.
+        on_event: Called in this thread with each event that the child sends.
+        environment: Variables to set beside the inherited ones.
+
+    Raises:
+        ValueError: The child refused its input; the message is the child's.
+        ChildFailedError: The child failed, was killed, or took too long.
+    """
+    if is_closing():
+        raise ChildFailedError("it was not started, because the run is being ended")
+    with tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            # A Ctrl-C at the terminal is for the flow, which then ends its children in order.
+            start_new_session=True,
+        )
+        _children.add(process)
+        if is_closing():
+            process.kill()
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            process.kill()
+
+        timer = threading.Timer(timeout_seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = _converse(process, request, on_event)
+            returncode = process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+            process.wait()
+            _children.discard(process)
+            for stream in (process.stdin, process.stdout):
+                if stream:
+                    stream.close()
+        if "result" in answer and returncode == 0:
+            result: dict[str, Any] = answer["result"]
+            return result
+        if answer.get("bad_input"):
+            raise ValueError(answer["error"])
+        if is_closing():
+            raise ChildFailedError("it was ended with the run")
+        if expired.is_set():
+            raise ChildFailedError(f"it was ended after its timeout of {timeout_seconds:g} s")
+        raise ChildFailedError(answer.get("error") or _explain_death(returncode, stderr))
+
+
+def _converse(
+    process: subprocess.Popen[bytes], request: dict[str, Any], on_event: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Send the request, pass events on, and return the last event, which holds a result or an error."""
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        raise RuntimeError("the child must be started with pipes")
+    try:
+        stdin.write(json.dumps(request).encode() + b"\n")
+        stdin.flush()
+    except BrokenPipeError:
+        return {}
+    for line in stdout:
+        if not line.endswith(b"\n"):
+            # Killed in the middle of a word.
+            break
+        event: dict[str, Any] = json.loads(line)
+        if "result" in event or "error" in event:
+            return event
+        on_event(event)
+    return {}
+
+
+def _explain_death(returncode: int, stderr: IO[bytes]) -> str:
+    stderr.seek(0)
+    lines = stderr.read().decode(errors="replace").strip().splitlines()
+    reason = f"it ended with exit code {returncode}"
+    if returncode < 0:
+        reason = f"it was killed by {signal.Signals(-returncode).name}"
+        if -returncode == signal.SIGKILL:
+            reason += " (the system does that when memory runs out)"
+    return f"{reason}; its last words: {lines[-1]}" if lines else reason

@@ -1,0 +1,161 @@
+"""Train one variant with one seed, in a supervised child process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+
+from storage.records import Dataset, TrainingResult, training_name
+from storage.runs import read_training_record
+from storage.store import Store
+from tasks.supervisor import is_closing, run_child
+from tasks.variants import Variant
+
+# One thread each: several trainings share the machine, and a step is too small to be worth splitting.
+CHILD_ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+# An artifact's update is a request to the server, which on one machine takes time from the trainings.
+ARTIFACT_EVERY_SECONDS = 3.0
+
+
+class TrainingParameters(NamedTuple):
+    """Hyperparameters that all trainings of a run share.
+
+    Attributes:
+        num_words: Size of the vocabulary.
+        maxlen: Tokens per review.
+        embedding_dim: Size of a word's vector.
+        epochs: At most this many.
+        batch_size: Reviews per step.
+        patience: Epochs without a lower val_loss before training stops.
+        learning_rate: Of RMSprop.
+    """
+
+    num_words: int
+    maxlen: int
+    embedding_dim: int
+    epochs: int
+    batch_size: int
+    patience: int
+    learning_rate: float
+
+
+class EpochProgress(NamedTuple):
+    """What one finished epoch of one training says; the terminal's display is drawn from it.
+
+    Attributes:
+        training: Name of the training.
+        epoch: From 1.
+        epochs: The most there can be.
+        val_loss: Of this epoch.
+        seconds_left: Until the last possible epoch; early stopping may end it sooner.
+    """
+
+    training: str
+    epoch: int
+    epochs: int
+    val_loss: float
+    seconds_left: float
+
+
+class _Reporter:
+    """Tells each epoch to the Prefect log and to a progress artifact."""
+
+    def __init__(self, training: str, epochs: int) -> None:
+        self.training, self.epochs = training, epochs
+        self.logger = get_run_logger()
+        self.seconds: list[float] = []
+        self.updated = time.monotonic()
+        self.artifact = create_progress_artifact(
+            0.0, key=f"training-{training.replace('_', '-')}", description=f"{training}: starting"
+        )
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        epoch = event["epoch"]
+        self.seconds.append(event["seconds"])
+        # The first epoch contains the compilation.
+        typical = sum(self.seconds[1:]) / (epoch - 1) if epoch > 1 else self.seconds[0]
+        progress = EpochProgress(self.training, epoch, self.epochs, event["val_loss"], typical * (self.epochs - epoch))
+        self.logger.info(
+            "%s epoch %d/%d  loss %.4f  accuracy %.4f  val_loss %.4f  val_accuracy %.4f  %.2f s, at most %.0f s left",
+            self.training,
+            epoch,
+            self.epochs,
+            event["loss"],
+            event["accuracy"],
+            event["val_loss"],
+            event["val_accuracy"],
+            event["seconds"],
+            progress.seconds_left,
+            extra={"progress": progress},
+        )
+        if time.monotonic() - self.updated > ARTIFACT_EVERY_SECONDS:
+            self.update_artifact(100 * epoch / self.epochs, f"epoch {epoch}, val_loss {event['val_loss']:.4f}")
+
+    def update_artifact(self, percent: float, description: str) -> None:
+        self.updated = time.monotonic()
+        if isinstance(self.artifact, UUID):
+            update_progress_artifact(self.artifact, percent, description=f"{self.training}: {description}")
+
+
+def _worth_another_attempt(_task: Any, _run: Any, _state: State[Any]) -> bool:
+    return not is_closing()
+
+
+@task(
+    name="train",
+    task_run_name="train {variant.name}, seed {seed}",
+    cache_policy=NO_CACHE,
+    retries=1,
+    retry_delay_seconds=1,
+    retry_condition_fn=_worth_another_attempt,
+)
+def train_variant(
+    padded: Dataset,
+    variant: Variant,
+    seed: int,
+    parameters: TrainingParameters,
+    store: Store,
+    run_folder: str,
+    timeout_seconds: float,
+) -> TrainingResult:
+    """Supervise one training child, and return what it published below `run_folder`."""
+    name = training_name(variant.name, seed)
+    reporter = _Reporter(name, parameters.epochs)
+    request = {
+        "variant": variant.name,
+        "description": " → ".join(str(layer) for layer in variant.layers),
+        "layers": [asdict(layer) for layer in variant.layers],
+        "seed": seed,
+        "parameters": parameters._asdict(),
+        "dataset": asdict(padded),
+        "store": store.locate(""),
+        "folder": f"{run_folder}/{name}",
+        "requested": time.time(),
+    }
+    content = run_child("tasks.training_child", request, timeout_seconds, reporter, CHILD_ENVIRONMENT)
+    result = read_training_record(content)
+    reporter.update_artifact(100, f"done, best epoch {result.best_epoch}, val_loss {result.validation.loss:.4f}")
+    get_run_logger().info(
+        "%s done: best epoch %d of %d, val_loss %.4f, test accuracy %.4f, %.0f s",
+        name,
+        result.best_epoch,
+        result.epochs,
+        result.validation.loss,
+        result.test.accuracy,
+        result.seconds["total"],
+        extra={"finished": name},
+    )
+    return result

@@ -1,0 +1,210 @@
+"""One training in a process of its own: the only part of the project that imports TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import tensorflow as tf
+
+from storage.records import Scores, StoredFile, TrainingResult
+from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
+from storage.store import Store
+from tasks.child import send_event, serve
+from tasks.epoch_program import EpochBatches, EpochTrainer, stack_batches
+
+EVALUATION_BATCH_SIZE = 500
+# Keras clips probabilities so that the logarithm of a confidently wrong one stays finite.
+EPSILON = 1e-7
+NORMAL_QUANTILE = 1.959964
+
+
+def build_network(layers: list[dict[str, Any]], num_words: int, embedding_dim: int, maxlen: int) -> keras.Sequential:
+    """Return Embedding, the variant's layers and Dense(1, sigmoid).
+
+    The network takes integer tokens, shape (reviews, maxlen), and gives the probability that a review is positive,
+    float32, shape (reviews, 1).
+    """
+    middle = [getattr(keras.layers, layer["name"])(**layer["arguments"]) for layer in layers]
+    return keras.Sequential(
+        [
+            keras.Input((maxlen,), dtype="int32"),
+            keras.layers.Embedding(num_words, embedding_dim),
+            *middle,
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
+class EpochReporter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Sends each epoch's figures to the supervisor, and keeps its seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, _epoch: int, _logs: dict[str, Any] | None = None) -> None:
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        if not all(np.isfinite(value) for value in figures.values()):
+            raise FloatingPointError(f"the loss of epoch {epoch + 1} is not a finite number: {figures}")
+        self.seconds.append(time.perf_counter() - self._began)
+        send_event(epoch=epoch + 1, seconds=self.seconds[-1], **figures)
+
+
+def read_part(store: Store, file: StoredFile, maxlen: int, num_words: int) -> pa.Table:
+    """Return a padded table, checked: tokens below `num_words`, labels 0 or 1.
+
+    Raises:
+        ValueError: The file is damaged, or holds other values.
+    """
+    table = store.read_table(file, padded_schema(maxlen))
+    tokens, labels = tokens_of(table), table["label"].to_numpy()
+    if tokens.max() >= num_words or labels.max() > 1:
+        raise ValueError(
+            f"{store.locate(file.path)} must hold tokens below {num_words} and labels of 0 and 1. "
+            f"Received: a token {tokens.max()}, a label {labels.max()}."
+        )
+    return table
+
+
+def tokens_of(table: pa.Table) -> npt.NDArray[np.uint16]:
+    """Return the tokens of a padded table, uint16, shape (reviews, maxlen), without a copy."""
+    column = table["tokens"].combine_chunks()
+    tokens: npt.NDArray[np.uint16] = column.values.to_numpy().reshape(len(table), column.type.list_size)
+    return tokens
+
+
+def train(network: keras.Model, train_data: pa.Table, validation_data: pa.Table, request: dict[str, Any]) -> pa.Table:
+    """Fit the network until its val_loss stops falling, leave the best epoch's weights in it, return the history."""
+    parameters, seed = request["parameters"], request["seed"]
+    trainer = EpochTrainer(network)
+    trainer.compile(optimizer=keras.optimizers.RMSprop(parameters["learning_rate"]), jit_compile=True)
+    epochs = EpochBatches(tokens_of(train_data), train_data["label"].to_numpy(), parameters["batch_size"], seed)
+    labels = validation_data["label"].to_numpy()
+    validation = stack_batches(tokens_of(validation_data), labels, min(EVALUATION_BATCH_SIZE, len(labels)))
+    reporter = EpochReporter()
+    stopping = keras.callbacks.EarlyStopping(patience=parameters["patience"], restore_best_weights=True)
+    history = trainer.fit(
+        epochs,
+        epochs=parameters["epochs"],
+        validation_data=tf.data.Dataset.from_tensors(validation),
+        callbacks=[stopping, reporter],
+        verbose=0,
+    ).history
+    columns = {name: np.asarray(history[name]) for name in HISTORY_SCHEMA.names if name in history}
+    epoch_numbers = np.arange(1, len(reporter.seconds) + 1)
+    return pa.table({"epoch": epoch_numbers, **columns, "seconds": reporter.seconds}).cast(HISTORY_SCHEMA)
+
+
+def predict(network: keras.Model, tables: list[pa.Table]) -> list[pa.Table]:
+    """Return each table's predictions: review_id, label, and the probability that the review is positive."""
+    score = tf.function(lambda tokens: network(tokens, training=False)[:, 0], jit_compile=True)
+    predictions = []
+    for table in tables:
+        labels = table["label"].to_numpy()
+        batches, _, _ = stack_batches(tokens_of(table), labels, EVALUATION_BATCH_SIZE)
+        probabilities = np.concatenate([score(batch).numpy() for batch in batches])[: len(labels)]
+        columns = [table["review_id"], table["label"], pa.array(probabilities)]
+        predictions.append(pa.Table.from_arrays(columns, schema=PREDICTION_SCHEMA))
+    return predictions
+
+
+def score_predictions(predictions: pa.Table) -> Scores:
+    """Return mean binary cross-entropy and accuracy, with the normal 95% interval of the mean loss."""
+    labels = predictions["label"].to_numpy()
+    probabilities = np.clip(predictions["probability"].to_numpy().astype(np.float64), EPSILON, 1 - EPSILON)
+    losses = -np.log(np.where(labels == 1, probabilities, 1 - probabilities))
+    margin = NORMAL_QUANTILE * losses.std() / np.sqrt(len(losses))
+    hits = (probabilities > 0.5) == (labels == 1)
+    return Scores(float(losses.mean()), float(hits.mean()), float(margin), len(labels))
+
+
+def save_network(network: keras.Model, store: Store, path: str) -> StoredFile:
+    """Publish the network as a `.keras` file that plain Keras loads in safe mode."""
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / "model.keras"
+        network.save(local)
+        return store.write_bytes(path, local.read_bytes())
+
+
+def hash_weights(network: keras.Model) -> str:
+    digest = hashlib.sha256()
+    for weight in network.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def main(request: dict[str, Any]) -> dict[str, Any]:
+    """Train one variant with one seed, and publish model, history, predictions and, last, `training.json`."""
+    parameters, folder = request["parameters"], request["folder"]
+    store = Store(request["store"])
+    keras.config.set_floatx("float32")
+    keras.utils.set_random_seed(request["seed"])
+    files = {part: StoredFile(**file) for part, file in request["dataset"]["files"].items()}
+    tables = {
+        part: read_part(store, file, parameters["maxlen"], parameters["num_words"]) for part, file in files.items()
+    }
+    network = build_network(
+        request["layers"], parameters["num_words"], parameters["embedding_dim"], parameters["maxlen"]
+    )
+    # Not used here: it lets whoever loads the model call `evaluate` at once.
+    network.compile(loss="binary_crossentropy", metrics=["accuracy"])
+    started = time.time()
+    history = train(network, tables["train"], tables["validation"], request)
+    fitted = time.time()
+    validation, test = predict(network, [tables["validation"], tables["test"]])
+    published = {
+        "model.keras": save_network(network, store, f"{folder}/model.keras"),
+        "history.parquet": store.write_table(f"{folder}/history.parquet", history),
+        "predictions-validation.parquet": store.write_table(f"{folder}/predictions-validation.parquet", validation),
+        "predictions-test.parquet": store.write_table(f"{folder}/predictions-test.parquet", test),
+    }
+    best = int(np.argmin(history["val_loss"].to_numpy()))
+    finished = time.time()
+    result = TrainingResult(
+        variant=request["variant"],
+        layers=request["description"],
+        seed=request["seed"],
+        parameters=parameters,
+        versions={
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+        dataset=request["dataset"]["key"],
+        epochs=len(history),
+        best_epoch=best + 1,
+        stopped_early=len(history) < parameters["epochs"],
+        train=Scores(history["loss"][best].as_py(), history["accuracy"][best].as_py(), None, len(tables["train"])),
+        validation=score_predictions(validation),
+        test=score_predictions(test),
+        parameter_count=network.count_params(),
+        weights_sha256=hash_weights(network),
+        seconds={
+            "start": started - request["requested"],
+            "fit": fitted - started,
+            "evaluate": finished - fitted,
+            "total": finished - request["requested"],
+        },
+        files=published,
+    )
+    store.write_manifest(f"{folder}/training.json", asdict(result))
+    return asdict(result)
+
+
+if __name__ == "__main__":
+    sys.exit(serve(main))
