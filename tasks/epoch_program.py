@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tasks.fast_layers import call_network
+
 Epoch = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
@@ -33,8 +35,8 @@ class EpochTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
     def train_step(self, data: Any) -> dict[str, Any]:
         def train_on_batch(tokens: Any, labels: Any, weights: Any) -> Any:
             with tf.GradientTape() as tape:
-                losses, hits = _score(labels, self.network(tokens, training=True))
-                loss = tf.reduce_sum(losses * weights) / tf.reduce_sum(weights)
+                losses, hits = _score(labels, call_network(self.network, tokens, training=True))
+                loss = tf.reduce_sum(losses * weights) / tf.reduce_sum(weights) + sum(self.network.losses)
             variables = self.network.trainable_variables
             self.optimizer.apply(tape.gradient(loss, variables), variables)
             return tf.stack([tf.reduce_sum(losses * weights), tf.reduce_sum(hits * weights), tf.reduce_sum(weights)])
@@ -43,7 +45,7 @@ class EpochTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
 
     def test_step(self, data: Any) -> dict[str, Any]:
         def score_batch(tokens: Any, labels: Any, weights: Any) -> Any:
-            losses, hits = _score(labels, self.network(tokens, training=False))
+            losses, hits = _score(labels, call_network(self.network, tokens, training=False))
             return tf.stack([tf.reduce_sum(losses * weights), tf.reduce_sum(hits * weights), tf.reduce_sum(weights)])
 
         return _loop_over_batches(score_batch, data)

@@ -22,6 +22,7 @@ from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.child import send_event, serve
 from tasks.epoch_program import EpochBatches, EpochTrainer, stack_batches
+from tasks.fast_layers import call_network
 
 EVALUATION_BATCH_SIZE = 500
 # Keras clips probabilities so that the logarithm of a confidently wrong one stays finite.
@@ -111,7 +112,7 @@ def train(network: keras.Model, train_data: pa.Table, validation_data: pa.Table,
 
 def predict(network: keras.Model, tables: list[pa.Table]) -> list[pa.Table]:
     """Return each table's predictions: review_id, label, and the probability that the review is positive."""
-    score = tf.function(lambda tokens: network(tokens, training=False)[:, 0], jit_compile=True)
+    score = tf.function(lambda tokens: call_network(network, tokens, training=False)[:, 0], jit_compile=True)
     predictions = []
     for table in tables:
         labels = table["label"].to_numpy()
