@@ -7,6 +7,8 @@ stock one, and is saved as such.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -68,25 +70,26 @@ def _loop_over_batches(step: Any, epoch: Any) -> dict[str, Any]:
     return {"loss": sums[0] / sums[2], "accuracy": sums[1] / sums[2]}
 
 
-class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras has no types
-    """Every epoch as one element of shuffled batches; the order depends on the seed and the epoch alone."""
+def shuffled_epochs(
+    tokens: npt.NDArray[np.uint16], labels: npt.NDArray[np.uint8], batch_size: int, seed: int
+) -> tf.data.Dataset:
+    """Return a dataset whose every element is an `Epoch` in another order; seed and epoch alone determine it.
 
-    def __init__(
-        self, tokens: npt.NDArray[np.uint16], labels: npt.NDArray[np.uint8], batch_size: int, seed: int
-    ) -> None:
-        super().__init__()
-        self.tokens, self.labels, self.batch_size, self.seed = tokens, labels, batch_size, seed
-        self.epoch = 0
+    `fit` must be told `steps_per_epoch=1`, because the dataset has no end.
+    """
 
-    def __len__(self) -> int:
-        return 1
+    def generate() -> Iterator[Epoch]:
+        for epoch in itertools.count():
+            order = np.random.default_rng((seed, epoch)).permutation(len(labels))
+            yield stack_batches(tokens[order], labels[order], batch_size)
 
-    def __getitem__(self, _index: int) -> Epoch:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.labels))
-        return stack_batches(self.tokens[order], self.labels[order], self.batch_size)
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
+    batches = (-(-len(labels) // batch_size), batch_size)
+    signature = (
+        tf.TensorSpec((*batches, tokens.shape[1]), tf.int32),
+        tf.TensorSpec(batches, tf.float32),
+        tf.TensorSpec(batches, tf.float32),
+    )
+    return tf.data.Dataset.from_generator(generate, output_signature=signature)
 
 
 def stack_batches(tokens: npt.NDArray[np.uint16], labels: npt.NDArray[np.uint8], batch_size: int) -> Epoch:

@@ -1,11 +1,12 @@
 """LSTM and GRU computed another way, for XLA: the same numbers as Keras's own layers, in a third of the time.
 
 Three things differ. What does not depend on the previous step is taken out of the loop over time: the input projection
-(for an embedding without dropout, the vocabulary is projected once per batch and then looked up), and, on the way
-back, the gradients of all weights. The batch is the innermost axis, so that a step of eight units still fills the
-CPU's vectors. And every gate is one `tanh`, because sigmoid(x) = tanh(x / 2) / 2 + 1 / 2.
+and, on the way back, the gradients of all weights. The batch is the innermost axis, so that a step of eight units still
+fills the CPU's vectors. And every gate is one `tanh`, because sigmoid(x) = tanh(x / 2) / 2 + 1 / 2.
 
-The weights stay in the stock layers, which is what gets saved.
+The weights stay in the stock layers, which is what gets saved. The embedding's gradient stays a list of rows, one for
+each word of the batch, because Keras's RMSprop squares them one by one: summing them first, by projecting the
+vocabulary once per batch and looking that up, is 5% faster and trains another model.
 """
 
 from __future__ import annotations
@@ -83,9 +84,14 @@ def _has_known_arguments(layer: Any) -> bool:
 
 
 def _draw_dropout_mask(cell: Any, batch: Any) -> Any:
-    """Return the mask that Keras would draw next, shape (batch, features): one for all time steps of a review."""
-    ones = tf.ones((batch, cell.kernel.shape[0]))
-    return keras.random.dropout(ones, cell.dropout, seed=cell.seed_generator)
+    """Return a mask of 0 and 1 / (1 - dropout), shape (batch, features): one for all time steps of a review.
+
+    The seeds are those that Keras would take. The generator is named, because the one that `keras.random.dropout` gets
+    from XLA takes 0.6 ms for a mask of 64 by 16, which is a third of a whole step.
+    """
+    shape = (batch, cell.kernel.shape[0])
+    drawn = tf.random.stateless_uniform(shape, cell.seed_generator.next(), alg="philox")
+    return tf.cast(drawn >= cell.dropout, tf.float32) / (1 - cell.dropout)
 
 
 def _input_bias(cell: Any) -> Any:
@@ -95,10 +101,9 @@ def _input_bias(cell: Any) -> Any:
 
 def _project_words(embeddings: Any, tokens: Any, cell: Any, mask: Any) -> Any:
     """Return the input projection of every token; tokens (maxlen, batch), result (gates, maxlen, batch)."""
-    if mask is None:
-        vocabulary = tf.matmul(embeddings, cell.kernel) + _input_bias(cell)
-        return tf.transpose(tf.gather(vocabulary, tokens), (2, 0, 1))
-    words = tf.gather(embeddings, tokens) * mask
+    words = tf.gather(embeddings, tokens)
+    if mask is not None:
+        words = words * mask
     return tf.einsum("fg,tbf->gtb", cell.kernel, words) + _input_bias(cell)[:, None, None]
 
 

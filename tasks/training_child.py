@@ -21,7 +21,7 @@ from storage.records import Scores, StoredFile, TrainingResult
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.child import send_event, serve
-from tasks.epoch_program import EpochBatches, EpochTrainer, stack_batches
+from tasks.epoch_program import EpochTrainer, shuffled_epochs, stack_batches
 from tasks.fast_layers import call_network
 
 EVALUATION_BATCH_SIZE = 500
@@ -93,7 +93,7 @@ def train(network: keras.Model, train_data: pa.Table, validation_data: pa.Table,
     parameters, seed = request["parameters"], request["seed"]
     trainer = EpochTrainer(network)
     trainer.compile(optimizer=keras.optimizers.RMSprop(parameters["learning_rate"]), jit_compile=True)
-    epochs = EpochBatches(tokens_of(train_data), train_data["label"].to_numpy(), parameters["batch_size"], seed)
+    epochs = shuffled_epochs(tokens_of(train_data), train_data["label"].to_numpy(), parameters["batch_size"], seed)
     labels = validation_data["label"].to_numpy()
     validation = stack_batches(tokens_of(validation_data), labels, min(EVALUATION_BATCH_SIZE, len(labels)))
     reporter = EpochReporter()
@@ -101,6 +101,8 @@ def train(network: keras.Model, train_data: pa.Table, validation_data: pa.Table,
     history = trainer.fit(
         epochs,
         epochs=parameters["epochs"],
+        steps_per_epoch=1,
+        shuffle=False,
         validation_data=tf.data.Dataset.from_tensors(validation),
         callbacks=[stopping, reporter],
         verbose=0,

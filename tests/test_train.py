@@ -1,0 +1,206 @@
+"""Trainings in their child processes, on a small corpus."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+
+import numpy as np
+import psutil
+import pytest
+
+from storage.records import StoredFile
+from storage.runs import read_training_record
+from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
+from storage.store import Store
+from tasks import pad_child, sample_child, split_child
+from tasks.supervisor import ChildFailedError, run_child
+from tasks.train import CHILD_ENVIRONMENT, TrainingParameters
+from tasks.variants import VARIANTS, Variant, layer
+
+pytestmark = pytest.mark.slow
+
+PARAMETERS = TrainingParameters(
+    num_words=500, maxlen=40, embedding_dim=16, epochs=2, batch_size=64, patience=3, learning_rate=1e-3
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A store that holds 400 padded sample reviews: 160 to train on, 40 to validate, 200 to test."""
+    root = str(tmp_path_factory.mktemp("store"))
+    archive = sample_child.main({"reviews": 400, "store": root, "folder": "sample"})["archive"]
+    split: dict[str, dict] = {}
+    for part in ("train", "test"):
+        parameters = {"num_words": 500, "validation_fraction": 0.2, "split_seed": 42}
+        request = {"part": part, "archive": archive, "source": "sample", "store": root, "folder": "split"}
+        split |= split_child.main({**request, "parameters": parameters})
+    padded = pad_child.main({"files": split, "maxlen": 40, "store": root, "folder": "pad"})
+    return Store(root), padded
+
+
+def request_for(prepared, variant, folder, seed=42, **changes):
+    store, files = prepared
+    return {
+        "variant": variant.name,
+        "description": " ".join(str(one) for one in variant.layers),
+        "layers": [asdict(one) for one in variant.layers],
+        "seed": seed,
+        "parameters": {**PARAMETERS._asdict(), **changes},
+        "dataset": {"key": "0" * 16, "files": files},
+        "store": store.uri,
+        "folder": folder,
+        "requested": time.time(),
+    }
+
+
+def train(prepared, variant, folder, events=None, **changes):
+    request = request_for(prepared, variant, folder, **changes)
+    seen = events.append if events is not None else lambda event: None
+    return read_training_record(run_child("tasks.training_child", request, 120, seen, CHILD_ENVIRONMENT))
+
+
+@pytest.fixture(scope="module")
+def trained(prepared):
+    """Each variant trained once, two at a time as on a worker; with the events that each sent."""
+    results, events = {}, {variant.name: [] for variant in VARIANTS}
+
+    def train_some(variants):
+        for variant in variants:
+            results[variant.name] = train(prepared, variant, f"runs/{variant.name}", events[variant.name])
+
+    threads = [threading.Thread(target=train_some, args=(VARIANTS[start::2],)) for start in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results, events
+
+
+VARIANT_NAMES = [variant.name for variant in VARIANTS]
+
+
+@pytest.mark.parametrize("name", VARIANT_NAMES)
+def test_a_training_sends_every_epoch_and_publishes_its_history(prepared, trained, name):
+    results, events = trained
+    history = prepared[0].read_table(results[name].files["history.parquet"], HISTORY_SCHEMA)
+    assert [event["epoch"] for event in events[name]] == [1, 2] == history["epoch"].to_pylist()
+    assert [event["val_loss"] for event in events[name]] == history["val_loss"].to_pylist()
+
+
+@pytest.mark.parametrize("name", VARIANT_NAMES)
+def test_predictions_cover_every_validation_and_test_review_once(prepared, trained, name):
+    store, padded = prepared
+    for part, count in (("validation", 40), ("test", 200)):
+        predictions = store.read_table(trained[0][name].files[f"predictions-{part}.parquet"], PREDICTION_SCHEMA)
+        reviews = store.read_table(StoredFile(**padded[part]), padded_schema(40))
+        assert predictions["review_id"].equals(reviews["review_id"])
+        assert predictions["label"].equals(reviews["label"])
+        assert len(set(predictions["review_id"].to_pylist())) == count
+
+
+@pytest.mark.parametrize("name", VARIANT_NAMES)
+def test_the_saved_model_is_that_of_the_best_epoch(prepared, trained, name):
+    result = trained[0][name]
+    history = prepared[0].read_table(result.files["history.parquet"], HISTORY_SCHEMA)
+    assert result.best_epoch == 1 + int(np.argmin(history["val_loss"].to_numpy()))
+    assert result.validation.loss == pytest.approx(min(history["val_loss"].to_pylist()), abs=1e-5)
+    assert result.validation.accuracy == pytest.approx(history["val_accuracy"][result.best_epoch - 1].as_py(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("lstm", 8809), ("lstm_dropout", 8809), ("lstm_stacked", 9353), ("gru", 8633)]
+)
+def test_the_parameter_count_is_the_recipes(trained, name, count):
+    assert trained[0][name].parameter_count == count
+
+
+@pytest.mark.parametrize("name", VARIANT_NAMES)
+def test_training_json_holds_the_whole_record(prepared, trained, name):
+    assert read_training_record(prepared[0].read_manifest(f"runs/{name}/training.json")) == trained[0][name]
+    assert set(trained[0][name].versions) == {"python", "tensorflow", "keras", "numpy"}
+
+
+LOAD_IN_PLAIN_KERAS = """
+import json, sys, keras, numpy
+keras.config.disable_interactive_logging()
+answer = {}
+for name, path in json.load(sys.stdin)["models"].items():
+    model = keras.models.load_model(path, safe_mode=True)
+    tokens = numpy.arange(80).reshape(2, 40) % 500
+    answer[name] = [type(model).__name__, [layer.__class__.__name__ for layer in model.layers], model.predict(tokens).shape]
+print(json.dumps(answer))
+assert "tasks" not in sys.modules and "storage" not in sys.modules
+"""
+
+
+def test_the_saved_models_load_in_plain_keras_in_safe_mode(prepared, trained, tmp_path):
+    models = {name: prepared[0].locate(result.files["model.keras"].path) for name, result in trained[0].items()}
+    answer = subprocess.run(
+        [sys.executable, "-c", LOAD_IN_PLAIN_KERAS],
+        input=json.dumps({"models": models}),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert json.loads(answer.stdout) == {
+        "lstm": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1]],
+        "lstm_dropout": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1]],
+        "lstm_stacked": ["Sequential", ["Embedding", "LSTM", "LSTM", "Dense"], [2, 1]],
+        "gru": ["Sequential", ["Embedding", "GRU", "Dense"], [2, 1]],
+    }
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(prepared, trained):
+    again = train(prepared, VARIANTS[1], "runs/again")
+    other = train(prepared, VARIANTS[1], "runs/other", seed=43)
+    assert again.weights_sha256 == trained[0]["lstm_dropout"].weights_sha256
+    assert again.weights_sha256 != other.weights_sha256
+
+
+def test_a_fifth_variant_needs_nothing_but_its_layers(prepared):
+    average = Variant("average", (layer("GlobalAveragePooling1D"), layer("Dense", units=4, activation="relu")))
+    result = train(prepared, average, "runs/average", epochs=1)
+    assert result.parameter_count == 500 * 16 + (16 * 4 + 4) + (4 + 1)
+
+
+def test_a_layer_that_keras_refuses_fails_its_training_with_keras_own_words(prepared):
+    with pytest.raises(ValueError, match="units"):
+        train(prepared, Variant("broken", (layer("LSTM", units=-1),)), "runs/broken")
+    assert not prepared[0].exists("runs/broken/training.json")
+
+
+def test_a_learning_rate_that_blows_up_is_said_and_publishes_nothing(prepared):
+    with pytest.raises(ChildFailedError, match="epoch 1 is not a finite number"):
+        train(prepared, VARIANTS[0], "runs/nan", learning_rate=1e38)
+    assert not prepared[0].exists("runs/nan/training.json")
+
+
+def test_a_training_refuses_a_parquet_file_that_was_edited_by_hand(prepared):
+    store, padded = prepared
+    original = store.read_bytes(padded["test"]["path"])
+    try:
+        store.write_bytes(padded["test"]["path"], original[:-9] + bytes([original[-9] ^ 1]) + original[-8:])
+        with pytest.raises(ValueError, match="must have SHA-256"):
+            train(prepared, VARIANTS[0], "runs/damaged")
+    finally:
+        store.write_bytes(padded["test"]["path"], original)
+
+
+def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared):
+    request = request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6)
+    pids = []
+
+    def note_children(_event):
+        pids.extend(child.pid for child in psutil.Process().children() if "training_child" in " ".join(child.cmdline()))
+
+    request["parameters"]["patience"] = 10**6
+    with pytest.raises(ChildFailedError, match="ended after its timeout of 20 s"):
+        run_child("tasks.training_child", request, 20, note_children, CHILD_ENVIRONMENT)
+    assert pids
+    assert not any(psutil.pid_exists(pid) for pid in set(pids))
