@@ -29,9 +29,11 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     seeds = parameters["seeds"]
     _require(len(seeds) > 0 and len(set(seeds)) == len(seeds), "seeds", "one or more different integers", seeds)
     _require(all(0 <= seed < 2**32 for seed in seeds), "seeds", "integers from 0 to 4294967295", seeds)
-    whole = {"epochs": 1, "batch_size": 1, "patience": 1, "maxlen": 1, "embedding_dim": 1, "split_seed": 0}
+    whole = {"epochs": 1, "batch_size": 1, "patience": 1, "maxlen": 1, "embedding_dim": 1}
     for name, least in whole.items():
         _require(parameters[name] >= least, name, f"an integer of at least {least}", parameters[name])
+    split_seed = parameters["split_seed"]
+    _require(0 <= split_seed < 2**32, "split_seed", "an integer from 0 to 4294967295", split_seed)
     for name in ("learning_rate", "timeout_seconds"):
         _require(0 < parameters[name] < float("inf"), name, "a positive number", parameters[name])
     _require(5 <= parameters["num_words"] <= 65536, "num_words", "from 5 to 65536", parameters["num_words"])

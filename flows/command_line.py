@@ -152,6 +152,7 @@ def _summarise(outcome: Any, store: Store) -> int:
 def verify(options: dict[str, Any]) -> int:
     """Print what is damaged or missing in the store."""
     store = Store(choose_store(options["store"]))
+    store.check_readable()
     found = verify_store(store)
     for sentence in found.damaged:
         print(sentence, file=sys.stderr)

@@ -63,7 +63,7 @@ class TerminalHandler(logging.Handler):
                     ProgressBar(progress.epochs, progress.epoch, width=24),
                     f"epoch {progress.epoch}/{progress.epochs}",
                     f"val_loss {progress.val_loss:.4f}",
-                    f"at most {progress.seconds_left:.0f} s left",
+                    progress.time_left,
                 )
         return table
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from array import array
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -58,7 +58,11 @@ def read_reviews(content: bytes, part: str, name: str) -> Reviews:
     """
     labels = read_labels(content, part, name)
     lists = _read_member(content, f"x_{part}.npy", name)
-    if lists.ndim != 1 or len(lists) != len(labels):
+    if lists.dtype != object or lists.ndim != 1:
+        raise ValueError(
+            f"{name}: x_{part} must hold one list of word ranks per review. Received: {lists.dtype} {lists.shape}."
+        )
+    if len(lists) != len(labels):
         raise ValueError(
             f"{name}: x_{part} and y_{part} must have the same length. Received: {len(lists)} and {len(labels)}."
         )
@@ -67,15 +71,16 @@ def read_reviews(content: bytes, part: str, name: str) -> Reviews:
 
 
 def _flatten(lists: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-    if lists.dtype != object or any(type(review) is not list for review in lists):
-        raise ValueError(f"{name} must hold one list of word ranks per review. Received: dtype {lists.dtype}.")
+    tokens = array("I")
     offsets = np.zeros(len(lists) + 1, np.int64)
-    np.cumsum([len(review) for review in lists], out=offsets[1:])
     try:
-        tokens = np.fromiter(chain.from_iterable(lists), np.uint32, int(offsets[-1]))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must hold word ranks, integers from 0 to 4294967295. Received: {error}.") from None
-    return tokens, offsets
+        for position, review in enumerate(lists, start=1):
+            # Takes lists of integers alone, where NumPy would take 1.5 for 1 and "7" for 7.
+            tokens.fromlist(review)
+            offsets[position] = len(tokens)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"{name} must hold lists of word ranks, integers from 0 to 4294967295: {error}.") from None
+    return np.frombuffer(tokens, np.uint32), offsets
 
 
 def _read_member(content: bytes, member: str, name: str) -> npt.NDArray[Any]:

@@ -74,7 +74,8 @@ def verify_store(store: Store) -> Verification:
     named: dict[str, StoredFile] = {}
     manifests, damaged = set(), []
     for path in paths:
-        if not re.fullmatch(r"(datasets|runs)/.*\.json", path):
+        # Not every .json: a dataset may hold a word index.
+        if not re.fullmatch(r"datasets/[^/]+/manifest\.json|runs/.*\.json", path):
             continue
         try:
             named.update((file.path, file) for file in _named_files(store, path))

@@ -37,8 +37,10 @@ class Store:
 
     @cached_property
     def _location(self) -> tuple[fs.FileSystem, str]:
-        scheme = urlsplit(self.uri).scheme if "://" in self.uri else ""
-        if scheme not in ("", "file") or not self.uri.strip():
+        parts = urlsplit(self.uri if "://" in self.uri else "")
+        scheme = parts.scheme
+        # What stands between file:// and the next slash is another machine.
+        if scheme not in ("", "file") or parts.netloc or not self.uri.strip():
             raise ValueError(f"`store` must be a folder or a file: URI. Received: store={self.uri!r}.")
         address = self.uri if scheme else str(Path(self.uri).expanduser().absolute())
         filesystem, root = fs.FileSystem.from_uri(address)
@@ -71,6 +73,15 @@ class Store:
             raise ValueError(
                 f"`store` must be a folder that can be written. Received: store={self.uri!r} ({reason})."
             ) from error
+
+    def check_readable(self) -> None:
+        """Find out a mistyped address, which would otherwise look like an empty store.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+        """
+        if self._filesystem.get_file_info(self.locate("")).type != fs.FileType.Directory:
+            raise FileNotFoundError(f"`store` must be a folder that is there. Received: store={self.uri!r}.")
 
     def exists(self, path: str) -> bool:
         found: bool = self._filesystem.get_file_info(self.locate(path)).type == fs.FileType.File

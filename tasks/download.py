@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from prefect import get_run_logger, task
@@ -27,6 +27,9 @@ from storage.records import Dataset, StoredFile
 from storage.store import CHUNK_BYTES, Store
 from tasks.caching import reuse_or_build
 from tasks.sources import Source
+
+# The hash is of the file, not of a copy that the server compressed on the way.
+AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def read_chunks(address: str, limits: TimeLimits) -> Iterator[bytes]:
         status = error.response.status_code
         reason = f"the server answered {status} {error.response.reason_phrase}"
         raise SourceUnreachableError(address, reason, transient=status >= 500 or status == 429) from error
+    except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL, ValueError) as error:
+        raise SourceUnreachableError(address, str(error), transient=False) from error
     except (httpx.TransportError, TimeoutError, socket.gaierror) as error:
         reason = str(error) or type(error).__name__
         raise SourceUnreachableError(address, reason, transient=True) from error
@@ -77,13 +82,14 @@ def _stream(url: str, limits: TimeLimits) -> Iterator[bytes]:
     deadline = time.monotonic() + limits.total
     timeout = httpx.Timeout(limits.read, connect=limits.connect)
     with (
-        httpx.stream("GET", url, timeout=timeout, follow_redirects=True) as response,
+        httpx.stream("GET", url, headers=AS_IT_IS, timeout=timeout, follow_redirects=True) as response,
         _progress_bar() as progress,
     ):
         response.raise_for_status()
         size = int(response.headers.get("content-length", 0)) or None
         bar = progress.add_task(url.rsplit("/", 1)[-1], total=size)
-        for chunk in response.iter_raw(CHUNK_BYTES):
+        # As the bytes come: chunks of a size of our own would let a trickle run past the deadline.
+        for chunk in response.iter_raw():
             progress.update(bar, advance=len(chunk))
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not finished after {limits.total:g} s")
@@ -93,14 +99,15 @@ def _stream(url: str, limits: TimeLimits) -> Iterator[bytes]:
 def _check_name_resolves(url: str, seconds: float) -> None:
     """Look the host's name up with a time limit, which the system's resolver lacks; a proxy does its own look-ups."""
     address = urlsplit(url)
-    if getproxies().get(address.scheme):
+    if getproxies().get(address.scheme) and not proxy_bypass(address.hostname or ""):
         return
-    failures: list[OSError] = []
+    failures: list[OSError | ValueError] = []
 
     def look_up() -> None:
         try:
             socket.getaddrinfo(address.hostname, address.port or address.scheme)
-        except OSError as error:
+        # A malformed name or port is a ValueError.
+        except (OSError, ValueError) as error:
             failures.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)

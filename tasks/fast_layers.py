@@ -123,17 +123,22 @@ def _call_gru(projected: Any, cell: Any) -> Any:
 _RECURRENCES: dict[type, Any] = {keras.layers.LSTM: _call_lstm, keras.layers.GRU: _call_gru}
 
 
-def _sigmoid(values: Any) -> Any:
-    return 0.5 * tf.tanh(0.5 * values) + 0.5
-
-
-def _stack(steps: int, features: int, batch: Any) -> Any:
-    return tf.TensorArray(tf.float32, steps, element_shape=(features, batch))
+def _stack(steps: int, shape: tuple[Any, ...]) -> Any:
+    return tf.TensorArray(tf.float32, steps, element_shape=shape)
 
 
 def _shift(states: Any) -> Any:
     """Return each step's previous state: zeros first, and without the last."""
     return tf.concat([tf.zeros_like(states[:1]), states[:-1]], 0)
+
+
+def _masks(count: int) -> Any:
+    """Return one mask for each gate, shape (count, count, 1, 1).
+
+    `masks[0] * a + masks[1] * b + ...` stands for `concat([a, b, ...])`, which XLA computes number by number and not
+    vector by vector; in the recurrences that took a fifth of a whole epoch.
+    """
+    return tf.reshape(tf.eye(count), (count, count, 1, 1))
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]  # tensorflow has no types
@@ -148,43 +153,41 @@ def _lstm(projected: Any, kernel: Any) -> Any:
         float32, shape (steps, units, batch).
     """
     units, steps, batch = kernel.shape[0], projected.shape[1], projected.shape[2]
-    # tanh for the cell's candidate, sigmoid for the three gates, as one expression.
-    scale = tf.concat([tf.fill((2 * units, 1), 0.5), tf.ones((units, 1)), tf.fill((units, 1), 0.5)], 0)
-    shift = tf.concat([tf.fill((2 * units, 1), 0.5), tf.zeros((units, 1)), tf.fill((units, 1), 0.5)], 0)
+    inlet_mask, forget_mask, candidate_mask, outlet_mask = tf.unstack(_masks(4))
+    # tanh for the candidate, sigmoid for the three gates, as one expression.
+    scale = 0.5 + 0.5 * candidate_mask
+    offset = 0.5 - 0.5 * candidate_mask
 
     def forward(step: Any, hidden: Any, cell: Any, gates: Any, cells: Any, hiddens: Any) -> Any:
         total = projected[:, step, :] + tf.matmul(kernel, hidden, transpose_a=True)
-        now = scale * tf.tanh(scale * total) + shift
-        inlet, forget, candidate, outlet = tf.split(now, 4)
+        now = scale * tf.tanh(scale * tf.reshape(total, (4, units, batch))) + offset
+        inlet, forget, candidate, outlet = tf.unstack(now)
         cell = forget * cell + inlet * candidate
         hidden = outlet * tf.tanh(cell)
         return step + 1, hidden, cell, gates.write(step, now), cells.write(step, cell), hiddens.write(step, hidden)
 
     zeros = tf.zeros((units, batch))
-    stacks = (_stack(steps, 4 * units, batch), _stack(steps, units, batch), _stack(steps, units, batch))
+    stacks = (_stack(steps, (4, units, batch)), _stack(steps, (units, batch)), _stack(steps, (units, batch)))
     result = tf.while_loop(lambda step, *_: step < steps, forward, (0, zeros, zeros, *stacks))
     gates, cells, hiddens = (stack.stack() for stack in result[3:])
 
     def gradient(upstream: Any) -> Any:
-        previous_cells = _shift(cells)
+        inlets, forgets, candidates, outlets = tf.split(gates, 4, axis=1)
+        squashed = tf.tanh(cells)[:, None]
+        # What each gate is multiplied with on the way forward, and its own slope.
+        partners = inlet_mask * candidates + forget_mask * _shift(cells)[:, None]
+        partners += candidate_mask * inlets + outlet_mask * squashed
+        slopes = partners * (1 - gates) * (gates + candidate_mask)
+        through = (outlets * (1 - squashed * squashed))[:, 0]
 
         def backward(step: Any, d_hidden: Any, d_cell: Any, d_totals: Any) -> Any:
-            inlet, forget, candidate, outlet = tf.split(gates[step], 4)
-            squashed = tf.tanh(cells[step])
             d_hidden = d_hidden + upstream[step]
-            d_cell = d_cell + d_hidden * outlet * (1 - squashed * squashed)
-            d_total = tf.concat(
-                [
-                    d_cell * candidate * inlet * (1 - inlet),
-                    d_cell * previous_cells[step] * forget * (1 - forget),
-                    d_cell * inlet * (1 - candidate * candidate),
-                    d_hidden * squashed * outlet * (1 - outlet),
-                ],
-                0,
-            )
-            return step - 1, tf.matmul(kernel, d_total), d_cell * forget, d_totals.write(step, d_total)
+            d_cell = d_cell + d_hidden * through[step]
+            d_total = slopes[step] * (d_cell + outlet_mask * (d_hidden - d_cell))
+            d_total = tf.reshape(d_total, (4 * units, batch))
+            return step - 1, tf.matmul(kernel, d_total), d_cell * forgets[step, 0], d_totals.write(step, d_total)
 
-        start = (steps - 1, tf.zeros((units, batch)), tf.zeros((units, batch)), _stack(steps, 4 * units, batch))
+        start = (steps - 1, tf.zeros((units, batch)), tf.zeros((units, batch)), _stack(steps, (4 * units, batch)))
         d_totals = tf.while_loop(lambda step, *_: step >= 0, backward, start)[3].stack()
         d_kernel = tf.einsum("tub,tgb->ug", _shift(hiddens), d_totals)
         return tf.transpose(d_totals, (1, 0, 2)), d_kernel
@@ -206,34 +209,39 @@ def _gru(projected: Any, kernel: Any, bias: Any) -> Any:
     """
     units, steps, batch = kernel.shape[0], projected.shape[1], projected.shape[2]
 
-    def forward(step: Any, hidden: Any, kept: Any, hiddens: Any) -> Any:
+    def forward(step: Any, hidden: Any, gates: Any, candidates: Any, inners: Any, hiddens: Any) -> Any:
         inputs = projected[:, step, :]
         inner = tf.matmul(kernel, hidden, transpose_a=True) + bias[:, None]
-        gates = _sigmoid(inputs[: 2 * units] + inner[: 2 * units])
-        update, reset = tf.split(gates, 2)
+        now = 0.5 * tf.tanh(0.5 * (inputs[: 2 * units] + inner[: 2 * units])) + 0.5
+        update, reset = tf.split(now, 2)
         candidate = tf.tanh(inputs[2 * units :] + reset * inner[2 * units :])
         hidden = update * hidden + (1 - update) * candidate
-        kept = kept.write(step, tf.concat([gates, candidate, inner[2 * units :]], 0))
-        return step + 1, hidden, kept, hiddens.write(step, hidden)
+        stacks = (gates.write(step, now), candidates.write(step, candidate), inners.write(step, inner[2 * units :]))
+        return step + 1, hidden, *stacks, hiddens.write(step, hidden)
 
-    start = (0, tf.zeros((units, batch)), _stack(steps, 4 * units, batch), _stack(steps, units, batch))
-    result = tf.while_loop(lambda step, *_: step < steps, forward, start)
-    kept, hiddens = result[2].stack(), result[3].stack()
+    one = (units, batch)
+    stacks = (_stack(steps, (2 * units, batch)), _stack(steps, one), _stack(steps, one), _stack(steps, one))
+    result = tf.while_loop(lambda step, *_: step < steps, forward, (0, tf.zeros(one), *stacks))
+    gates, candidates, inners, hiddens = (stack.stack() for stack in result[2:])
 
     def gradient(upstream: Any) -> Any:
         previous = _shift(hiddens)
+        updates, resets = tf.split(gates, 2, axis=1)
+        # How the hidden state's gradient goes on to the three products with the kernel, and to the candidate's input.
+        to_candidate = (1 - updates) * (1 - candidates * candidates)
+        to_update = (previous - candidates) * updates * (1 - updates)
+        to_reset = to_candidate * inners * resets * (1 - resets)
+        masks = _masks(4)
+        slopes = masks[0] * to_update[:, None] + masks[1] * to_reset[:, None]
+        slopes += (masks[2] * resets[:, None] + masks[3]) * to_candidate[:, None]
 
         def backward(step: Any, d_hidden: Any, d_totals: Any) -> Any:
-            update, reset, candidate, inner = tf.split(kept[step], 4)
             d_hidden = d_hidden + upstream[step]
-            d_candidate = d_hidden * (1 - update) * (1 - candidate * candidate)
-            d_update = d_hidden * (previous[step] - candidate) * update * (1 - update)
-            d_reset = d_candidate * inner * reset * (1 - reset)
-            d_inner = tf.concat([d_update, d_reset, d_candidate * reset], 0)
-            d_totals = d_totals.write(step, tf.concat([d_inner, d_candidate], 0))
-            return step - 1, tf.matmul(kernel, d_inner) + d_hidden * update, d_totals
+            d_total = tf.reshape(slopes[step] * d_hidden, (4 * units, batch))
+            d_hidden = tf.matmul(kernel, d_total[: 3 * units]) + d_hidden * updates[step]
+            return step - 1, d_hidden, d_totals.write(step, d_total)
 
-        start = (steps - 1, tf.zeros((units, batch)), _stack(steps, 4 * units, batch))
+        start = (steps - 1, tf.zeros(one), _stack(steps, (4 * units, batch)))
         d_totals = tf.while_loop(lambda step, *_: step >= 0, backward, start)[2].stack()
         d_inner = d_totals[:, : 3 * units]
         d_projected = tf.concat([d_totals[:, : 2 * units], d_totals[:, 3 * units :]], 1)

@@ -60,14 +60,19 @@ class EpochProgress(NamedTuple):
         epoch: From 1.
         epochs: The most there can be.
         val_loss: Of this epoch.
-        seconds_left: Until the last possible epoch; early stopping may end it sooner.
+        seconds_left: Until the last possible epoch; early stopping may end it sooner. None after the first epoch,
+            whose time is that of the compilation.
     """
 
     training: str
     epoch: int
     epochs: int
     val_loss: float
-    seconds_left: float
+    seconds_left: float | None
+
+    @property
+    def time_left(self) -> str:
+        return "" if self.seconds_left is None else f"at most {self.seconds_left:.0f} s left"
 
 
 class _Reporter:
@@ -85,11 +90,11 @@ class _Reporter:
     def __call__(self, event: dict[str, Any]) -> None:
         epoch = event["epoch"]
         self.seconds.append(event["seconds"])
-        # The first epoch contains the compilation.
-        typical = sum(self.seconds[1:]) / (epoch - 1) if epoch > 1 else self.seconds[0]
-        progress = EpochProgress(self.training, epoch, self.epochs, event["val_loss"], typical * (self.epochs - epoch))
+        later = self.seconds[1:]
+        seconds_left = sum(later) / len(later) * (self.epochs - epoch) if later else None
+        progress = EpochProgress(self.training, epoch, self.epochs, event["val_loss"], seconds_left)
         self.logger.info(
-            "%s epoch %d/%d  loss %.4f  accuracy %.4f  val_loss %.4f  val_accuracy %.4f  %.2f s, at most %.0f s left",
+            "%s epoch %d/%d  loss %.4f  accuracy %.4f  val_loss %.4f  val_accuracy %.4f  %.2f s  %s",
             self.training,
             epoch,
             self.epochs,
@@ -98,7 +103,7 @@ class _Reporter:
             event["val_loss"],
             event["val_accuracy"],
             event["seconds"],
-            progress.seconds_left,
+            progress.time_left,
             extra={"progress": progress},
         )
         if time.monotonic() - self.updated > ARTIFACT_EVERY_SECONDS:

@@ -21,7 +21,7 @@ from storage.records import Scores, StoredFile, TrainingResult
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.child import send_event, serve
-from tasks.epoch_program import EpochTrainer, shuffled_epochs, stack_batches
+from tasks.epoch_program import EpochTrainer, as_dataset, shuffle_reviews, stack_batches
 from tasks.fast_layers import call_network
 
 EVALUATION_BATCH_SIZE = 500
@@ -93,17 +93,16 @@ def train(network: keras.Model, train_data: pa.Table, validation_data: pa.Table,
     parameters, seed = request["parameters"], request["seed"]
     trainer = EpochTrainer(network)
     trainer.compile(optimizer=keras.optimizers.RMSprop(parameters["learning_rate"]), jit_compile=True)
-    epochs = shuffled_epochs(tokens_of(train_data), train_data["label"].to_numpy(), parameters["batch_size"], seed)
+    shuffled = shuffle_reviews(tokens_of(train_data), train_data["label"].to_numpy(), seed)
     labels = validation_data["label"].to_numpy()
     validation = stack_batches(tokens_of(validation_data), labels, min(EVALUATION_BATCH_SIZE, len(labels)))
     reporter = EpochReporter()
     stopping = keras.callbacks.EarlyStopping(patience=parameters["patience"], restore_best_weights=True)
     history = trainer.fit(
-        epochs,
+        as_dataset(stack_batches(*shuffled, parameters["batch_size"])),
         epochs=parameters["epochs"],
-        steps_per_epoch=1,
         shuffle=False,
-        validation_data=tf.data.Dataset.from_tensors(validation),
+        validation_data=as_dataset(validation),
         callbacks=[stopping, reporter],
         verbose=0,
     ).history

@@ -1,0 +1,75 @@
+"""A child process for the tests of the supervisor, which does what its request says."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from storage.datasets import dataset_folder, publish_dataset
+from storage.records import StoredFile
+from storage.store import Store
+from tasks.child import send_event, serve
+from tasks.sample_child import main as make_sample
+
+
+def main(request: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "count": count,
+        "print": print_much,
+        "kill itself": lambda _request: os.kill(os.getpid(), signal.SIGKILL),
+        "raise": raise_error,
+        "sleep": sleep_long,
+        "build": build_dataset,
+        "return": lambda request: request,
+        "environment": lambda request: {"value": os.environ.get(request["name"])},
+        "exit": lambda request: os._exit(request["code"]),
+    }[request["do"]](request)
+
+
+def count(request: dict[str, Any]) -> dict[str, Any]:
+    for number in range(1, request["to"] + 1):
+        send_event(number=number)
+    return {"counted": request["to"]}
+
+
+def print_much(_request: dict[str, Any]) -> dict[str, Any]:
+    sys.stdout.write("torn")
+    send_event(first="between")
+    sys.stdout.flush()
+    os.write(1, b'{"result": "forged"}\n')
+    subprocess.run(["/bin/echo", "from a grandchild"], check=True)
+    return {"whole": True}
+
+
+def raise_error(request: dict[str, Any]) -> None:
+    kinds = {"ValueError": ValueError, "FileNotFoundError": FileNotFoundError, "ZeroDivisionError": ZeroDivisionError}
+    raise kinds[request["kind"]](request["message"])
+
+
+def sleep_long(request: dict[str, Any]) -> None:
+    """Say which process this is, by an event and in a file, and wait to be ended."""
+    send_event(pid=os.getpid())
+    if "pid_file" in request:
+        Path(request["pid_file"]).write_text(f"{os.getpid()}\n")
+    time.sleep(600)
+
+
+def build_dataset(request: dict[str, Any]) -> dict[str, Any]:
+    """Build a dataset at the same moment as another process: both wait until both are there."""
+    store, waiting = Store(request["store"]), Path(request["waiting"])
+    (waiting / str(os.getpid())).touch()
+    deadline = time.monotonic() + 30
+    while len(list(waiting.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    met = len(list(waiting.iterdir()))
+    inputs = {"version": 1, "reviews": 20}
+    files = make_sample({"reviews": 20, "store": request["store"], "folder": dataset_folder("sample", inputs)})
+    dataset = publish_dataset(store, "sample", inputs, {name: StoredFile(**file) for name, file in files.items()}, "x")
+    return {"key": dataset.key, "met": met}
+
+
+if __name__ == "__main__":
+    sys.exit(serve(main))

@@ -1,0 +1,155 @@
+"""What several test files need: a store, a Prefect server, archives, and what Keras makes of them."""
+
+# ruff: noqa: E402 - the environment has to be set before anything imports Prefect
+import os
+import tempfile
+
+# Before Prefect is imported, which reads its settings once.
+_prefect_home = tempfile.TemporaryDirectory(prefix="prefect-home-")
+os.environ["PREFECT_HOME"] = _prefect_home.name
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["DO_NOT_TRACK"] = "1"
+for _name in ("PREFECT_API_URL", "RETRAIN_STORE", "http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
+
+import io
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from storage.store import Store
+from tasks.sample_child import make_archive
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+REAL_ARCHIVE = PROJECT_ROOT.parent / "shared" / "data" / "imdb.npz"
+
+# Keras itself loads the archive; only its download, which also compares the hash, is left out.
+KERAS_SCRIPT = """
+import sys
+import numpy as np
+import keras
+from keras.src.datasets import imdb
+from sklearn.model_selection import train_test_split
+
+for archive, target in zip(sys.argv[1::2], sys.argv[2::2]):
+    imdb.get_file = lambda **_: archive
+    (train_input, train_target), (test_input, test_target) = keras.datasets.imdb.load_data(num_words=500)
+    train_input, val_input, train_target, val_target = train_test_split(
+        train_input, train_target, test_size=0.2, random_state=42
+    )
+    parts = {
+        "train": (train_input, train_target),
+        "validation": (val_input, val_target),
+        "test": (test_input, test_target),
+    }
+    expected = {}
+    for part, (reviews, labels) in parts.items():
+        expected[f"{part}_lengths"] = np.array([len(review) for review in reviews])
+        expected[f"{part}_tokens"] = np.concatenate([np.array(review) for review in reviews])
+        expected[f"{part}_labels"] = labels
+        expected[f"{part}_padded"] = keras.utils.pad_sequences(reviews, maxlen=100)
+    np.savez(target, **expected)
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a second or two; runs after the quick tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the quick tests first, then those with a server or the slow marker, then those in tests/e2e."""
+
+    def slowness(item: pytest.Item) -> int:
+        if "e2e" in item.path.parts:
+            return 2
+        return int("prefect_server" in getattr(item, "fixturenames", ()) or item.get_closest_marker("slow") is not None)
+
+    items.sort(key=slowness)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=60):
+        yield
+
+
+@pytest.fixture
+def run_task(prefect_server: None) -> Callable[..., Any]:
+    """Run a task in a flow of its own with the arguments given, and return the final state of its task run."""
+    from prefect import flow
+
+    def run(task: Any, *arguments: Any) -> Any:
+        states = []
+
+        @flow(name="one task")
+        def submit() -> str:
+            states.append(task.submit(*arguments, return_state=True))
+            return "done"
+
+        submit()
+        return states[0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sample") / "sample.npz"
+    path.write_bytes(make_archive(200)[0])
+    return path
+
+
+@pytest.fixture(scope="session")
+def imdb_archive() -> Path:
+    if not REAL_ARCHIVE.is_file():
+        pytest.skip("the real IMDB archive is not beside the checkout")
+    return REAL_ARCHIVE
+
+
+@pytest.fixture(scope="session")
+def keras_expectations(tmp_path_factory: pytest.TempPathFactory, sample_archive: Path) -> dict[Path, dict[str, Any]]:
+    """Return what Keras and scikit-learn make of the sample and of the real archive, in one process of their own.
+
+    Of each archive, by part: `lengths`, `tokens` one after another, `labels`, and `padded` to 100.
+    """
+    folder = tmp_path_factory.mktemp("keras")
+    archives = [path for path in (sample_archive, REAL_ARCHIVE) if path.is_file()]
+    targets = {path: folder / f"{path.stem}-expected.npz" for path in archives}
+    environment = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_HOME": str(folder)}
+    command = [sys.executable, "-c", KERAS_SCRIPT, *(str(path) for pair in targets.items() for path in pair)]
+    subprocess.run(command, check=True, env={**os.environ, **environment}, timeout=300)
+    return {path: dict(np.load(target)) for path, target in targets.items()}
+
+
+@pytest.fixture
+def make_npz() -> Callable[..., bytes]:
+    """Make an archive out of arrays or, for members that NumPy would not write, bytes."""
+
+    def make(**members: Any) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, member in members.items():
+                archive.writestr(f"{name}.npy", member if isinstance(member, bytes) else _as_npy(member))
+        return buffer.getvalue()
+
+    return make
+
+
+def _as_npy(array: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    return buffer.getvalue()

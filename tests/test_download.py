@@ -1,0 +1,278 @@
+"""Downloads from a real server on this machine: good ones, broken ones, and ones that never end."""
+
+import gzip
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tasks.download import SourceUnreachableError, TimeLimits, download_reviews, read_chunks
+from tasks.sources import Source
+
+CONTENT = b"one hundred thousand bytes " * 4000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+SHORT = TimeLimits(connect=2.0, read=0.3, total=5.0)
+
+
+class ReviewServer(ThreadingHTTPServer):
+    """Serves `/<what to do>`, and keeps the paths it was asked for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[str] = []
+        self.closing = threading.Event()
+
+    def address(self, behaviour: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{behaviour}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: ReviewServer
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)
+        attempt = self.server.requests.count(self.path)
+        behaviour = self.path.removeprefix("/")
+        if behaviour.isdigit():
+            self.send_error(int(behaviour))
+        elif behaviour == "busy-twice" and attempt <= 2:
+            self.send_error(503)
+        elif behaviour == "circle":
+            self.send_response(302)
+            self.send_header("Location", "/circle")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif behaviour == "moved":
+            self.send_response(302)
+            self.send_header("Location", "/good")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        else:
+            self.send_content(behaviour, attempt)
+
+    def send_content(self, behaviour: str, attempt: int) -> None:
+        content = CONTENT.upper() if behaviour == "wrong" else CONTENT
+        compressed = behaviour == "gzip" and "gzip" in self.headers.get("Accept-Encoding", "")
+        if compressed:
+            content = gzip.compress(content)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        if compressed:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        if behaviour == "cut" or (behaviour == "cut-once" and attempt == 1):
+            self.wfile.write(content[:50_000])
+        elif behaviour == "stall":
+            self.wfile.write(content[:50_000])
+            self.server.closing.wait(30)
+        elif behaviour == "trickle":
+            for position in range(len(content)):
+                if self.server.closing.wait(0.05):
+                    break
+                self.wfile.write(content[position : position + 1])
+        else:
+            self.wfile.write(content)
+
+    def log_message(self, *_arguments) -> None:
+        """Keep quiet: the tests look at `requests`."""
+
+
+@pytest.fixture
+def server() -> Iterator[ReviewServer]:
+    with ReviewServer() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield running
+        running.closing.set()
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def download(run_task, store):
+    """Download into the store as the flow does, with short pauses between attempts; return the final state."""
+
+    def run(source: Source, limits: TimeLimits | None = None):
+        return run_task(download_reviews.with_options(retry_delay_seconds=0.05), source, store, limits or TimeLimits())
+
+    return run
+
+
+def failure_of(state) -> BaseException:
+    assert state.is_failed()
+    return state.result(raise_on_failure=False)
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_bytes_of_an_address_are_streamed(server):
+    assert b"".join(read_chunks(server.address("good"), SHORT)) == CONTENT
+
+
+def test_a_redirect_is_followed(server):
+    assert b"".join(read_chunks(server.address("moved"), SHORT)) == CONTENT
+    assert server.requests == ["/moved", "/good"]
+
+
+def test_the_bytes_of_a_file_are_read(tmp_path):
+    (tmp_path / "reviews.npz").write_bytes(CONTENT)
+    assert b"".join(read_chunks(str(tmp_path / "reviews.npz"), SHORT)) == CONTENT
+
+
+def test_no_compressed_copy_is_asked_for_because_the_hash_is_of_the_file_itself(server):
+    assert b"".join(read_chunks(server.address("gzip"), SHORT)) == CONTENT
+
+
+def test_a_server_that_sends_too_slowly_to_finish_is_given_up(server):
+    with pytest.raises(SourceUnreachableError, match=r"not finished after 0\.4 s") as caught:
+        list(read_chunks(server.address("trickle"), TimeLimits(connect=2.0, read=2.0, total=0.4)))
+    assert caught.value.transient
+
+
+def test_a_closed_port_is_found_out_in_one_line():
+    address = f"http://127.0.0.1:{closed_port()}/imdb.npz"
+    with pytest.raises(SourceUnreachableError) as caught:
+        list(read_chunks(address, TimeLimits()))
+    assert str(caught.value) == (
+        f"{address} could not be fetched: [Errno 111] Connection refused. "
+        "Check the network, or give `source` a file or another address."
+    )
+    assert caught.value.transient
+
+
+def test_a_name_that_nobody_has_is_found_out():
+    started = time.monotonic()
+    with pytest.raises(SourceUnreachableError, match=r"^http://nosuchhost\.invalid/imdb\.npz could not be fetched: "):
+        list(read_chunks("http://nosuchhost.invalid/imdb.npz", TimeLimits(connect=2.0)))
+    # Proves that the look-up has a limit.
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"http://{'a' * 70}.example/imdb.npz",
+        "http://a..b/imdb.npz",
+        "http://127.0.0.1:99999/imdb.npz",
+        "http:///imdb.npz",
+    ],
+)
+def test_an_address_that_can_be_none_is_refused_in_one_line(address, capsys):
+    with pytest.raises(SourceUnreachableError) as caught:
+        list(read_chunks(address, TimeLimits()))
+    assert str(caught.value).startswith(f"{address} could not be fetched: ")
+    assert "\n" not in str(caught.value)
+    assert not caught.value.transient
+    assert capsys.readouterr().err == ""
+
+
+def test_a_redirect_in_a_circle_is_given_up(server):
+    with pytest.raises(SourceUnreachableError, match="redirects") as caught:
+        list(read_chunks(server.address("circle"), SHORT))
+    assert not caught.value.transient
+
+
+def test_good_bytes_are_published_with_their_hash(server, download, store):
+    state = download(Source(server.address("good"), SHA256))
+    dataset = state.result()
+    assert state.name == "Completed"
+    assert dataset.step == "download"
+    assert dataset.source == server.address("good")
+    assert store.read_verified(dataset.files["archive"]) == CONTENT
+    assert server.requests == ["/good"]
+
+
+def test_the_word_index_is_fetched_too(server, download, store):
+    (Path(store.uri).parent / "words.json").write_bytes(b"hello")
+    word_index = (
+        str(Path(store.uri).parent / "words.json"),
+        "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+    )
+    dataset = download(Source(server.address("good"), SHA256, *word_index)).result()
+    assert store.read_verified(dataset.files["word_index"]) == b"hello"
+
+
+def test_a_second_download_finds_the_first_and_asks_nobody(server, download):
+    source = Source(server.address("good"), SHA256)
+    first, second = download(source), download(source)
+    assert (first.name, second.name) == ("Completed", "Cached")
+    assert second.result() == first.result()
+    assert server.requests == ["/good"]
+
+
+def test_a_damaged_archive_in_the_store_is_put_aside_and_fetched_again(server, download, store):
+    source = Source(server.address("good"), SHA256)
+    file = download(source).result().files["archive"]
+    Path(store.locate(file.path)).write_bytes(CONTENT[:-1] + b"X")
+    state = download(source)
+    assert state.name == "Completed"
+    assert store.read_verified(file) == CONTENT
+    assert server.requests == ["/good", "/good"]
+    put_aside = [path for path in store.list_files("quarantine") if path.endswith(f"-raw-{SHA256[:16]}.npz")]
+    assert [store.read_bytes(path)[-1:] for path in put_aside] == [b"X"]
+
+
+def test_a_server_that_is_busy_twice_is_asked_a_third_time(server, download, store):
+    dataset = download(Source(server.address("busy-twice"), SHA256)).result()
+    assert server.requests == ["/busy-twice"] * 3
+    assert store.read_verified(dataset.files["archive"]) == CONTENT
+
+
+def test_a_connection_cut_once_is_tried_again(server, download, store):
+    dataset = download(Source(server.address("cut-once"), SHA256)).result()
+    assert server.requests == ["/cut-once"] * 2
+    assert store.read_verified(dataset.files["archive"]) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("500", "the server answered 500 Internal Server Error"),
+        ("cut", "peer closed connection without sending complete message body"),
+        ("stall", "timed out"),
+    ],
+)
+def test_what_stays_broken_is_tried_three_times_and_publishes_nothing(server, download, store, behaviour, reason):
+    error = failure_of(download(Source(server.address(behaviour), SHA256), SHORT))
+    assert type(error) is SourceUnreachableError
+    assert str(error).startswith(f"{server.address(behaviour)} could not be fetched: {reason}")
+    assert server.requests == [f"/{behaviour}"] * 3
+    assert store.list_files("") == []
+
+
+def test_an_answer_that_will_not_change_is_not_asked_for_again(server, download, store):
+    error = failure_of(download(Source(server.address("404"), SHA256)))
+    assert type(error) is SourceUnreachableError
+    assert str(error) == (
+        f"{server.address('404')} could not be fetched: the server answered 404 Not Found. "
+        "Check the network, or give `source` a file or another address."
+    )
+    assert server.requests == ["/404"]
+    assert store.list_files("") == []
+
+
+def test_wrong_bytes_are_refused_by_both_hashes_and_not_asked_for_again(server, download, store):
+    error = failure_of(download(Source(server.address("wrong"), SHA256)))
+    received = hashlib.sha256(CONTENT.upper()).hexdigest()
+    assert type(error) is ValueError
+    assert str(error) == (f"{server.address('wrong')} must have SHA-256 {SHA256}. Received: {received}, 108000 bytes.")
+    assert server.requests == ["/wrong"]
+    assert store.list_files("") == []
+
+
+def test_a_closed_port_fails_the_task_after_its_attempts(download, store):
+    error = failure_of(download(Source(f"http://127.0.0.1:{closed_port()}/imdb.npz", SHA256)))
+    assert type(error) is SourceUnreachableError
+    assert "Connection refused" in str(error)
+    assert store.list_files("") == []

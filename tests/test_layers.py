@@ -1,0 +1,109 @@
+"""Imports point one way, and each library is imported only where it belongs."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+OURS = ("flows", "tasks", "reports", "storage")
+MAY_IMPORT = {
+    "flows": ("flows", "tasks", "reports", "storage"),
+    "tasks": ("tasks", "reports", "storage"),
+    "reports": ("reports", "storage.records"),
+    "storage": ("storage",),
+}
+TRAINING = {"tasks/training_child.py", "tasks/epoch_program.py", "tasks/fast_layers.py"}
+MODULES = sorted(path for folder in OURS for path in (PROJECT_ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PROJECT_ROOT).as_posix()
+
+
+def list_imports(source: str) -> Iterator[str]:
+    """Yield every module that is imported, also inside functions; `from a import b` gives a.b."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            prefix = "." * node.level + (node.module or "")
+            yield from (f"{prefix}.{alias.name}" for alias in node.names)
+
+
+def is_below(imported: str, module: str) -> bool:
+    return imported == module or imported.startswith(f"{module}.")
+
+
+def test_every_folder_is_looked_at():
+    assert {path.relative_to(PROJECT_ROOT).parts[0] for path in MODULES} == set(OURS)
+    assert len(MODULES) > 20
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = "import a.b\nfrom c import d, e\ndef f():\n    from g.h import i\nfrom . import j\n"
+    assert list(list_imports(source)) == ["a.b", "c.d", "c.e", "..j", "g.h.i"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_of_our_own_point_one_way(path):
+    allowed = MAY_IMPORT[path.relative_to(PROJECT_ROOT).parts[0]]
+    ours = [name for name in list_imports(path.read_text()) if name.startswith((".", *OURS))]
+    assert [name for name in ours if not any(is_below(name, folder) for folder in allowed)] == []
+
+
+def test_only_flows_and_tasks_import_prefect():
+    importing = {
+        path.relative_to(PROJECT_ROOT).parts[0]
+        for path in MODULES
+        if any(is_below(name, "prefect") for name in list_imports(path.read_text()))
+    }
+    assert importing == {"flows", "tasks"}
+
+
+def test_only_the_training_child_imports_tensorflow_or_keras():
+    importing = {
+        name_of(path)
+        for path in MODULES
+        if any(
+            is_below(name, library) for name in list_imports(path.read_text()) for library in ("tensorflow", "keras")
+        )
+    }
+    assert "tasks/training_child.py" in importing
+    assert importing <= TRAINING
+
+
+def test_no_module_but_the_training_child_s_imports_those_that_import_tensorflow():
+    heavy = [name.removesuffix(".py").replace("/", ".") for name in TRAINING]
+    importing = {
+        name_of(path)
+        for path in MODULES
+        if any(is_below(name, module) for name in list_imports(path.read_text()) for module in heavy)
+    }
+    assert importing <= TRAINING
+
+
+def test_no_file_in_flows_bears_the_name_of_a_folder_or_of_a_dependency():
+    dependencies = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    distributions = {re.match(r"[\w.-]+", dependency)[0].lower() for dependency in dependencies}
+    assert {"prefect", "keras", "scikit-learn"} <= distributions
+    imported = {
+        module
+        for module, owners in packages_distributions().items()
+        if any(owner.lower() in distributions for owner in owners)
+    }
+    assert "sklearn" in imported
+    folders = {path.name for path in PROJECT_ROOT.iterdir() if path.is_dir()}
+    taken = folders | imported | {name.replace("-", "_") for name in distributions}
+    files = {path.stem for path in (PROJECT_ROOT / "flows").iterdir() if path.suffix == ".py"}
+    assert files & taken == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_outside_the_tests_asserts(path):
+    lines = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assert)]
+    assert lines == []

@@ -1,0 +1,228 @@
+"""The whole flow on a small sample corpus, on a real Prefect server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import psutil
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+    TaskRunFilter,
+    TaskRunFilterFlowRunId,
+)
+
+from flows import nightly
+from flows.nightly import nightly_retraining
+from storage.runs import read_run, verify_store
+from storage.store import Store
+from tasks.variants import VARIANTS, Variant, layer
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+SMALL = {"source": "sample", "sample_reviews": 400, "epochs": 2, "learning_rate": 1e-3, "maxlen": 40, "jobs": 2}
+
+
+def training_children():
+    """Return the training children of this process, by what they were started as."""
+    children = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "tasks.training_child" in child.cmdline():
+                children.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return children
+
+
+def task_states(state):
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(
+            task_run_filter=TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+        )
+    return {run.name: run.state.name for run in runs}
+
+
+def wait_for_states(state, names):
+    """The server hears of task states by events, a moment after the flow has ended."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        states = task_states(state)
+        if set(names) <= set(states) and "Running" not in states.values():
+            return states
+        time.sleep(0.2)
+    raise AssertionError(f"the server knows of {states} only")
+
+
+@pytest.fixture(scope="module")
+def two_nights(prefect_server, tmp_path_factory):
+    """The same flow twice in one store: the second night finds the data of the first."""
+    store = str(tmp_path_factory.mktemp("nights"))
+    first = nightly_retraining(**SMALL, store=store, return_state=True)
+    second = nightly_retraining(**SMALL, store=store, variants=("gru",), return_state=True)
+    return Store(store), first, second
+
+
+def test_a_night_ends_completed_with_all_variants_in_the_declared_order(two_nights):
+    _, first, _ = two_nights
+    run = first.result()
+    assert first.is_completed()
+    assert [training.name for training in run.trainings] == [
+        "lstm-seed42",
+        "lstm_dropout-seed42",
+        "lstm_stacked-seed42",
+        "gru-seed42",
+    ]
+
+
+def test_run_json_gives_the_run_back_and_everything_it_names_is_sound(two_nights):
+    store, first, _ = two_nights
+    assert read_run(store, first.result().run_id) == replace(
+        first.result(), parameters=json.loads(json.dumps(first.result().parameters))
+    )
+    found = verify_store(store)
+    assert (found.damaged, found.unfinished, found.quarantined) == ((), (), ())
+
+
+def test_the_report_says_that_the_reviews_are_made_up(two_nights):
+    store, first, _ = two_nights
+    page = store.read_verified(first.result().report).decode()
+    assert "Made-up reviews: this run trained on the sample corpus." in page
+
+
+def test_the_second_night_finds_its_data_and_prefect_shows_them_cached(two_nights):
+    _, _, second = two_nights
+    names = ["make 400 sample reviews", "split", "pad to 40", "train gru, seed 42"]
+    states = wait_for_states(second, names)
+    assert [states[name] for name in names] == ["Cached", "Cached", "Cached", "Completed"]
+
+
+def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_nights):
+    _, first, _ = two_nights
+    flow_run_id = first.state_details.flow_run_id
+    deadline = time.monotonic() + 20
+    missing = ["not asked yet"]
+    while missing and time.monotonic() < deadline:
+        with get_client(sync_client=True) as client:
+            logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id])), limit=200)
+            response = client.request("POST", "/artifacts/filter", json={})
+        said = "\n".join(log.message for log in logs)
+        missing = [
+            f"{variant.name}-seed42 epoch {epoch}/2"
+            for variant in VARIANTS
+            for epoch in (1, 2)
+            if f"{variant.name}-seed42 epoch {epoch}/2" not in said
+        ]
+        time.sleep(0.2)
+    assert missing == []
+    artifacts = {artifact["key"]: artifact for artifact in response.json()}
+    assert "| training | epochs |" in artifacts["nightly-report"]["data"]
+    assert artifacts["training-lstm-stacked-seed42"]["data"] == 100
+    assert artifacts["training-lstm-stacked-seed42"]["type"] == "progress"
+
+
+def test_the_flow_process_never_imports_tensorflow(two_nights):
+    # Other tests of this session import it on purpose, so this asks what the flow's own modules hold.
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] in ("flows", "storage", "reports") or name == "tasks.train":
+            assert not {"tf", "tensorflow", "keras"} & set(vars(module)), name
+
+
+def test_a_killed_training_child_is_started_again(tmp_path):
+    killed = []
+
+    def kill_the_first_child():
+        deadline = time.monotonic() + 60
+        while not killed and time.monotonic() < deadline:
+            for child in training_children():
+                child.send_signal(signal.SIGKILL)
+                killed.append(child.pid)
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill_the_first_child)
+    killer.start()
+    state = nightly_retraining(**SMALL, variants=("lstm",), store=str(tmp_path), return_state=True)
+    killer.join()
+    assert len(killed) == 1
+    assert state.is_completed()
+    assert [training.name for training in state.result().trainings] == ["lstm-seed42"]
+
+
+@pytest.fixture
+def broken_variant(monkeypatch):
+    """A fifth variant that Keras refuses."""
+    monkeypatch.setattr(nightly, "VARIANTS", (VARIANTS[0], Variant("broken", (layer("LSTM", units=-1),))))
+    monkeypatch.setattr("flows.checks.VARIANTS", nightly.VARIANTS)
+
+
+@pytest.mark.usefixtures("broken_variant")
+def test_a_failed_variant_is_left_out_of_the_report_and_fails_the_flow(tmp_path):
+    state = nightly_retraining(**SMALL, variants=("lstm", "broken"), store=str(tmp_path), return_state=True)
+    assert state.is_failed()
+    assert state.message.startswith("broken-seed42 failed; the report says so: ")
+    run = state.result(raise_on_failure=False)
+    page = Store(str(tmp_path)).read_verified(run.report).decode()
+    assert "broken-seed42 failed: " in page
+    assert "units" in page
+    assert "Best tonight: lstm-seed42" in page
+
+
+def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path, monkeypatch):
+    def interrupt_when_training():
+        deadline = time.monotonic() + 60
+        while not training_children() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt_when_training).start()
+    with pytest.raises(KeyboardInterrupt):
+        nightly_retraining(**SMALL, store=str(tmp_path), return_state=True)
+    deadline = time.monotonic() + 20
+    while training_children() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert training_children() == []
+    assert not any(path.endswith("run.json") for path in Store(str(tmp_path)).list_files("runs"))
+
+
+def test_bad_parameters_fail_the_flow_before_anything_is_written(tmp_path):
+    state = nightly_retraining(source="sample", epochs=0, store=str(tmp_path / "new"), return_state=True)
+    assert state.is_failed()
+    with pytest.raises(ValueError, match=r"`epochs` must be an integer of at least 1\. Received: epochs=0\."):
+        state.result()
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_unreachable_source_falls_back_to_the_sample_only_when_it_was_auto(tmp_path, monkeypatch):
+    from tasks.sources import IMDB
+
+    # Port 9 of this machine has no server: the connection is refused at once, as without a network.
+    gone = replace(IMDB, archive="http://127.0.0.1:9/imdb.npz")
+    monkeypatch.setattr("tasks.sources.IMDB", gone)
+    options = {**SMALL, "variants": ("lstm",), "epochs": 1}
+    fallen_back = nightly_retraining(**{**options, "source": "auto"}, store=str(tmp_path), return_state=True)
+    assert fallen_back.is_completed()
+    assert fallen_back.result().is_sample
+    assert "http://127.0.0.1:9/imdb.npz could not be fetched" in fallen_back.result().notice
+    refused = nightly_retraining(**{**options, "source": "imdb"}, store=str(tmp_path), return_state=True)
+    assert refused.is_failed()
+    with pytest.raises(ConnectionError, match="could not be fetched"):
+        refused.result()
+
+
+def test_the_run_id_is_the_scheduled_time_and_prefects_own_id(two_nights):
+    _, first, _ = two_nights
+    flow_run_id = first.state_details.flow_run_id
+    with get_client(sync_client=True) as client:
+        (flow_run,) = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
+    scheduled = flow_run.expected_start_time.strftime("%Y%m%dT%H%M%SZ")
+    assert first.result().run_id == f"{scheduled}-{str(flow_run_id)[:6]}"

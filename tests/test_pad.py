@@ -1,0 +1,125 @@
+"""Padding is, number for number, what Keras gives: zeros in front, and the last words kept."""
+
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from storage.datasets import publish_dataset
+from storage.records import Dataset
+from storage.schemas import SPLIT_SCHEMA, padded_schema
+from storage.store import Store
+from tasks.pad import pad_reviews
+from tasks.pad_child import ROWS_AT_ONCE, pad_table, pad_tokens
+from tasks.split import split_reviews
+from tasks.split_child import SplitParameters, split_part
+
+RECIPE = SplitParameters(num_words=500, validation_fraction=0.2, split_seed=42)
+
+
+def pad(reviews: list[list[int]], maxlen: int) -> list[list[int]]:
+    tokens = np.array([token for review in reviews for token in review], np.uint16)
+    return pad_tokens(tokens, np.cumsum([0, *map(len, reviews)]), maxlen).tolist()
+
+
+def tokens_of(table) -> np.ndarray:
+    lists = table["tokens"].combine_chunks()
+    return lists.flatten().to_numpy().reshape(len(lists), -1)
+
+
+def publish_split(store: Store, content: bytes) -> Dataset:
+    tables = {**split_part("train", content, "x.npz", RECIPE), **split_part("test", content, "x.npz", RECIPE)}
+    files = {part: store.write_table(f"datasets/split-x/{part}.parquet", table) for part, table in tables.items()}
+    return publish_dataset(store, "split", {"version": 1}, files, "x.npz")
+
+
+def test_padding_puts_zeros_in_front_of_a_short_review():
+    assert pad([[5, 6]], 4) == [[0, 0, 5, 6]]
+
+
+def test_padding_keeps_the_last_words_of_a_long_review():
+    assert pad([[1, 2, 3, 4, 5]], 3) == [[3, 4, 5]]
+
+
+def test_padding_leaves_a_review_of_just_that_length_as_it_is():
+    assert pad([[7, 8, 9]], 3) == [[7, 8, 9]]
+
+
+def test_padding_does_not_take_words_from_the_review_before():
+    assert pad([[1, 2, 3], [4], [5, 6]], 3) == [[1, 2, 3], [0, 0, 4], [0, 5, 6]]
+
+
+def test_a_review_without_tokens_becomes_zeros():
+    assert pad([[], [9], []], 2) == [[0, 0], [0, 9], [0, 0]]
+
+
+def test_the_largest_token_survives():
+    assert pad([[65535]], 2) == [[0, 65535]]
+
+
+def test_padding_works_across_the_borders_of_its_slices():
+    reviews = [[number] for number in range(1, ROWS_AT_ONCE + 3)]
+    assert pad(reviews, 2) == [[0, number] for number in range(1, ROWS_AT_ONCE + 3)]
+
+
+def test_a_table_keeps_its_reviews_names_and_labels():
+    columns = {"review_id": ["test-3", "test-1"], "tokens": [[1, 4], [1, 5, 6, 7]], "label": [1, 0]}
+    padded = pad_table(pa.table(columns, schema=SPLIT_SCHEMA), 3)
+    assert padded.schema.equals(padded_schema(3))
+    assert padded.to_pydict() == {
+        "review_id": ["test-3", "test-1"],
+        "tokens": [[0, 1, 4], [5, 6, 7]],
+        "label": [1, 0],
+    }
+
+
+def test_a_table_that_comes_in_pieces_is_padded_as_a_whole():
+    columns = {"review_id": ["test-3"], "tokens": [[1, 4]], "label": [1]}
+    piece = pa.table(columns, schema=SPLIT_SCHEMA)
+    padded = pad_table(pa.concat_tables([piece, piece]), 3)
+    assert padded["tokens"].to_pylist() == [[0, 1, 4], [0, 1, 4]]
+
+
+@pytest.mark.slow
+def test_padding_of_a_small_archive_equals_keras(sample_archive, keras_expectations):
+    content = sample_archive.read_bytes()
+    tables = {**split_part("train", content, "x.npz", RECIPE), **split_part("test", content, "x.npz", RECIPE)}
+    expected = keras_expectations[sample_archive]
+    for part in ("train", "validation", "test"):
+        np.testing.assert_array_equal(tokens_of(pad_table(tables[part], 100)), expected[f"{part}_padded"])
+
+
+def test_padding_of_the_real_archive_equals_keras(store, run_task, imdb_archive, keras_expectations):
+    content = imdb_archive.read_bytes()
+    file = store.write_bytes("raw/imdb.npz", content)
+    inputs = {"archive": hashlib.sha256(content).hexdigest()}
+    archive = publish_dataset(store, "download", inputs, {"archive": file}, "imdb.npz")
+    split = run_task(split_reviews, archive, RECIPE, store).result()
+    padded = run_task(pad_reviews, split, 100, store).result()
+    expected = keras_expectations[imdb_archive]
+    for part, rows in (("train", 20000), ("validation", 5000), ("test", 25000)):
+        table = store.read_table(padded.files[part], padded_schema(100))
+        assert table.num_rows == rows
+        np.testing.assert_array_equal(tokens_of(table), expected[f"{part}_padded"])
+        np.testing.assert_array_equal(table["label"].to_numpy(), expected[f"{part}_labels"])
+
+
+def test_other_lengths_do_not_collide_and_a_second_padding_finds_the_first(store, run_task, sample_archive):
+    split = publish_split(store, sample_archive.read_bytes())
+    hundred, fifty = (run_task(pad_reviews, split, maxlen, store) for maxlen in (100, 50))
+    again = run_task(pad_reviews, split, 100, store)
+    assert (hundred.name, fifty.name, again.name) == ("Completed", "Completed", "Cached")
+    assert again.result() == hundred.result()
+    longer = tokens_of(store.read_table(hundred.result().files["train"], padded_schema(100)))
+    shorter = tokens_of(store.read_table(fifty.result().files["train"], padded_schema(50)))
+    np.testing.assert_array_equal(longer[:, 50:], shorter)
+
+
+def test_a_damaged_split_is_not_padded(store, run_task, sample_archive):
+    split = publish_split(store, sample_archive.read_bytes())
+    store.write_bytes(split.files["test"].path, b"damaged")
+    error = run_task(pad_reviews, split, 100, store).result(raise_on_failure=False)
+    assert type(error) is ValueError
+    assert str(error).startswith(f"{store.locate(split.files['test'].path)} must have SHA-256 ")
+    assert not any(path.endswith("manifest.json") for path in store.list_files("datasets") if "pad-" in path)

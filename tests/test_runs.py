@@ -1,0 +1,167 @@
+"""A run is read back as it was published, and a look at the whole store names every damage."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.datasets import publish_dataset
+from storage.records import FailedTraining, Run, Scores, StoredFile, TrainingResult
+from storage.runs import publish_run, read_run, verify_store
+from storage.store import DamagedFileError, Store
+from tasks.sample_child import main as make_sample
+
+RUN_ID = "20260102T030405Z-abcdef"
+TRAINING = f"runs/{RUN_ID}/lstm-seed42"
+
+
+def publish_night(store: Store) -> Run:
+    """Publish a dataset of one file, a training of two files, a report and the run that names them: 6 files in all."""
+    file = store.write_bytes("datasets/pad-84d628a8f59f3e5a/train.parquet", b"reviews")
+    dataset = publish_dataset(store, "pad", {"version": 1, "maxlen": 100}, {"train": file}, "imdb.npz")
+    training = TrainingResult(
+        variant="lstm",
+        layers="LSTM(units=8)",
+        seed=42,
+        parameters={"epochs": 3},
+        versions={"tensorflow": "2.21.0"},
+        dataset="84d628a8f59f3e5a",
+        epochs=3,
+        best_epoch=2,
+        stopped_early=False,
+        train=Scores(0.5, 0.75, None, 20000),
+        validation=Scores(0.25, 0.875, 0.0625, 5000),
+        test=Scores(0.375, 0.8125, 0.03125, 25000),
+        parameter_count=8809,
+        weights_sha256="ab" * 32,
+        seconds={"total": 12.5},
+        files={
+            "model.keras": store.write_bytes(f"{TRAINING}/model.keras", b"weights"),
+            "history.parquet": store.write_bytes(f"{TRAINING}/history.parquet", b"curves", rows=3),
+        },
+    )
+    run = Run(
+        run_id=RUN_ID,
+        started="2026-01-02T03:04:05Z",
+        seconds=60.5,
+        source="imdb.npz",
+        is_sample=False,
+        notice=None,
+        parameters={"maxlen": 100, "seeds": [42]},
+        versions={"python": "3.11.7"},
+        datasets={"pad": dataset},
+        trainings=(training,),
+        failures=(FailedTraining("gru", 42, "it was killed by SIGKILL"),),
+        report=store.write_bytes(f"reports/{RUN_ID}.html", b"<!doctype html>"),
+    )
+    publish_run(store, run)
+    return run
+
+
+def test_a_run_is_read_back_as_it_was_published(store):
+    run = publish_night(store)
+    assert read_run(store, RUN_ID) == run
+
+
+def test_a_run_that_was_never_published_is_not_found(store):
+    store.write_bytes(f"{TRAINING}/model.keras", b"weights")
+    with pytest.raises(FileNotFoundError):
+        read_run(store, RUN_ID)
+
+
+def test_an_edited_run_is_not_read(store):
+    publish_night(store)
+    path = Path(store.locate(f"runs/{RUN_ID}/run.json"))
+    path.write_bytes(path.read_bytes().replace(b'"accuracy": 0.8125', b'"accuracy": 0.9125'))
+    with pytest.raises(DamagedFileError):
+        read_run(store, RUN_ID)
+
+
+def test_every_file_of_a_sound_store_is_counted(store):
+    publish_night(store)
+    found = verify_store(store)
+    assert (found.sound, found.damaged, found.unfinished, found.quarantined) == (6, (), (), ())
+
+
+def test_a_store_without_files_is_sound(store):
+    found = verify_store(store)
+    assert (found.sound, found.damaged, found.unfinished, found.quarantined) == (0, (), (), ())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "datasets/pad-84d628a8f59f3e5a/train.parquet",
+        f"{TRAINING}/model.keras",
+        f"{TRAINING}/history.parquet",
+        f"reports/{RUN_ID}.html",
+    ],
+)
+def test_a_missing_file_is_named(store, path):
+    publish_night(store)
+    Path(store.locate(path)).unlink()
+    found = verify_store(store)
+    assert found.damaged == (f"{store.locate(path)} must be there and is missing.",)
+    assert found.sound == 5
+
+
+@pytest.mark.parametrize("path", ["datasets/pad-84d628a8f59f3e5a/train.parquet", f"{TRAINING}/model.keras"])
+def test_a_bit_flip_is_named(store, path):
+    publish_night(store)
+    content = bytearray(Path(store.locate(path)).read_bytes())
+    content[3] ^= 1
+    Path(store.locate(path)).write_bytes(content)
+    found = verify_store(store)
+    (sentence,) = found.damaged
+    assert sentence.startswith(f"{store.locate(path)} must have SHA-256 ")
+    assert found.sound == 5
+    assert found.unfinished == ()
+
+
+@pytest.mark.parametrize("path", ["datasets/pad-84d628a8f59f3e5a/manifest.json", f"runs/{RUN_ID}/run.json"])
+def test_an_edited_manifest_is_named(store, path):
+    publish_night(store)
+    manifest = Path(store.locate(path))
+    manifest.write_bytes(manifest.read_bytes().replace(b"imdb.npz", b"evil.npz"))
+    assert f"{manifest} must be as it was written, and its own SHA-256 does not match." in verify_store(store).damaged
+
+
+def test_a_manifest_of_something_else_is_named(store):
+    store.write_manifest("datasets/pad-84d628a8f59f3e5a/manifest.json", {"rows": 2})
+    assert verify_store(store).damaged == ("datasets/pad-84d628a8f59f3e5a/manifest.json must be a manifest: 'files'.",)
+
+
+def test_what_no_manifest_names_is_unfinished(store):
+    publish_night(store)
+    store.write_bytes("runs/20260103T030405Z-abcdef/gru-seed42/model.keras", b"weights")
+    store.write_bytes("datasets/split-0123456789abcdef/.train.parquet.0123.part", b"revi")
+    found = verify_store(store)
+    assert found.unfinished == (
+        "datasets/split-0123456789abcdef/.train.parquet.0123.part",
+        "runs/20260103T030405Z-abcdef/gru-seed42/model.keras",
+    )
+    assert found.damaged == ()
+    assert found.sound == 6
+
+
+def test_what_was_put_aside_earlier_is_listed_and_is_no_damage(store):
+    publish_night(store)
+    store.write_bytes("raw/hello.npz", b"hello")
+    target = store.quarantine("raw/hello.npz")
+    found = verify_store(store)
+    assert found.quarantined == (target,)
+    assert (found.damaged, found.unfinished) == ((), ())
+
+
+def test_a_manifest_that_was_put_aside_is_no_damage(store):
+    store.write_bytes("datasets/pad-84d628a8f59f3e5a/manifest.json", b"torn")
+    target = store.quarantine("datasets/pad-84d628a8f59f3e5a/manifest.json")
+    found = verify_store(store)
+    assert (found.damaged, found.quarantined) == ((), (target,))
+
+
+def test_the_word_index_of_a_sample_is_not_taken_for_a_manifest(store):
+    inputs = {"version": 1, "reviews": 20}
+    files = make_sample({"reviews": 20, "store": store.uri, "folder": "datasets/sample-184c324cbdf1909b"})
+    publish_dataset(store, "sample", inputs, {name: StoredFile(**file) for name, file in files.items()}, "sample")
+    found = verify_store(store)
+    assert (found.sound, found.damaged, found.unfinished) == (3, (), ())

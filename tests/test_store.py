@@ -1,0 +1,275 @@
+"""What the store promises: whole files or none, and no damage that goes unnoticed."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from storage.records import StoredFile
+from storage.store import DamagedFileError, Store, hash_inputs
+
+HELLO_SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+SCHEMA = pa.schema([("review_id", pa.string()), ("label", pa.uint8())])
+
+
+@pytest.fixture
+def table() -> pa.Table:
+    return pa.table({"review_id": ["train-0", "train-1"], "label": [0, 1]}, schema=SCHEMA)
+
+
+def flip_bit(path: Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+def test_written_bytes_are_read_back_with_their_hash_and_size(store):
+    file = store.write_bytes("raw/hello.txt", b"hello")
+    assert file == StoredFile("raw/hello.txt", HELLO_SHA256, 5)
+    assert store.read_verified(file) == b"hello"
+    store.verify(file)
+
+
+def test_chunks_are_published_as_one_file_when_their_hash_is_the_expected_one(store):
+    file = store.write_chunks("raw/hello.txt", [b"hel", b"lo"], HELLO_SHA256)
+    assert file == StoredFile("raw/hello.txt", HELLO_SHA256, 5)
+    assert store.list_files("") == ["raw/hello.txt"]
+
+
+def test_chunks_with_another_hash_are_not_published(store):
+    other = "185f8db32271fe25f561a6fc938b2e264306ec304eda518007d1764826381969"
+    with pytest.raises(DamagedFileError) as caught:
+        store.write_chunks("raw/hello.txt", [b"Hello"], HELLO_SHA256)
+    assert str(caught.value) == f"raw/hello.txt must have SHA-256 {HELLO_SHA256}. Received: {other}."
+    assert store.list_files("") == []
+
+
+@pytest.mark.parametrize("error", [ConnectionError("cut"), KeyboardInterrupt()])
+def test_a_write_that_breaks_off_leaves_nothing(store, error):
+    def chunks() -> Iterator[bytes]:
+        yield b"hel"
+        raise error
+
+    with pytest.raises(type(error)):
+        store.write_chunks("raw/hello.txt", chunks(), HELLO_SHA256)
+    assert store.list_files("") == []
+
+
+def test_a_write_that_breaks_off_leaves_the_older_file_as_it_was(store):
+    file = store.write_bytes("raw/hello.txt", b"hello")
+    with pytest.raises(DamagedFileError):
+        store.write_chunks("raw/hello.txt", [b"other"], HELLO_SHA256)
+    assert store.read_verified(file) == b"hello"
+    assert store.list_files("") == ["raw/hello.txt"]
+
+
+def test_nothing_appears_under_the_final_name_before_the_last_byte(store):
+    seen = []
+
+    def chunks() -> Iterator[bytes]:
+        yield b"hel"
+        seen.append((store.exists("raw/hello.txt"), len(store.list_files("raw"))))
+        yield b"lo"
+
+    store.write_chunks("raw/hello.txt", chunks(), HELLO_SHA256)
+    assert seen == [(False, 1)]
+
+
+@pytest.mark.parametrize("path", ["../outside", "raw/../../outside", "/etc/passwd", ".."])
+def test_a_path_that_leaves_the_store_is_refused(store, path):
+    with pytest.raises(ValueError, match=r"^A stored file's path must stay inside the store\. Received: '.*'\.$"):
+        store.write_bytes(path, b"hello")
+    with pytest.raises(ValueError, match="must stay inside the store"):
+        store.read_bytes(path)
+
+
+def test_a_bit_flip_is_found_by_every_way_to_read(store, table):
+    file = store.write_table("reviews.parquet", table)
+    flip_bit(Path(store.locate(file.path)), 20)
+    for read in (store.verify, store.read_verified, lambda file: store.read_table(file, SCHEMA)):
+        with pytest.raises(DamagedFileError) as caught:
+            read(file)
+        assert str(caught.value).startswith(f"{store.locate(file.path)} must have SHA-256 {file.sha256}. Received: ")
+
+
+def test_a_truncation_is_found_and_the_size_that_is_left_is_said(store, table):
+    file = store.write_table("reviews.parquet", table)
+    path = Path(store.locate(file.path))
+    path.write_bytes(path.read_bytes()[:100])
+    for read in (store.verify, store.read_verified, lambda file: store.read_table(file, SCHEMA)):
+        with pytest.raises(DamagedFileError, match=r"100 bytes\.$"):
+            read(file)
+
+
+def test_a_missing_file_is_found_by_every_way_to_read(store, table):
+    file = store.write_table("reviews.parquet", table)
+    Path(store.locate(file.path)).unlink()
+    for read in (store.verify, store.read_verified, lambda file: store.read_table(file, SCHEMA)):
+        with pytest.raises(DamagedFileError) as caught:
+            read(file)
+        assert str(caught.value) == f"{store.locate('reviews.parquet')} must be there and is missing."
+
+
+def test_a_table_is_read_back_as_it_was_written(store, table):
+    file = store.write_table("reviews.parquet", table)
+    assert file.rows == 2
+    assert store.read_table(file, SCHEMA).equals(table)
+
+
+def test_a_table_s_name_can_hold_the_hash_of_its_content(store, table):
+    file = store.write_table("train-{sha}.parquet", table)
+    assert file.path == f"train-{file.sha256[:12]}.parquet"
+    assert hashlib.sha256(store.read_bytes(file.path)).hexdigest() == file.sha256
+
+
+def test_a_table_of_another_schema_is_refused(store, table):
+    file = store.write_table("reviews.parquet", table)
+    expected = pa.schema([("review_id", pa.string()), ("label", pa.int64())])
+    with pytest.raises(DamagedFileError) as caught:
+        store.read_table(file, expected)
+    assert str(caught.value) == (
+        f"{store.locate('reviews.parquet')} must hold 2 rows of (review_id string, label int64). "
+        "Received: 2 rows of (review_id string, label uint8)."
+    )
+
+
+def test_a_table_with_another_number_of_rows_is_refused(store, table):
+    file = replace(store.write_table("reviews.parquet", table), rows=3)
+    with pytest.raises(DamagedFileError, match=r"must hold 3 rows of .* Received: 2 rows of"):
+        store.read_table(file, SCHEMA)
+
+
+def test_a_file_that_is_no_parquet_is_refused_by_its_path(store):
+    file = store.write_bytes("reviews.parquet", b"hello")
+    with pytest.raises(DamagedFileError) as caught:
+        store.read_table(file, SCHEMA)
+    assert str(caught.value).startswith(f"{store.locate('reviews.parquet')} must be a Parquet file. Received: ")
+
+
+def test_tables_are_compressed_with_zstd(store, table):
+    path = store.locate(store.write_table("reviews.parquet", table).path)
+    assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_a_manifest_is_read_back_as_it_was_written(store):
+    store.write_manifest("manifest.json", {"source": "혼공 머신러닝", "rows": 2})
+    assert store.read_manifest("manifest.json") == {"source": "혼공 머신러닝", "rows": 2}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"rows": 2', b'"rows": 3'),
+        (b'"rows": 2', b'"rows":  2'),
+        (b'"sha256": "', b'"sha256": "0'),
+        (b'"content"', b'"contents"'),
+        (b"}\n", b""),
+        (b"{", b"\xff"),
+    ],
+)
+def test_a_manifest_edited_by_hand_is_refused(store, old, new):
+    store.write_manifest("manifest.json", {"rows": 2})
+    path = Path(store.locate("manifest.json"))
+    edited = path.read_bytes().replace(old, new)
+    assert edited != path.read_bytes()
+    path.write_bytes(edited)
+    with pytest.raises(DamagedFileError) as caught:
+        store.read_manifest("manifest.json")
+    assert str(caught.value) == (
+        f"{store.locate('manifest.json')} must be as it was written, and its own SHA-256 does not match."
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"[]", b'{"content": 3}', b"[" * 100_000, b"\x00\x01"])
+def test_a_manifest_that_is_something_else_is_refused(store, content):
+    store.write_bytes("manifest.json", content)
+    with pytest.raises(DamagedFileError):
+        store.read_manifest("manifest.json")
+
+
+def test_a_manifest_that_is_not_there_is_no_damage(store):
+    with pytest.raises(FileNotFoundError):
+        store.read_manifest("manifest.json")
+
+
+def test_quarantine_moves_a_file_and_keeps_its_bytes(store):
+    store.write_bytes("datasets/pad-1/train.parquet", b"hello")
+    target = store.quarantine("datasets/pad-1/train.parquet")
+    assert target.startswith("quarantine/")
+    assert target.endswith("-datasets-pad-1-train.parquet")
+    assert store.list_files("") == [target]
+    assert store.read_bytes(target) == b"hello"
+
+
+def test_two_damaged_files_of_one_name_both_stay_in_quarantine(store):
+    for content in (b"first", b"second"):
+        store.write_bytes("raw/hello.txt", content)
+        store.quarantine("raw/hello.txt")
+    assert sorted(store.read_bytes(path) for path in store.list_files("quarantine")) == [b"first", b"second"]
+
+
+def test_quarantine_of_a_file_that_another_run_moved_already_is_no_error(store):
+    store.quarantine("raw/hello.txt")
+    assert store.list_files("") == []
+
+
+def test_a_folder_that_does_not_exist_holds_no_files(store):
+    assert store.list_files("") == []
+    assert store.exists("raw/hello.txt") is False
+
+
+def test_a_folder_is_not_a_file(store):
+    store.write_bytes("raw/hello.txt", b"hello")
+    assert store.exists("raw") is False
+
+
+def test_the_same_folder_is_meant_by_its_path_and_by_its_uri(tmp_path):
+    Store(str(tmp_path / "a folder")).write_bytes("hello.txt", b"hello")
+    assert Store((tmp_path / "a folder").as_uri()).list_files("") == ["hello.txt"]
+
+
+def test_a_relative_folder_is_meant_from_where_the_process_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Store("output").write_bytes("hello.txt", b"hello")
+    assert (tmp_path / "output" / "hello.txt").read_bytes() == b"hello"
+
+
+def test_the_check_of_a_good_store_leaves_it_empty(store):
+    store.check_writable()
+    assert store.list_files("") == []
+
+
+@pytest.mark.parametrize("below", ["", "/below"])
+def test_a_file_where_the_folder_should_be_is_refused_in_one_line(tmp_path, below):
+    (tmp_path / "file").write_text("in the way")
+    uri = f"{tmp_path}/file{below}"
+    with pytest.raises(ValueError, match="must be a folder that can be written") as caught:
+        Store(uri).check_writable()
+    assert str(caught.value).startswith(
+        f"`store` must be a folder that can be written. Received: store='{uri}' (Cannot create directory"
+    )
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/retraining", "gs://bucket", "https://example.org/store", " ", ""])
+def test_a_store_that_is_no_folder_is_refused_in_one_line(uri):
+    with pytest.raises(ValueError, match="must be a folder") as caught:
+        Store(uri).check_writable()
+    assert str(caught.value) == f"`store` must be a folder or a file: URI. Received: store='{uri}'."
+
+
+def test_a_file_uri_of_another_machine_is_refused_in_one_line():
+    with pytest.raises(ValueError, match="must be a folder") as caught:
+        Store("file://host/folder").check_writable()
+    assert str(caught.value) == "`store` must be a folder or a file: URI. Received: store='file://host/folder'."
+
+
+def test_the_key_of_a_dataset_depends_on_the_values_and_not_on_their_order():
+    assert hash_inputs({"version": 1, "maxlen": 100}) == "84d628a8f59f3e5a"
+    assert hash_inputs({"maxlen": 100, "version": 1}) == "84d628a8f59f3e5a"
+    assert hash_inputs({"version": 1, "maxlen": 101}) != "84d628a8f59f3e5a"

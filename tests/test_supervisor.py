@@ -1,0 +1,196 @@
+"""Children answer, fail, die or hang, and the supervisor turns each of these into a result or one plain error."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks.supervisor import PROJECT_ROOT, ChildFailedError, run_child, supervise_children
+
+CHILD = "tests.children"
+
+
+def wait_until_gone(pid: int) -> bool:
+    """Return whether the process ends within ten seconds; one that has ended but was not collected counts as gone."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def wait_for_pid(path: Path) -> int:
+    deadline = time.monotonic() + 20
+    while not (path.exists() and path.read_text().endswith("\n")):
+        assert time.monotonic() < deadline, "the child did not start"
+        time.sleep(0.02)
+    return int(path.read_text())
+
+
+def test_the_result_and_the_events_arrive_in_order():
+    events = []
+    assert run_child(CHILD, {"do": "count", "to": 3}, 30, events.append) == {"counted": 3}
+    assert events == [{"number": 1}, {"number": 2}, {"number": 3}]
+
+
+def test_a_request_larger_than_a_pipe_arrives_whole():
+    request = {"do": "return", "text": "영화 " * 100_000}
+    assert run_child(CHILD, request, 30) == request
+
+
+def test_a_variable_of_the_environment_is_handed_on():
+    request = {"do": "environment", "name": "OMP_NUM_THREADS"}
+    assert run_child(CHILD, request, 30, environment={"OMP_NUM_THREADS": "7"}) == {"value": "7"}
+
+
+def test_a_real_step_runs_in_a_child(store):
+    files = run_child("tasks.sample_child", {"reviews": 20, "store": store.uri, "folder": "datasets/sample-x"}, 60)
+    assert files["archive"]["path"] == "datasets/sample-x/sample.npz"
+    assert store.list_files("") == ["datasets/sample-x/sample.npz", "datasets/sample-x/sample_word_index.json"]
+
+
+def test_bad_input_of_a_real_step_is_a_value_error_with_its_message(store):
+    file = {"path": "datasets/split-x/train.parquet", "sha256": "ab" * 32, "bytes": 1, "rows": 1}
+    request = {"files": {"train": file}, "maxlen": 100, "store": store.uri, "folder": "datasets/pad-x"}
+    with pytest.raises(ValueError, match="missing") as caught:
+        run_child("tasks.pad_child", request, 60)
+    assert str(caught.value) == f"{store.locate('datasets/split-x/train.parquet')} must be there and is missing."
+
+
+def test_what_a_child_prints_cannot_tear_or_forge_an_event():
+    events = []
+    assert run_child(CHILD, {"do": "print"}, 30, events.append) == {"whole": True}
+    assert events == [{"first": "between"}]
+
+
+@pytest.mark.parametrize("kind", ["ValueError", "FileNotFoundError"])
+def test_bad_input_in_a_child_is_a_value_error_with_the_same_message(kind):
+    message = "`maxlen` must be at least 1. Received: maxlen=0."
+    with pytest.raises(ValueError, match="maxlen") as caught:
+        run_child(CHILD, {"do": "raise", "kind": kind, "message": message}, 30)
+    assert str(caught.value) == message
+
+
+def test_any_other_error_in_a_child_is_told_by_its_last_line():
+    with pytest.raises(ChildFailedError) as caught:
+        run_child(CHILD, {"do": "raise", "kind": "ZeroDivisionError", "message": "no batches"}, 30)
+    assert str(caught.value) == "ZeroDivisionError: no batches"
+
+
+def test_a_killed_child_is_told_by_its_signal():
+    with pytest.raises(ChildFailedError) as caught:
+        run_child(CHILD, {"do": "kill itself"}, 30)
+    assert str(caught.value) == "it was killed by SIGKILL (the system does that when memory runs out)"
+
+
+def test_a_child_that_ends_without_a_word_is_told_by_its_exit_code():
+    with pytest.raises(ChildFailedError) as caught:
+        run_child(CHILD, {"do": "exit", "code": 7}, 30)
+    assert str(caught.value) == "it ended with exit code 7"
+
+
+def test_a_module_that_cannot_be_started_is_told_by_its_last_words():
+    with pytest.raises(ChildFailedError) as caught:
+        run_child("tasks.no_such_module", {}, 30)
+    assert str(caught.value).startswith("it ended with exit code 1; its last words: ")
+    assert str(caught.value).endswith("No module named tasks.no_such_module")
+
+
+def test_a_child_that_takes_too_long_is_ended_and_leaves_no_process():
+    events = []
+    with pytest.raises(ChildFailedError) as caught:
+        run_child(CHILD, {"do": "sleep"}, 2, events.append)
+    assert str(caught.value) == "it was ended after its timeout of 2 s"
+    assert not psutil.pid_exists(events[0]["pid"])
+
+
+def test_an_error_of_the_listener_ends_the_child():
+    pids = []
+
+    def listen(event: dict[str, int]) -> None:
+        pids.append(event["pid"])
+        raise RuntimeError("the listener broke")
+
+    with pytest.raises(RuntimeError, match="the listener broke"):
+        run_child(CHILD, {"do": "sleep"}, 60, listen)
+    assert not psutil.pid_exists(pids[0])
+
+
+def test_the_death_of_one_child_leaves_its_sibling_alone():
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.append(run_child(CHILD, {"do": "count", "to": 3}, 30)), daemon=True
+    )
+    thread.start()
+    with pytest.raises(ChildFailedError, match="SIGKILL"):
+        run_child(CHILD, {"do": "kill itself"}, 30)
+    thread.join(30)
+    assert results == [{"counted": 3}]
+
+
+def test_a_child_whose_parent_is_killed_ends_itself(tmp_path):
+    pid_file = tmp_path / "pid"
+    request = {"do": "sleep", "pid_file": str(pid_file)}
+    script = f"from tasks.supervisor import run_child; run_child({CHILD!r}, {request!r}, 600)"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT) as parent:
+        try:
+            pid = wait_for_pid(pid_file)
+            assert psutil.Process(pid).ppid() == parent.pid
+        finally:
+            os.kill(parent.pid, signal.SIGKILL)
+            parent.wait()
+    assert wait_until_gone(pid)
+
+
+def start_sleeper(pid_file: Path) -> tuple[threading.Thread, list[BaseException]]:
+    errors: list[BaseException] = []
+
+    def supervise() -> None:
+        try:
+            run_child(CHILD, {"do": "sleep", "pid_file": str(pid_file)}, 60)
+        except ChildFailedError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=supervise, daemon=True)
+    thread.start()
+    return thread, errors
+
+
+def test_a_run_that_is_interrupted_ends_its_children_and_starts_no_other(tmp_path):
+    def interrupt() -> None:
+        with supervise_children():
+            started.append(start_sleeper(tmp_path / "pid"))
+            pids.append(wait_for_pid(tmp_path / "pid"))
+            raise KeyboardInterrupt
+
+    started, pids = [], []
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+        ((thread, errors),) = started
+        thread.join(20)
+        assert [str(error) for error in errors] == ["it was ended with the run"]
+        assert not psutil.pid_exists(pids[0])
+        with pytest.raises(ChildFailedError, match=r"^it was not started, because the run is being ended$"):
+            run_child(CHILD, {"do": "count", "to": 1}, 30)
+    finally:
+        # Entering it once more lets the other tests start children.
+        with supervise_children():
+            pass
+    assert run_child(CHILD, {"do": "count", "to": 1}, 30) == {"counted": 1}
+
+
+def test_a_run_that_ends_well_leaves_the_next_children_alone():
+    with supervise_children():
+        assert run_child(CHILD, {"do": "count", "to": 1}, 30) == {"counted": 1}
+    assert run_child(CHILD, {"do": "count", "to": 2}, 30) == {"counted": 2}
