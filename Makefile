@@ -35,15 +35,22 @@ lock: .venv/installed-dev ## resolve the dependencies again, with hashes and wit
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
-# pip's own resolver takes a newer sqlalchemy through prefect's extra and then refuses the hashes;
-# the lock is complete, so pip only installs it, and `pip check` says whether it fits together.
-.venv/installed: requirements.lock pyproject.toml
+# pip's own resolver takes a newer sqlalchemy through prefect's extra and then refuses the hashes; the lock is complete,
+# so pip only installs it, and `pip check` says whether it fits together.
+define install
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("make: PYTHON must be Python 3.11, 3.12 or 3.13. Received: PYTHON=$(PYTHON), which is %d.%d." % v)'
-	@echo "Setting up .venv (about a minute the first time) ..."
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
+	@echo "Setting up .venv from $(1) (a minute or two, once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --disable-pip-version-check
-	@touch $@ $(STAMPS)
+endef
 
-.venv/installed-dev: LOCK := requirements-dev.lock
+.venv/installed: requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+	@touch $@
+
+# The development lock holds everything in the other one, so it serves both.
+.venv/installed-dev: requirements-dev.lock requirements.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch .venv/installed $@

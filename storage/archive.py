@@ -71,15 +71,18 @@ def read_reviews(content: bytes, part: str, name: str) -> Reviews:
 
 
 def _flatten(lists: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    strange = {type(review).__name__ for review in lists} - {"list"}
+    if strange:
+        raise ValueError(f"{name} must hold one list of word ranks per review. Received: {min(strange)}.")
     tokens = array("I")
     offsets = np.zeros(len(lists) + 1, np.int64)
     try:
         for position, review in enumerate(lists, start=1):
-            # Takes lists of integers alone, where NumPy would take 1.5 for 1 and "7" for 7.
+            # Takes integers alone, where NumPy would take 1.5 for 1 and "7" for 7.
             tokens.fromlist(review)
             offsets[position] = len(tokens)
     except (TypeError, OverflowError) as error:
-        raise ValueError(f"{name} must hold lists of word ranks, integers from 0 to 4294967295: {error}.") from None
+        raise ValueError(f"{name} must hold word ranks, integers from 0 to 4294967295. Received: {error}.") from None
     return np.frombuffer(tokens, np.uint32), offsets
 
 

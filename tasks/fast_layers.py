@@ -16,7 +16,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-
 # Keras's defaults, and the only values that are computed here.
 _KNOWN_ARGUMENTS = {
     "activation": "tanh",
@@ -53,7 +52,7 @@ def call_network(network: keras.Sequential, tokens: Any, training: bool) -> Any:
     embedding, *recurrent, dense = network.layers
     if not _is_known(embedding, recurrent, dense):
         return network(tokens, training=training)
-    sequences = None
+    sequences: Any = None
     for layer in recurrent:
         mask = _draw_dropout_mask(layer.cell, tf.shape(tokens)[0]) if training and layer.cell.dropout else None
         if sequences is None:

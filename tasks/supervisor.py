@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
@@ -18,33 +19,45 @@ from typing import IO, Any
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
-_children: set[subprocess.Popen[bytes]] = set()
-_closing = threading.Event()
-
-
 class ChildFailedError(RuntimeError):
     """A child process ended without a result: it crashed, was killed, or ran out of time."""
 
 
+class _Supervision:
+    """The children of one flow run, and whether they are being ended."""
+
+    def __init__(self) -> None:
+        self.children: set[subprocess.Popen[bytes]] = set()
+        self.closing = threading.Event()
+
+
+# Prefect hands a flow's context variables on to the threads of its tasks.
+_supervision: ContextVar[_Supervision] = ContextVar("supervision")
+
+
 @contextmanager
 def supervise_children() -> Iterator[None]:
-    """End every child when the block is left by an exception, and start no other until it is entered again.
+    """End every child that was started in the block when the block is left by an exception, and start no other.
 
     That is how an interrupted flow leaves it, while its trainings still run in threads that nothing else would end.
     """
-    _closing.clear()
+    supervision = _Supervision()
+    token = _supervision.set(supervision)
     try:
         yield
     except BaseException:
-        _closing.set()
-        for process in list(_children):
+        supervision.closing.set()
+        for process in list(supervision.children):
             process.kill()
         raise
+    finally:
+        _supervision.reset(token)
 
 
 def is_closing() -> bool:
-    """Return whether children are being ended, so that none of them is worth starting again."""
-    return _closing.is_set()
+    """Return whether the flow is ending its children, so that none of them is worth starting again."""
+    supervision = _supervision.get(None)
+    return supervision is not None and supervision.closing.is_set()
 
 
 def run_child(
@@ -83,7 +96,8 @@ def run_child(
             # A Ctrl-C at the terminal is for the flow, which then ends its children in order.
             start_new_session=True,
         )
-        _children.add(process)
+        supervision = _supervision.get(None) or _Supervision()
+        supervision.children.add(process)
         if is_closing():
             process.kill()
         expired = threading.Event()
@@ -102,7 +116,7 @@ def run_child(
             timer.cancel()
             process.kill()
             process.wait()
-            _children.discard(process)
+            supervision.children.discard(process)
             for stream in (process.stdin, process.stdout):
                 if stream:
                     stream.close()

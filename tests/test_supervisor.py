@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextvars import Context, copy_context
 from pathlib import Path
 
 import psutil
@@ -152,41 +153,33 @@ def test_a_child_whose_parent_is_killed_ends_itself(tmp_path):
     assert wait_until_gone(pid)
 
 
-def start_sleeper(pid_file: Path) -> tuple[threading.Thread, list[BaseException]]:
-    errors: list[BaseException] = []
+def test_a_run_that_is_interrupted_ends_its_children_and_starts_no_other(tmp_path):
+    errors: list[str] = []
+    started: list[tuple[threading.Thread, Context, int]] = []
 
     def supervise() -> None:
         try:
-            run_child(CHILD, {"do": "sleep", "pid_file": str(pid_file)}, 60)
+            run_child(CHILD, {"do": "sleep", "pid_file": str(tmp_path / "pid")}, 60)
         except ChildFailedError as error:
-            errors.append(error)
+            errors.append(str(error))
 
-    thread = threading.Thread(target=supervise, daemon=True)
-    thread.start()
-    return thread, errors
-
-
-def test_a_run_that_is_interrupted_ends_its_children_and_starts_no_other(tmp_path):
     def interrupt() -> None:
         with supervise_children():
-            started.append(start_sleeper(tmp_path / "pid"))
-            pids.append(wait_for_pid(tmp_path / "pid"))
+            # As Prefect does for the threads of a flow's tasks.
+            context = copy_context()
+            thread = threading.Thread(target=context.run, args=(supervise,), daemon=True)
+            thread.start()
+            started.append((thread, context, wait_for_pid(tmp_path / "pid")))
             raise KeyboardInterrupt
 
-    started, pids = [], []
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            interrupt()
-        ((thread, errors),) = started
-        thread.join(20)
-        assert [str(error) for error in errors] == ["it was ended with the run"]
-        assert not psutil.pid_exists(pids[0])
-        with pytest.raises(ChildFailedError, match=r"^it was not started, because the run is being ended$"):
-            run_child(CHILD, {"do": "count", "to": 1}, 30)
-    finally:
-        # Entering it once more lets the other tests start children.
-        with supervise_children():
-            pass
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    ((thread, context, pid),) = started
+    thread.join(20)
+    assert errors == ["it was ended with the run"]
+    assert not psutil.pid_exists(pid)
+    with pytest.raises(ChildFailedError, match=r"^it was not started, because the run is being ended$"):
+        context.run(run_child, CHILD, {"do": "count", "to": 1}, 30)
     assert run_child(CHILD, {"do": "count", "to": 1}, 30) == {"counted": 1}
 
 

@@ -132,7 +132,8 @@ answer = {}
 for name, path in json.load(sys.stdin)["models"].items():
     model = keras.models.load_model(path, safe_mode=True)
     tokens = numpy.arange(80).reshape(2, 40) % 500
-    answer[name] = [type(model).__name__, [layer.__class__.__name__ for layer in model.layers], model.predict(tokens).shape]
+    layers = [layer.__class__.__name__ for layer in model.layers]
+    answer[name] = [type(model).__name__, layers, model.predict(tokens).shape]
 print(json.dumps(answer))
 assert "tasks" not in sys.modules and "storage" not in sys.modules
 """

@@ -77,7 +77,9 @@ def api(environment, tmp_path_factory):
                     return False
 
             wait_until(is_healthy, 90, "the server's start")
-            deployed = subprocess.run(["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True)
+            deployed = subprocess.run(
+                ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, check=False
+            )
             assert deployed.returncode == 0, deployed.stdout + deployed.stderr
             worker = subprocess.Popen([PREFECT, "worker", "start", "--pool", "retraining"], **options)
             yield client
@@ -93,7 +95,9 @@ def deployment(api, name):
 
 def test_make_deploy_says_that_it_needs_a_server():
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    answer = subprocess.run(["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True)
+    answer = subprocess.run(
+        ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
     assert answer.returncode != 0
     assert "PREFECT_API_URL must name the Prefect server" in answer.stderr
 
@@ -143,4 +147,4 @@ def test_a_deployed_run_ends_completed_and_its_report_opens_in_a_browser(api, en
     page = open_page(Path(store.locate(run.report.path)))
     assert page.locator("h1").inner_text() == "Nightly retraining"
     assert page.locator("tbody tr").filter(has_text="best").count() >= 1
-    assert page.get_by_text("Made-up reviews").is_visible()
+    assert page.get_by_text("Made-up reviews: this run trained").is_visible()
