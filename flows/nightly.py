@@ -103,7 +103,14 @@ def nightly_retraining(
         source=archive.source,
         is_sample=archive.step == "sample",
         notice=notice,
-        parameters={**parameters, "jobs": at_once, "store": opened.locate("")},
+        # Lists, as they come back from run.json, so that the report reads the same from there.
+        parameters={
+            **parameters,
+            "variants": list(variants),
+            "seeds": list(seeds),
+            "jobs": at_once,
+            "store": opened.locate(""),
+        },
         versions=list_versions(results),
         datasets={"archive": archive, "split": split, "pad": padded},
         trainings=tuple(result for result in results if isinstance(result, TrainingResult)),

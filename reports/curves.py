@@ -39,7 +39,15 @@ def draw_loss_curves(
         axes.plot(epochs, history["val_loss"], color=VALIDATION_COLOUR, label="validation")
         axes.axvline(training.best_epoch, color=INK, linewidth=0.8, linestyle=":")
         best_loss = history["val_loss"][training.best_epoch - 1]
-        axes.plot([training.best_epoch], [best_loss], "o", color=VALIDATION_COLOUR, markersize=5, label="best epoch")
+        axes.plot(
+            [training.best_epoch],
+            [best_loss],
+            "o",
+            color=VALIDATION_COLOUR,
+            markersize=5,
+            clip_on=False,
+            label="best epoch",
+        )
         axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5, last_epoch + 0.5), ylim=limits)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(colors=INK)

@@ -12,6 +12,8 @@ from reports.curves import draw_loss_curves, loss_limits
 from reports.rows import ComparisonRow, EvaluatedRun, compare_trainings, reach_verdict
 from storage.records import Run
 
+STEPS = ("download", "sample", "split", "pad")
+PARTS = ("archive", "word_index", "train", "validation", "test")
 # Keras itself shows four digits of a loss.
 _FORMATS = {"loss": "{:.4f}".format, "percent": "{:.2%}".format}
 
@@ -76,18 +78,25 @@ def _draw_curves(evaluated: EvaluatedRun) -> list[Curve]:
 def list_facts(run: Run) -> list[FactTable]:
     """Return what ran: the data with their hashes, the parameters, the versions and the durations."""
     data: list[tuple[str, Any]] = [("source", run.source)]
-    for dataset in run.datasets.values():
-        for part, file in dataset.files.items():
+    # In an order of its own, so that a run read back from the store gives the same page.
+    for dataset in sorted(run.datasets.values(), key=lambda dataset: STEPS.index(dataset.step)):
+        for part, file in sorted(dataset.files.items(), key=lambda item: PARTS.index(item[0])):
             rows = f", {file.rows:,} reviews" if file.rows else ""
             data.append((f"{dataset.step}: {part}", f"SHA-256 {file.sha256}{rows}"))
     durations = [("data, training and evaluation", f"{run.seconds:.0f} s")]
     durations += [(training.name, f"{training.seconds['total']:.0f} s") for training in run.trainings]
     return [
         FactTable("Data", tuple(data)),
-        FactTable("Parameters", tuple(run.parameters.items())),
-        FactTable("Versions", tuple(run.versions.items())),
+        FactTable("Parameters", tuple((name, _write_out(value)) for name, value in sorted(run.parameters.items()))),
+        FactTable("Versions", tuple(sorted(run.versions.items()))),
         FactTable("Durations", tuple(durations)),
     ]
+
+
+def _write_out(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "not given" if value is None else str(value)
 
 
 def render_markdown(evaluated: EvaluatedRun, address: str) -> str:
