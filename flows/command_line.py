@@ -15,6 +15,9 @@ from tasks.variants import VARIANTS
 
 ALL_WELL, TRAINING_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+WIDE = 140
+LEFT_OUT_WHEN_NARROW = ("train loss", "test loss", "train acc", "val acc", "parameters")
+
 RUN_EXAMPLES = """examples:
   retrain run                                     the four variants on the IMDB reviews
   retrain run --source imdb.npz --jobs 2          on an archive of your own, two trainings at once
@@ -135,12 +138,14 @@ def _summarise(outcome: Any, store: Store) -> int:
     from reports.page import table_cells
     from reports.rows import compare_trainings
 
+    # A pipe or a file is as wide as the whole table needs.
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     header, *rows = table_cells(compare_trainings(outcome))
-    table = Table(*header, box=None, pad_edge=False)
+    shown = [place for place, name in enumerate(header) if console.width >= WIDE or name not in LEFT_OUT_WHEN_NARROW]
+    table = Table(*(header[place] for place in shown), box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*row)
-    # A pipe or a file is as wide as the table needs.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        table.add_row(*(row[place] for place in shown))
+    console.print(table)
     for failure in outcome.failures:
         print(f"retrain run: {failure.name} failed: {failure.error}", file=sys.stderr)
     if outcome.notice:

@@ -29,7 +29,7 @@ from tasks.sources import resolve_source
 from tasks.split import split_reviews
 from tasks.split_child import SplitParameters
 from tasks.supervisor import supervise_children
-from tasks.train import TrainingParameters, train_variant
+from tasks.train import TrainingParameters, TrainingStage, train_variant
 from tasks.variants import VARIANTS, Variant
 
 LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "scikit-learn", "matplotlib")
@@ -173,7 +173,10 @@ def train_all(
         if isinstance(outcome, TrainingResult):
             yield outcome
         else:
-            yield FailedTraining(variant.name, seed, str(outcome) or type(outcome).__name__)
+            failure = FailedTraining(variant.name, seed, str(outcome) or type(outcome).__name__)
+            stage = TrainingStage(failure.name, "failed")
+            get_run_logger().error("%s failed: %s", failure.name, failure.error, extra={"stage": stage})
+            yield failure
 
 
 def list_versions(results: list[TrainingResult | FailedTraining]) -> dict[str, str]:

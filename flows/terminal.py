@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from tasks.train import EpochProgress
+from tasks.train import EpochProgress, TrainingStage
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 OUR_FOLDERS = tuple(str(PROJECT_ROOT / folder) for folder in ("flows", "tasks", "storage", "reports"))
@@ -28,8 +28,8 @@ class TerminalHandler(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self.console = console
-        self.progress: dict[str, EpochProgress | None] = {}
-        self.finished: set[str] = set()
+        # By training: its last epoch, or a word for where it stands.
+        self.progress: dict[str, EpochProgress | str] = {}
         self.live = Live(console=console, get_renderable=self.draw_trainings, refresh_per_second=4, transient=True)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -38,9 +38,10 @@ class TerminalHandler(logging.Handler):
         progress = getattr(record, "progress", None)
         if isinstance(progress, EpochProgress):
             self.progress[progress.training] = progress
-        self.finished.update({getattr(record, "finished", "")} & self.progress.keys())
+        if isinstance(stage := getattr(record, "stage", None), TrainingStage):
+            self.progress[stage.training] = stage.word
         if planned := getattr(record, "planned", None):
-            self.progress = dict.fromkeys(planned)
+            self.progress = dict.fromkeys(planned, "waiting")
             if self.console.is_terminal:
                 self.live.start()
         # The live table shows the epochs better than a hundred lines do.
@@ -53,10 +54,8 @@ class TerminalHandler(logging.Handler):
         """Return one line for each training: its bar, epoch, val_loss and time left."""
         table = Table.grid(padding=(0, 2))
         for training, progress in self.progress.items():
-            if training in self.finished:
-                table.add_row(training, ProgressBar(1, 1, width=24), "done", "", "")
-            elif progress is None:
-                table.add_row(training, ProgressBar(1, 0, width=24), "waiting", "", "")
+            if isinstance(progress, str):
+                table.add_row(training, ProgressBar(1, progress == "done", width=24), progress, "", "")
             else:
                 table.add_row(
                     training,
@@ -80,3 +79,5 @@ def terminal_log() -> Iterator[Console]:
     finally:
         handler.live.stop()
         root.handlers[:] = before
+        # At exit Prefect says that it stops its temporary server, which is no news to anybody.
+        logging.getLogger("prefect").setLevel(logging.WARNING)

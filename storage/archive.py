@@ -7,11 +7,12 @@ import pickle
 import zipfile
 from array import array
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+PARTS = ("train", "test")
 MAXIMUM_MEMBER_BYTES = 4 << 30
 
 
@@ -28,6 +29,21 @@ class Reviews:
     tokens: npt.NDArray[np.uint32]
     offsets: npt.NDArray[np.int64]
     labels: npt.NDArray[np.uint8]
+
+
+def check_archive(file: IO[bytes], name: str) -> None:
+    """Check that a file is a whole .npz archive with the four members, without reading them.
+
+    Raises:
+        ValueError: It is not: truncated, say, or something else altogether.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            missing = sorted({f"{column}_{part}.npy" for column in "xy" for part in PARTS} - set(archive.namelist()))
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{name} must be a whole .npz archive. Received: {file.seek(0, 2)} bytes, {error}.") from None
+    if missing:
+        raise ValueError(f"{name} must be an archive that holds {missing[0]}. It holds none.")
 
 
 def read_labels(content: bytes, part: str, name: str) -> npt.NDArray[np.uint8]:

@@ -23,6 +23,7 @@ from prefect.tasks import exponential_backoff
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from storage.archive import check_archive
 from storage.records import Dataset, StoredFile
 from storage.store import CHUNK_BYTES, Store
 from tasks.caching import reuse_or_build
@@ -130,7 +131,7 @@ def fetch_file(store: Store, path: str, address: str, sha256: str, limits: TimeL
     """Copy a file into the store by way of a temporary one, hashing as it goes.
 
     Raises:
-        ValueError: Its SHA-256 is not the expected one; nothing was published.
+        ValueError: Its SHA-256 is not the expected one, or an .npz file is no whole archive; nothing was published.
         SourceUnreachableError: It could not be fetched.
     """
     digest = hashlib.sha256()
@@ -143,6 +144,9 @@ def fetch_file(store: Store, path: str, address: str, sha256: str, limits: TimeL
                 f"{address} must have SHA-256 {sha256}. Received: {digest.hexdigest()}, {temporary.tell()} bytes."
             )
         temporary.seek(0)
+        if path.endswith(".npz"):
+            check_archive(temporary, address)
+            temporary.seek(0)
         return store.write_chunks(path, iter(lambda: temporary.read(CHUNK_BYTES), b""), sha256)
 
 

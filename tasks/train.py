@@ -75,6 +75,13 @@ class EpochProgress(NamedTuple):
         return "" if self.seconds_left is None else f"at most {self.seconds_left:.0f} s left"
 
 
+class TrainingStage(NamedTuple):
+    """Where a training stands, in one word: "starting", "done" or "failed"."""
+
+    training: str
+    word: str
+
+
 class _Reporter:
     """Tells each epoch to the Prefect log and to a progress artifact."""
 
@@ -139,6 +146,7 @@ def train_variant(
     """Supervise one training child, and return what it published below `run_folder`."""
     name = training_name(variant.name, seed)
     reporter = _Reporter(name, parameters.epochs)
+    get_run_logger().info("%s: starting", name, extra={"stage": TrainingStage(name, "starting")})
     request = {
         "variant": variant.name,
         "description": " → ".join(str(layer) for layer in variant.layers),
@@ -161,6 +169,6 @@ def train_variant(
         result.validation.loss,
         result.test.accuracy,
         result.seconds["total"],
-        extra={"finished": name},
+        extra={"stage": TrainingStage(name, "done")},
     )
     return result

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tasks.download import SourceUnreachableError, TimeLimits, download_reviews, read_chunks
-from tasks.sources import Source
+from tasks.sample_child import make_archive
+from tasks.sources import Source, resolve_source
 
-CONTENT = b"one hundred thousand bytes " * 4000
+CONTENT, _ = make_archive(200)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SHORT = TimeLimits(connect=2.0, read=0.3, total=5.0)
 
@@ -266,7 +267,9 @@ def test_wrong_bytes_are_refused_by_both_hashes_and_not_asked_for_again(server, 
     error = failure_of(download(Source(server.address("wrong"), SHA256)))
     received = hashlib.sha256(CONTENT.upper()).hexdigest()
     assert type(error) is ValueError
-    assert str(error) == (f"{server.address('wrong')} must have SHA-256 {SHA256}. Received: {received}, 108000 bytes.")
+    assert str(error) == (
+        f"{server.address('wrong')} must have SHA-256 {SHA256}. Received: {received}, {len(CONTENT)} bytes."
+    )
     assert server.requests == ["/wrong"]
     assert store.list_files("") == []
 
@@ -275,4 +278,15 @@ def test_a_closed_port_fails_the_task_after_its_attempts(download, store):
     error = failure_of(download(Source(f"http://127.0.0.1:{closed_port()}/imdb.npz", SHA256)))
     assert type(error) is SourceUnreachableError
     assert "Connection refused" in str(error)
+    assert store.list_files("") == []
+
+
+def test_a_truncated_archive_is_refused_and_leaves_nothing(tmp_path, store, run_task):
+    (tmp_path / "half.npz").write_bytes(CONTENT[: len(CONTENT) // 2])
+    state = run_task(download_reviews, resolve_source(str(tmp_path / "half.npz"), None), store)
+    error = state.result(raise_on_failure=False)
+    assert isinstance(error, ValueError)
+    assert str(error).endswith(
+        f"half.npz must be a whole .npz archive. Received: {len(CONTENT) // 2} bytes, File is not a zip file."
+    )
     assert store.list_files("") == []
