@@ -23,6 +23,8 @@ from tasks.child import serve
 SEED = 93
 MEAN_LOG_LENGTH, LOG_LENGTH_SPREAD, SHORTEST, LONGEST = 5.25, 0.65, 12, 2000
 AGREEING_SHARE, OPINION_SHARE = 0.68, 0.3
+# Labelled against what they say, as some real reviews are; without them every model ends with no error at all.
+CONTRARY_SHARE = 0.12
 SENTENCES_PER_KIND = {"story": 6000, "positive": 3000, "negative": 3000, "praise": 800, "blame": 800}
 
 # One string for each list, because the words are easier to read than their quotation marks.
@@ -138,7 +140,8 @@ def write_reviews(
             if draw < OPINION_SHARE:
                 kind = agreeing if draw < OPINION_SHARE * AGREEING_SHARE else opposing
             review += pools[kind][int(position * len(pools[kind]))]
-        last = pools["praise" if label else "blame"]
+        contrary = generator.random_sample() < CONTRARY_SHARE
+        last = pools["praise" if label != contrary else "blame"]
         reviews.append(review + last[generator.randint(len(last))])
     return reviews, labels.astype(np.int64)
 

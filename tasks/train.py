@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+import httpx
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectException
 
 from storage.records import Dataset, TrainingResult, training_name
 from storage.runs import read_training_record
@@ -89,10 +91,9 @@ class _Reporter:
         self.training, self.epochs = training, epochs
         self.logger = get_run_logger()
         self.seconds: list[float] = []
-        self.updated = time.monotonic()
-        self.artifact = create_progress_artifact(
-            0.0, key=f"training-{training.replace('_', '-')}", description=f"{training}: starting"
-        )
+        self.updated = 0.0
+        self.artifact: UUID | None = None
+        self.update_artifact(0, "starting")
 
     def __call__(self, event: dict[str, Any]) -> None:
         epoch = event["epoch"]
@@ -117,9 +118,17 @@ class _Reporter:
             self.update_artifact(100 * epoch / self.epochs, f"epoch {epoch}, val_loss {event['val_loss']:.4f}")
 
     def update_artifact(self, percent: float, description: str) -> None:
+        """Show how far the training is; a server that does not answer must not cost the training."""
         self.updated = time.monotonic()
-        if isinstance(self.artifact, UUID):
-            update_progress_artifact(self.artifact, percent, description=f"{self.training}: {description}")
+        text = f"{self.training}: {description}"
+        try:
+            if self.artifact is None:
+                key = f"training-{self.training.replace('_', '-')}"
+                self.artifact = cast(UUID, create_progress_artifact(percent, key=key, description=text))
+            else:
+                update_progress_artifact(self.artifact, percent, description=text)
+        except (httpx.HTTPError, PrefectException) as error:
+            self.logger.warning("%s: the progress artifact could not be updated: %s", self.training, error)
 
 
 def _worth_another_attempt(_task: Any, _run: Any, _state: State[Any]) -> bool:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from storage.store import Store
@@ -153,3 +154,15 @@ def _as_npy(array: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=True)
     return buffer.getvalue()
+
+
+def training_children():
+    """Return the training children of this process, by what they were started as."""
+    children = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "tasks.training_child" in child.cmdline():
+                children.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return children

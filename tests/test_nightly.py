@@ -9,7 +9,6 @@ import threading
 import time
 from dataclasses import replace
 
-import psutil
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -28,22 +27,11 @@ from storage.runs import read_run, verify_store
 from storage.store import Store
 from tasks.report import evaluate_run
 from tasks.variants import VARIANTS, Variant, layer
+from tests.conftest import training_children
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 SMALL = {"source": "sample", "sample_reviews": 400, "epochs": 2, "learning_rate": 1e-3, "maxlen": 40, "jobs": 2}
-
-
-def training_children():
-    """Return the training children of this process, by what they were started as."""
-    children = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if "tasks.training_child" in child.cmdline():
-                children.append(child)
-        except psutil.NoSuchProcess:
-            continue
-    return children
 
 
 def task_states(state):

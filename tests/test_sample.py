@@ -29,7 +29,7 @@ def test_the_same_number_of_reviews_gives_the_same_bytes(small):
 
 def test_the_reviews_are_these_on_every_machine(small):
     reviews = read_reviews(small[0], "train", "sample.npz")
-    assert hashlib.sha256(reviews.tokens.astype("<u4").tobytes()).hexdigest()[:16] == "df0260fc7fe9ab6b"
+    assert hashlib.sha256(reviews.tokens.astype("<u4").tobytes()).hexdigest()[:16] == "ecb610a4ed8dd511"
     assert reviews.labels[:10].tolist() == [1, 1, 1, 0, 1, 0, 1, 0, 1, 1]
 
 
@@ -84,16 +84,20 @@ def test_reviews_are_about_as_long_as_real_ones(small):
     assert lengths.min() >= 12
 
 
-def test_the_last_sentence_of_every_review_agrees_with_its_label(sentences):
+def test_the_last_sentence_decides_but_for_the_reviews_that_are_labelled_against_what_they_say(sentences):
     ranks = rank_words(sentences)
     pools = {kind: [[ranks[word] for word in sentence] for sentence in pool] for kind, pool in sentences.items()}
-    reviews, labels = write_reviews(100, pools, np.random.RandomState(1))
+    reviews, labels = write_reviews(1000, pools, np.random.RandomState(1))
+    contrary = 0
     for review, label in zip(reviews, labels.tolist(), strict=True):
         endings = {
             1: any(review[-len(sentence) :] == sentence for sentence in pools["praise"]),
             0: any(review[-len(sentence) :] == sentence for sentence in pools["blame"]),
         }
-        assert endings == {label: True, 1 - label: False}
+        assert endings[0] != endings[1]
+        contrary += not endings[label]
+    # 120 of 1,000, give or take three standard deviations.
+    assert 90 <= contrary <= 150
 
 
 def test_no_last_sentence_is_both_praise_and_blame(sentences):

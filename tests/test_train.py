@@ -21,6 +21,7 @@ from tasks import pad_child, sample_child, split_child
 from tasks.supervisor import ChildFailedError, run_child
 from tasks.train import CHILD_ENVIRONMENT, TrainingParameters
 from tasks.variants import VARIANTS, Variant, layer
+from tests.conftest import training_children
 
 pytestmark = pytest.mark.slow
 
@@ -198,7 +199,7 @@ def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared)
     pids = []
 
     def note_children(_event):
-        pids.extend(child.pid for child in psutil.Process().children() if "training_child" in " ".join(child.cmdline()))
+        pids.extend(child.pid for child in training_children())
 
     request["parameters"]["patience"] = 10**6
     with pytest.raises(ChildFailedError, match="ended after its timeout of 20 s"):

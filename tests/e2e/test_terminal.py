@@ -1,0 +1,57 @@
+"""`retrain run` as a person starts it: a process of its own, on Prefect's temporary server."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from storage.runs import verify_store
+from storage.store import Store
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
+SMALL = ["--source", "sample", "--sample-reviews", "400", "--epochs", "2", "--maxlen", "40", "--variants", "lstm,gru"]
+
+# Runs the command in this interpreter and then says what that took.
+MEASURED = """
+import json, resource, sys
+from flows.command_line import main
+code = main(sys.argv[1:])
+heavy = sorted({"tensorflow", "keras", "torch", "jax"} & set(sys.modules))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(json.dumps({"code": code, "heavy": heavy, "peak_bytes": peak}))
+"""
+
+
+def retrain(store, *arguments):
+    command = [sys.executable, "-c", MEASURED, "run", "--store", str(store), *SMALL, *arguments]
+    answer = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=300, check=True)
+    *printed, measured = answer.stdout.splitlines()
+    return printed, answer.stderr, json.loads(measured)
+
+
+def test_a_run_prints_the_table_and_the_report_and_stays_small(tmp_path):
+    printed, stderr, measured = retrain(tmp_path)
+    assert measured["code"] == 0
+    assert measured["heavy"] == []
+    assert measured["peak_bytes"] < 400_000_000
+    assert printed[0].split()[:3] == ["training", "epochs", "best"]
+    assert {line.split()[0] for line in printed[1:3]} == {"lstm-seed42", "gru-seed42"}
+    assert printed[-2] == "Made-up reviews: this run trained on the sample corpus."
+    report = Path(printed[-1].removeprefix("report: "))
+    assert report.is_relative_to(tmp_path)
+    assert "<h1>Nightly retraining</h1>" in report.read_text()
+    assert re.search(r"gru-seed42 epoch 2/2  loss \d\.\d{4}", stderr)
+    assert "Traceback" not in stderr
+    assert verify_store(Store(str(tmp_path))).damaged == ()
+
+
+def test_a_run_whose_training_failed_ends_with_1_and_one_line_for_it(tmp_path):
+    printed, stderr, measured = retrain(tmp_path, "--variants", "gru", "--timeout-seconds", "0.5")
+    assert measured["code"] == 1
+    reason = "retrain run: gru-seed42 failed: it was ended after its timeout of 0.5 s"
+    assert [line for line in stderr.splitlines() if line.startswith("retrain run:")] == [reason]
+    assert "Traceback" not in stderr
+    assert "No model tonight: every training failed." in Path(printed[-1].removeprefix("report: ")).read_text()
