@@ -15,7 +15,7 @@ from tasks.variants import VARIANTS
 
 ALL_WELL, TRAINING_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-WIDE = 140
+WIDE = 160
 LEFT_OUT_WHEN_NARROW = ("train loss", "test loss", "train acc", "val acc", "parameters")
 
 RUN_EXAMPLES = """examples:
