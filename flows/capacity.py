@@ -8,7 +8,7 @@ import psutil
 from joblib import cpu_count
 
 # One training child at its largest, measured on the recipe with room to spare.
-CHILD_BYTES = 1_200_000_000
+CHILD_BYTES = 1_000_000_000
 
 
 def count_jobs() -> int:

@@ -8,9 +8,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from flows.capacity import count_jobs
 from flows.checks import check_parameters, choose_store
 from storage.runs import verify_store
 from storage.store import Store
+from tasks.supervisor import end_prepared_children
+from tasks.training_process import prepare_trainings
 from tasks.variants import VARIANTS
 
 ALL_WELL, TRAINING_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -116,19 +119,31 @@ def run(options: dict[str, Any]) -> int:
     # Before Prefect is imported, which reads them once.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    from flows.nightly import nightly_retraining
-    from flows.terminal import terminal_log
-
-    with terminal_log() as console:
-        server = os.environ.get("PREFECT_API_URL") or "Prefect's own temporary server"
-        console.print(f"starting on {server} ...", markup=False, highlight=False)
-        state = nightly_retraining(**options, return_state=True)
+    # The temporary server shares the CPUs with the children that start beside it.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    options["jobs"] = options["jobs"] or count_jobs()
+    try:
+        prepare_trainings(min(options["jobs"], len(options["variants"]) * len(options["seeds"])))
+        state = _run_flow(options)
+    finally:
+        end_prepared_children()
     outcome = state.result(raise_on_failure=False)
     if isinstance(outcome, (ValueError, OSError)):
         return _complain("run", outcome)
     if isinstance(outcome, BaseException):
         raise outcome
     return _summarise(outcome, Store(choose_store(options["store"])))
+
+
+def _run_flow(options: dict[str, Any]) -> Any:
+    """Return the final state of the nightly flow."""
+    from flows.nightly import nightly_retraining
+    from flows.terminal import terminal_log
+
+    with terminal_log() as console:
+        server = os.environ.get("PREFECT_API_URL") or "Prefect's own temporary server"
+        console.print(f"starting on {server} ...", markup=False, highlight=False)
+        return nightly_retraining(**options, return_state=True)
 
 
 def _summarise(outcome: Any, store: Store) -> int:

@@ -30,6 +30,7 @@ from tasks.split import split_reviews
 from tasks.split_child import SplitParameters
 from tasks.supervisor import supervise_children
 from tasks.train import TrainingParameters, TrainingStage, train_variant
+from tasks.training_process import prepare_trainings
 from tasks.variants import VARIANTS, Variant
 
 LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "scikit-learn", "matplotlib")
@@ -84,15 +85,17 @@ def nightly_retraining(
     started = time.time()
     opened = Store(choose_store(store))
     run_id = name_run()
+    planned = plan_trainings(variants, seeds)
+    # Counted before the children are there, whose memory would count against them.
+    at_once = min(jobs or count_jobs(), len(planned))
     with supervise_children():
+        prepare_trainings(at_once)
         archive, notice = get_archive(source, sha256, sample_reviews, opened)
         split_parameters = SplitParameters(num_words, validation_fraction, split_seed)
         split = split_reviews.submit(archive, split_parameters, opened).result()
         padded = pad_reviews.submit(split, maxlen, opened).result()
         shared = TrainingParameters(num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate)
         options = {"parameters": shared, "store": opened, "run_folder": run_folder(run_id)}
-        planned = plan_trainings(variants, seeds)
-        at_once = min(jobs or count_jobs(), len(planned))
         results = list(train_all(planned, at_once, padded=padded, timeout_seconds=timeout_seconds, **options))
     order = {training_name(variant.name, seed): place for place, (variant, seed) in enumerate(planned)}
     results.sort(key=lambda result: order[result.name])

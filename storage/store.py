@@ -194,7 +194,9 @@ class Store:
         """
         where = self.locate(file.path)
         try:
-            table = pq.read_table(pa.BufferReader(self.read_verified(file)), page_checksum_verification=True)
+            # Not `pq.read_table`, which imports pandas: 0.3 s and 70 MB in each process.
+            content = pa.BufferReader(self.read_verified(file))
+            table = pq.ParquetFile(content, page_checksum_verification=True).read()
         except (pa.ArrowException, OSError) as error:
             raise DamagedFileError(f"{where} must be a Parquet file. Received: {error}") from error
         if not table.schema.equals(schema) or table.num_rows != file.rows:

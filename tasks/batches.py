@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-
-from tasks.light_keras import tensorflow as tf
+import tensorflow as tf
 
 # Tokens, labels, and weights: 0 for what only fills a batch up.
 Epoch = tuple[npt.NDArray[np.uint16], npt.NDArray[np.float32], npt.NDArray[np.float32]]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from tasks.batches import Epoch, stack_batches
-from tasks.light_keras import keras
-from tasks.light_keras import tensorflow as tf
 
 EVALUATION_BATCH_SIZE = 500
 

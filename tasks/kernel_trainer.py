@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from tasks.batches import Epoch, stack_batches
 from tasks.cell_kernels import Tokens, apply_rmsprop
-from tasks.light_keras import keras
-from tasks.light_keras import tensorflow as tf
 from tasks.recurrent_network import RecurrentNetwork
 from tasks.vector_kernels import LANES, Floats
 

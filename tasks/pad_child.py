@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +12,6 @@ import pyarrow as pa
 from storage.records import StoredFile
 from storage.schemas import SPLIT_SCHEMA, padded_schema
 from storage.store import Store
-from tasks.child import serve
 
 ROWS_AT_ONCE = 4096
 
@@ -64,7 +62,3 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         table = pad_table(store.read_table(StoredFile(**file), SPLIT_SCHEMA), request["maxlen"])
         files[part] = asdict(store.write_table(f"{folder}/{part}-{{sha}}.parquet", table))
     return files
-
-
-if __name__ == "__main__":
-    sys.exit(serve(main))

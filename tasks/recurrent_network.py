@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from tasks import cell_kernels
 from tasks.cell_kernels import Tokens
-from tasks.light_keras import keras
 from tasks.vector_kernels import TILE_ROWS, Floats
 
 # Keras's defaults, and the only values that are computed here.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.store import Store
-from tasks.child import serve
 
 SEED = 93
 MEAN_LOG_LENGTH, LOG_LENGTH_SPREAD, SHORTEST, LONGEST = 5.25, 0.65, 12, 2000
@@ -173,7 +171,3 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         "archive": asdict(store.write_bytes(f"{folder}/sample.npz", archive)),
         "word_index": asdict(store.write_bytes(f"{folder}/sample_word_index.json", word_index)),
     }
-
-
-if __name__ == "__main__":
-    sys.exit(serve(main))

@@ -13,7 +13,7 @@ from storage.records import Dataset, StoredFile
 from storage.store import Store
 from tasks.caching import reuse_or_build
 from tasks.split_child import SplitParameters
-from tasks.supervisor import run_child
+from tasks.supervisor import prepare_children, run_child
 
 # Raise it when the same archive and parameters would give other files, so that no older dataset is taken for a new one.
 VERSION = 1
@@ -38,6 +38,8 @@ def split_reviews(archive: Dataset, parameters: SplitParameters, store: Store) -
         return {name: StoredFile(**file) for name, file in files.items()}
 
     def build() -> dict[str, StoredFile]:
+        # Padding comes next, and its process can start meanwhile.
+        prepare_children("tasks.pad_child", 1)
         # Unpickling keeps one CPU busy, so the two parts take one process each.
         with ThreadPoolExecutor(2) as pool:
             train, test = pool.map(split_part, ("train", "test"))

@@ -10,13 +10,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LAUNCH = "import sys; from tasks.child import run_module; sys.exit(run_module(sys.argv[1]))"
+NO_CHANGES: Mapping[str, str] = MappingProxyType({})
 
 
 class ChildFailedError(RuntimeError):
@@ -52,6 +54,7 @@ def supervise_children() -> Iterator[None]:
         raise
     finally:
         _supervision.reset(token)
+        end_prepared_children()
 
 
 def is_closing() -> bool:
@@ -60,20 +63,88 @@ def is_closing() -> bool:
     return supervision is not None and supervision.closing.is_set()
 
 
+class _Child(NamedTuple):
+    """A child process that has not been given its request."""
+
+    module: str
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes]
+    stderr: IO[bytes]
+
+    def end(self) -> None:
+        """Kill the process if it still runs, and close what it had open."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.stderr):
+            if stream:
+                # What is still in the buffer for a dead child has nowhere to go.
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+
+_prepared: list[_Child] = []
+_preparing = threading.Lock()
+
+
+def prepare_children(module: str, count: int, environment: Mapping[str, str] = NO_CHANGES) -> None:
+    """Start up to `count` children ahead of their requests, so that they import while other work goes on.
+
+    `run_child` takes one with the same module and environment where there is one. Whoever calls this also calls
+    `end_prepared_children`; a child whose parent dies before it asks ends itself.
+    """
+    with _preparing:
+        waiting = sum(child.module == module for child in _prepared)
+        _prepared.extend(_start(module, environment) for _ in range(count - waiting))
+
+
+def end_prepared_children() -> None:
+    """End the children that were prepared and never asked."""
+    with _preparing:
+        for child in _prepared:
+            child.end()
+        _prepared.clear()
+
+
+def _take_prepared(module: str, environment: Mapping[str, str]) -> _Child | None:
+    with _preparing:
+        for child in _prepared[:]:
+            if (child.module, child.environment) == (module, environment):
+                _prepared.remove(child)
+                if child.process.poll() is None:
+                    return child
+                child.end()
+    return None
+
+
+def _start(module: str, environment: Mapping[str, str]) -> _Child:
+    stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child, by `_Child.end`
+    process = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, module],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        # A Ctrl-C at the terminal is for the flow, which then ends its children in order.
+        start_new_session=True,
+    )
+    return _Child(module, environment, process, stderr)
+
+
 def run_child(
     module: str,
     request: dict[str, Any],
     timeout_seconds: float,
     on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
-    environment: Mapping[str, str] = MappingProxyType({}),
+    environment: Mapping[str, str] = NO_CHANGES,
 ) -> dict[str, Any]:
-    """Run `python -m module` with `request`, and return its result.
+    """Run a module's `main` with `request` in a child process, and return its result.
 
     The child is a fresh interpreter, never a fork, and ends itself when this process dies: it watches its standard
     input, which only this process holds open.
 
     Args:
-        module: Its `__main__` calls `tasks.child.serve`.
+        module: Has a function `main` that takes the request and returns the result.
         request: JSON.
         timeout_seconds: After it the child is killed.
         on_event: Called in this thread with each event that the child sends.
@@ -85,51 +156,43 @@ def run_child(
     """
     if is_closing():
         raise ChildFailedError("it was not started, because the run is being ended")
-    with tempfile.TemporaryFile() as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            cwd=PROJECT_ROOT,
-            env={**os.environ, **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            # A Ctrl-C at the terminal is for the flow, which then ends its children in order.
-            start_new_session=True,
-        )
-        supervision = _supervision.get(None) or _Supervision()
-        supervision.children.add(process)
-        if is_closing():
-            process.kill()
-        expired = threading.Event()
+    child = _take_prepared(module, environment) or _start(module, environment)
+    process = child.process
+    supervision = _supervision.get(None) or _Supervision()
+    supervision.children.add(process)
+    if is_closing():
+        process.kill()
+    expired = threading.Event()
 
-        def expire() -> None:
-            expired.set()
-            process.kill()
+    def expire() -> None:
+        expired.set()
+        process.kill()
 
-        timer = threading.Timer(timeout_seconds, expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            answer = _converse(process, request, on_event)
-            returncode = process.wait()
-        finally:
-            timer.cancel()
-            process.kill()
-            process.wait()
-            supervision.children.discard(process)
-            for stream in (process.stdin, process.stdout):
-                if stream:
-                    stream.close()
-        if "result" in answer and returncode == 0:
-            result: dict[str, Any] = answer["result"]
-            return result
-        if answer.get("bad_input"):
-            raise ValueError(answer["error"])
-        if is_closing():
-            raise ChildFailedError("it was ended with the run")
-        if expired.is_set():
-            raise ChildFailedError(f"it was ended after its timeout of {timeout_seconds:g} s")
-        raise ChildFailedError(answer.get("error") or _explain_death(returncode, stderr))
+    timer = threading.Timer(timeout_seconds, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        answer = _converse(process, request, on_event)
+        returncode = process.wait()
+        return _judge(answer, returncode, child.stderr, timeout_seconds if expired.is_set() else None)
+    finally:
+        timer.cancel()
+        child.end()
+        supervision.children.discard(process)
+
+
+def _judge(answer: dict[str, Any], returncode: int, stderr: IO[bytes], expired_after: float | None) -> dict[str, Any]:
+    """Return a child's result, or raise what became of it."""
+    if "result" in answer and returncode == 0:
+        result: dict[str, Any] = answer["result"]
+        return result
+    if answer.get("bad_input"):
+        raise ValueError(answer["error"])
+    if is_closing():
+        raise ChildFailedError("it was ended with the run")
+    if expired_after is not None:
+        raise ChildFailedError(f"it was ended after its timeout of {expired_after:g} s")
+    raise ChildFailedError(answer.get("error") or _explain_death(returncode, stderr))
 
 
 def _converse(

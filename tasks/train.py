@@ -17,17 +17,10 @@ from prefect.exceptions import PrefectException
 from storage.records import Dataset, TrainingResult, training_name
 from storage.runs import read_training_record
 from storage.store import Store
+from tasks import training_process
 from tasks.supervisor import is_closing, run_child
 from tasks.variants import Variant
 
-# One thread each: several trainings share the machine, and a step is too small to be worth splitting.
-CHILD_ENVIRONMENT = {
-    "KERAS_BACKEND": "tensorflow",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-}
 # An artifact's update is a request to the server, which on one machine takes time from the trainings.
 ARTIFACT_EVERY_SECONDS = 3.0
 
@@ -167,7 +160,7 @@ def train_variant(
         "folder": f"{run_folder}/{name}",
         "requested": time.time(),
     }
-    content = run_child("tasks.training_child", request, timeout_seconds, reporter, CHILD_ENVIRONMENT)
+    content = run_child(training_process.MODULE, request, timeout_seconds, reporter, training_process.ENVIRONMENT)
     result = read_training_record(content)
     reporter.update_artifact(100, f"done, best epoch {result.best_epoch}, val_loss {result.validation.loss:.4f}")
     get_run_logger().info(

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import sys
 import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import tensorflow
 
 from storage.records import Scores, StoredFile, TrainingResult
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.batches import as_dataset, shuffle_reviews
-from tasks.child import send_event, serve
+from tasks.child import send_event
 from tasks.epoch_program import EpochTrainer
 from tasks.kernel_trainer import KernelTrainer
-from tasks.light_keras import keras, tensorflow
 from tasks.recurrent_network import is_known
 
 Trainer = EpochTrainer | KernelTrainer
@@ -227,7 +227,3 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     )
     store.write_manifest(f"{folder}/training.json", asdict(result))
     return asdict(result)
-
-
-if __name__ == "__main__":
-    sys.exit(serve(main))

@@ -46,7 +46,7 @@ VARIANTS = (
             layer("LSTM", units=8, dropout=0.3, return_sequences=True),
             layer("LSTM", units=8, dropout=0.3),
         ),
-        relative_cost=2.6,
+        relative_cost=0.7,
     ),
-    Variant("gru", (layer("GRU", units=8),), relative_cost=2.3),
+    Variant("gru", (layer("GRU", units=8),), relative_cost=1.5),
 )

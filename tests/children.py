@@ -11,7 +11,7 @@ from typing import Any
 from storage.datasets import dataset_folder, publish_dataset
 from storage.records import StoredFile
 from storage.store import Store
-from tasks.child import send_event, serve
+from tasks.child import send_event
 from tasks.sample_child import main as make_sample
 
 
@@ -69,7 +69,3 @@ def build_dataset(request: dict[str, Any]) -> dict[str, Any]:
     files = make_sample({"reviews": 20, "store": request["store"], "folder": dataset_folder("sample", inputs)})
     dataset = publish_dataset(store, "sample", inputs, {name: StoredFile(**file) for name, file in files.items()}, "x")
     return {"key": dataset.key, "met": met}
-
-
-if __name__ == "__main__":
-    sys.exit(serve(main))

@@ -28,7 +28,8 @@ NETWORKS = {variant.name: (variant.layers, EMBEDDING_DIM) for variant in VARIANT
 
 
 def build(layers, embedding_dim=EMBEDDING_DIM):
-    from tasks.light_keras import keras
+    import keras
+
     from tasks.training_child import build_network
 
     keras.utils.set_random_seed(SEED)
@@ -55,8 +56,8 @@ def draw(network, *, dropout):
 def stock_outputs_and_gradients(network, tokens, labels, masks):
     """Return the stock layers' probabilities and gradients; each layer's input is multiplied with the same mask at
     all steps, as Keras does with the one it draws."""
-    from tasks.light_keras import keras
-    from tasks.light_keras import tensorflow as tf
+    import keras
+    import tensorflow as tf
 
     embedding, *recurrent, dense = network.layers
     with tf.GradientTape() as tape:
@@ -85,7 +86,7 @@ def fast_outputs_and_gradients(network, tokens, labels, masks):
 @pytest.mark.parametrize("dropout", [False, True], ids=["without masks", "with masks"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_kernels_give_the_outputs_and_gradients_of_stock_keras(name, dropout):
-    from tasks.light_keras import tensorflow as tf
+    import tensorflow as tf
 
     network = build(*NETWORKS[name])
     drawn = draw(network, dropout=dropout)
@@ -116,8 +117,9 @@ def test_the_squares_of_all_other_gradients_are_their_own():
 
 
 def test_an_rmsprop_step_is_that_of_keras():
+    import keras
+
     from tasks.cell_kernels import apply_rmsprop
-    from tasks.light_keras import keras
 
     random = np.random.default_rng(SEED)
     start, gradients = random.normal(size=100).astype(np.float32), random.normal(size=(3, 100)).astype(np.float32)

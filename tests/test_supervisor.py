@@ -104,7 +104,7 @@ def test_a_module_that_cannot_be_started_is_told_by_its_last_words():
     with pytest.raises(ChildFailedError) as caught:
         run_child("tasks.no_such_module", {}, 30)
     assert str(caught.value).startswith("it ended with exit code 1; its last words: ")
-    assert str(caught.value).endswith("No module named tasks.no_such_module")
+    assert str(caught.value).endswith("No module named 'tasks.no_such_module'")
 
 
 def test_a_child_that_takes_too_long_is_ended_and_leaves_no_process():

@@ -19,7 +19,8 @@ from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks import pad_child, sample_child, split_child
 from tasks.supervisor import ChildFailedError, run_child
-from tasks.train import CHILD_ENVIRONMENT, TrainingParameters
+from tasks.train import TrainingParameters
+from tasks.training_process import ENVIRONMENT
 from tasks.variants import VARIANTS, Variant, layer
 from tests.conftest import training_children
 
@@ -62,7 +63,7 @@ def request_for(prepared, variant, folder, seed=42, **changes):
 def train(prepared, variant, folder, events=None, **changes):
     request = request_for(prepared, variant, folder, **changes)
     seen = events.append if events is not None else lambda event: None
-    return read_training_record(run_child("tasks.training_child", request, 120, seen, CHILD_ENVIRONMENT))
+    return read_training_record(run_child("tasks.training_child", request, 120, seen, ENVIRONMENT))
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +204,6 @@ def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared)
 
     request["parameters"]["patience"] = 10**6
     with pytest.raises(ChildFailedError, match="ended after its timeout of 20 s"):
-        run_child("tasks.training_child", request, 20, note_children, CHILD_ENVIRONMENT)
+        run_child("tasks.training_child", request, 20, note_children, ENVIRONMENT)
     assert pids
     assert not any(psutil.pid_exists(pid) for pid in set(pids))

@@ -25,7 +25,8 @@ def reviews():
 
 
 def build(variant):
-    from tasks.light_keras import keras
+    import keras
+
     from tasks.training_child import build_network
 
     keras.utils.set_random_seed(SEED)
@@ -33,9 +34,10 @@ def build(variant):
 
 
 def make(kind, network, batch_size=BATCH_SIZE):
+    import keras
+
     from tasks.epoch_program import EpochTrainer
     from tasks.kernel_trainer import KernelTrainer
-    from tasks.light_keras import keras
 
     trainer = {"KernelTrainer": KernelTrainer, "EpochTrainer": EpochTrainer}[kind](network, batch_size)
     trainer.compile(optimizer=keras.optimizers.RMSprop(LEARNING_RATE), **trainer.COMPILE)
@@ -44,8 +46,9 @@ def make(kind, network, batch_size=BATCH_SIZE):
 
 def stock_validation_losses(variant, tokens, labels):
     """Train with Keras's own loop, batch by batch in the order of `shuffle_reviews`."""
+    import keras
+
     from tasks.batches import shuffle_reviews
-    from tasks.light_keras import keras
 
     network = build(variant)
     shuffled_tokens, shuffled_labels = shuffle_reviews(tokens[:800], labels[:800], SEED)
@@ -110,7 +113,7 @@ def test_a_batch_that_does_not_fill_its_vectors_trains_as_in_stock_keras(reviews
 
 
 def test_the_optimizer_s_state_and_learning_rate_are_keras_s_own(reviews):
-    from tasks.light_keras import keras
+    import keras
 
     rates = []
     trainer = make("KernelTrainer", build(VARIANTS[0]))
