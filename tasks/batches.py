@@ -39,5 +39,11 @@ def stack_batches(tokens: npt.NDArray[np.uint16], labels: npt.NDArray[np.uint8],
 
 
 def as_dataset(epoch: Epoch) -> tf.data.Dataset:
-    """Return a dataset whose one element is the whole epoch, as `fit` takes it."""
-    return tf.data.Dataset.from_tensors(epoch)
+    """Return a dataset whose every element is the whole epoch, for `fit` and the like with one step for each.
+
+    It has no end and nothing to tune: ending an iterator, once for each epoch, can take as long as the epoch itself
+    when TensorFlow's tuning thread is asleep at that moment.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_tensors(epoch).repeat().with_options(options)

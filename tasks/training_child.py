@@ -110,8 +110,10 @@ def train(trainer: Trainer, train_data: pa.Table, validation_data: pa.Table, req
     history = trainer.fit(
         as_dataset(trainer.stack_batches(*shuffled, training=True)),
         epochs=parameters["epochs"],
+        steps_per_epoch=1,
         shuffle=False,
         validation_data=as_dataset(trainer.stack_batches(*validation, training=False)),
+        validation_steps=1,
         callbacks=[stopping, reporter],
         verbose=0,
     ).history
@@ -124,7 +126,7 @@ def predict(trainer: Trainer, table: pa.Table) -> pa.Table:
     """Return the predictions: review_id, label, and the probability that the review is positive."""
     tokens, labels = tokens_of(table), table["label"].to_numpy()
     epoch = as_dataset(trainer.stack_batches(tokens, labels, training=False))
-    probabilities = trainer.predict(epoch, verbose=0)[: len(labels)]
+    probabilities = trainer.predict(epoch, steps=1, verbose=0)[: len(labels)]
     return pa.Table.from_arrays([table["review_id"], table["label"], pa.array(probabilities)], schema=PREDICTION_SCHEMA)
 
 

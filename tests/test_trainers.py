@@ -69,8 +69,10 @@ def fit(trainer, tokens, labels, callbacks=()):
     return trainer.fit(
         as_dataset(trainer.stack_batches(*shuffled, training=True)),
         epochs=EPOCHS,
+        steps_per_epoch=1,
         shuffle=False,
         validation_data=as_dataset(trainer.stack_batches(tokens[800:], labels[800:], training=False)),
+        validation_steps=1,
         callbacks=list(callbacks),
         verbose=0,
     ).history
@@ -100,7 +102,7 @@ def test_predictions_are_those_of_the_stock_network_in_the_order_of_the_reviews(
 
     tokens, labels = reviews
     trainer = make(kind, build(VARIANTS[3]))
-    predicted = trainer.predict(as_dataset(trainer.stack_batches(tokens, labels, training=False)), verbose=0)
+    predicted = trainer.predict(as_dataset(trainer.stack_batches(tokens, labels, training=False)), steps=1, verbose=0)
     stock = trainer.network.predict(tokens.astype(np.int32), verbose=0)[:, 0]
     np.testing.assert_allclose(predicted[:1000], stock, atol=1e-6)
 
