@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from flows.capacity import count_jobs
 from flows.checks import check_parameters, choose_store
+from flows.temporary_server import TemporaryServer
 from storage.runs import verify_store
 from storage.store import Store
 from tasks.supervisor import end_prepared_children
@@ -114,17 +115,17 @@ def _split_integers(text: str) -> tuple[int, ...]:
 
 
 def run(options: dict[str, Any]) -> int:
-    """Run the flow in this process, on the server in PREFECT_API_URL or on Prefect's own temporary one."""
+    """Run the flow in this process, print the comparison and the report's path."""
     check_parameters(options)
     # Before Prefect is imported, which reads them once.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    # The temporary server shares the CPUs with the children that start beside it.
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     options["jobs"] = options["jobs"] or count_jobs()
     try:
         prepare_trainings(min(options["jobs"], len(options["variants"]) * len(options["seeds"])))
         state = _run_flow(options)
+    except RuntimeError as error:
+        return _complain("run", error)
     finally:
         end_prepared_children()
     outcome = state.result(raise_on_failure=False)
@@ -136,13 +137,19 @@ def run(options: dict[str, Any]) -> int:
 
 
 def _run_flow(options: dict[str, Any]) -> Any:
-    """Return the final state of the nightly flow."""
+    """Return the final state of the nightly flow, on the server that Prefect's settings name or on a temporary one."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    server = None if PREFECT_API_URL.value() else TemporaryServer()
+    url = server.url if server else PREFECT_API_URL.value()
     from flows.nightly import nightly_retraining
     from flows.terminal import terminal_log
 
-    with terminal_log() as console:
-        server = os.environ.get("PREFECT_API_URL") or "Prefect's own temporary server"
-        console.print(f"starting on {server} ...", markup=False, highlight=False)
+    with terminal_log() as console, temporary_settings({PREFECT_API_URL: url}):
+        where = "a temporary Prefect server" if server else url
+        console.print(f"starting on {where} ...", markup=False, highlight=False)
+        if server:
+            server.wait()
         return nightly_retraining(**options, return_state=True)
 
 

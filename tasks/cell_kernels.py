@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import float32, int64, njit, types, uint16, void
 
 from tasks.vector_kernels import (
     COMPILE,
@@ -38,8 +38,46 @@ Tokens = npt.NDArray[np.uint16]
 
 ONE = np.float32(1)
 
+# Compiled for these types when the module is imported, or taken from Numba's cache beside it: an array that is not
+# contiguous is refused, where Numba would otherwise compile slow code for it.
+_ROW, _MATRIX, _CUBE = float32[::1], float32[:, ::1], float32[:, :, ::1]
+_TOKENS = types.Array(uint16, 2, "C", readonly=True)
+
 
 @njit(**COMPILE)
+def _go_through(
+    weights_transposed: Floats,
+    inputs: Floats,
+    step: int,
+    slopes: Floats,
+    d_inputs: Floats,
+    d_weights: Floats,
+    d_bias: Floats,
+) -> None:
+    """Take the gradient of one step through its product with the weights.
+
+    Steps come last first, and their weight gradients two by two: `slopes` (2, 4 * units, lanes) holds an even step's
+    and those of the odd step after it. A last step without a partner finds zeros there.
+    """
+    multiply(weights_transposed, slopes[step % 2], np.zeros(len(d_inputs), np.float32), d_inputs)
+    if step % 2 == 0:
+        add_correlations(inputs[step], slopes[0], inputs[step + 1], slopes[1], d_weights)
+    for row in range(slopes.shape[1]):
+        total = np.float32(0)
+        for lane in range(slopes.shape[2]):
+            total += slopes[step % 2, row, lane]
+        d_bias[row] += total
+
+
+@njit(**COMPILE)
+def _multiply_rows(rows: Floats, mask: Floats) -> None:
+    for feature in range(len(mask)):
+        target, factor = rows[feature], mask[feature]
+        for lane in range(len(target)):
+            target[lane] *= factor[lane]
+
+
+@njit(void(_MATRIX, _ROW, _CUBE, int64, _CUBE, _CUBE, _CUBE), **COMPILE)
 def lstm_forward(
     weights: Floats, bias: Floats, inputs: Floats, features: int, gates: Floats, cells: Floats, squashed: Floats
 ) -> None:
@@ -67,7 +105,7 @@ def lstm_forward(
             hidden[place] = outlet[place] * tanh_cell[place]
 
 
-@njit(**COMPILE)
+@njit(void(_MATRIX, _CUBE, int64, _CUBE, _CUBE, _CUBE, _CUBE, _MATRIX, _CUBE, _MATRIX, _ROW), **COMPILE)
 def lstm_backward(
     weights_transposed: Floats,
     inputs: Floats,
@@ -113,7 +151,7 @@ def lstm_backward(
         d_hidden[:] = d_inputs[step][features : features + units].reshape(size)
 
 
-@njit(**COMPILE)
+@njit(void(_MATRIX, _ROW, _CUBE, int64, _CUBE, int64), **COMPILE)
 def gru_forward(weights: Floats, bias: Floats, inputs: Floats, features: int, gates: Floats, units: int) -> None:
     """Run a GRU whose reset gate acts after the recurrent product, as Keras's does by default.
 
@@ -133,7 +171,7 @@ def gru_forward(weights: Floats, bias: Floats, inputs: Floats, features: int, ga
             hidden[place] = candidate[place] + update[place] * (before[place] - candidate[place])
 
 
-@njit(**COMPILE)
+@njit(void(_MATRIX, _CUBE, int64, _CUBE, _CUBE, _MATRIX, _CUBE, _MATRIX, _ROW), **COMPILE)
 def gru_backward(
     weights_transposed: Floats,
     inputs: Floats,
@@ -178,32 +216,7 @@ def gru_backward(
             d_hidden[place] += from_before[place]
 
 
-@njit(**COMPILE)
-def _go_through(
-    weights_transposed: Floats,
-    inputs: Floats,
-    step: int,
-    slopes: Floats,
-    d_inputs: Floats,
-    d_weights: Floats,
-    d_bias: Floats,
-) -> None:
-    """Take the gradient of one step through its product with the weights.
-
-    Steps come last first, and their weight gradients two by two: `slopes` (2, 4 * units, lanes) holds an even step's
-    and those of the odd step after it. A last step without a partner finds zeros there.
-    """
-    multiply(weights_transposed, slopes[step % 2], np.zeros(len(d_inputs), np.float32), d_inputs)
-    if step % 2 == 0:
-        add_correlations(inputs[step], slopes[0], inputs[step + 1], slopes[1], d_weights)
-    for row in range(slopes.shape[1]):
-        total = np.float32(0)
-        for lane in range(slopes.shape[2]):
-            total += slopes[step % 2, row, lane]
-        d_bias[row] += total
-
-
-@njit(**COMPILE)
+@njit(void(_MATRIX, _TOKENS, _MATRIX, _CUBE), **COMPILE)
 def look_up(embeddings: Floats, tokens: Tokens, mask: Floats, inputs: Floats) -> None:
     """Write the embedding of each token, times the mask, above each step's hidden state.
 
@@ -226,15 +239,7 @@ def look_up(embeddings: Floats, tokens: Tokens, mask: Floats, inputs: Floats) ->
         _multiply_rows(line, mask)
 
 
-@njit(**COMPILE)
-def _multiply_rows(rows: Floats, mask: Floats) -> None:
-    for feature in range(len(mask)):
-        target, factor = rows[feature], mask[feature]
-        for lane in range(len(target)):
-            target[lane] *= factor[lane]
-
-
-@njit(**COMPILE)
+@njit(void(_CUBE, _TOKENS, _MATRIX, _MATRIX, _MATRIX), **COMPILE)
 def add_embedding_gradients(d_inputs: Floats, tokens: Tokens, mask: Floats, sums: Floats, squares: Floats) -> None:
     """Add the gradient of each occurrence of a word to `sums`, and its square to `squares`; both (num_words, features).
 
@@ -255,7 +260,7 @@ def add_embedding_gradients(d_inputs: Floats, tokens: Tokens, mask: Floats, sums
                 squares[row[lane], feature] += line[feature, lane] * line[feature, lane]
 
 
-@njit(**COMPILE)
+@njit(void(_ROW, _ROW, _ROW, _ROW, float32, float32, float32), **COMPILE)
 def apply_rmsprop(
     weights: Floats,
     velocities: Floats,

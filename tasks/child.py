@@ -48,7 +48,7 @@ def serve(main: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
     request = json.loads(line)
     _events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     try:
         send_event(result=main(request))
     except (ValueError, OSError) as error:
@@ -62,7 +62,8 @@ def serve(main: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
     return 0
 
 
-def _exit_with_parent() -> None:
+def exit_with_parent() -> None:
+    """Wait until standard input ends, which only the parent holds open, and end this process."""
     while os.read(0, 4096):
         pass
     os._exit(FAILURE_EXIT_CODE)
