@@ -1,13 +1,13 @@
 # Two commands do all the set-up on a machine that has Python, pip and make: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test check deploy format lock
+.PHONY: help run test check bench bench-peers deploy format lock
 PYTHON ?= python3
 BIN := .venv/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 run: .venv/installed ## retrain the four variants now and write the report (ARGS="--variants lstm,gru" adds options)
 	@$(BIN)/retrain run $(ARGS)
@@ -19,6 +19,12 @@ check: .venv/installed-dev ## lint, formatting, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bench: .venv/installed-dev ## time it beside the book's notebook loop, and write tests/benchmarks/RESULTS.md (ARGS="--full")
+	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
+
+bench-peers: .venv/installed-dev .venv-peers/installed ## the same, and beside Keras on JAX and PyTorch
+	@$(BIN)/python -m tests.benchmarks.run --peers .venv-peers/bin/python $(ARGS)
 
 deploy: .venv/installed ## create the work pool and the deployments on the server in PREFECT_API_URL
 	@test -n "$$PREFECT_API_URL" || { echo "make deploy: PREFECT_API_URL must name the Prefect server, for example http://127.0.0.1:4200/api. It is not set." >&2; exit 2; }
@@ -44,6 +50,8 @@ define install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --disable-pip-version-check
+	@echo "Compiling the training loops for this CPU (10 seconds, once) ..."
+	@$(BIN)/python -c "import tasks.cell_kernels"
 endef
 
 .venv/installed: requirements.lock pyproject.toml
@@ -54,3 +62,9 @@ endef
 .venv/installed-dev: requirements-dev.lock requirements.lock pyproject.toml
 	$(call install,requirements-dev.lock)
 	@touch .venv/installed $@
+
+# For the benchmarks alone, and apart from the project's own environment.
+.venv-peers/installed:
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0" "jax==0.10.2" "keras>=3.15.1,<4"
+	@touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -88,21 +89,27 @@ def nightly_retraining(
     planned = plan_trainings(variants, seeds)
     # Counted before the children are there, whose memory would count against them.
     at_once = min(jobs or count_jobs(), len(planned))
+    durations: dict[str, float] = {}
     with supervise_children():
         prepare_trainings(at_once)
-        archive, notice = get_archive(source, sha256, sample_reviews, opened)
-        split_parameters = SplitParameters(num_words, validation_fraction, split_seed)
-        split = split_reviews.submit(archive, split_parameters, opened).result()
-        padded = pad_reviews.submit(split, maxlen, opened).result()
+        with timed(durations, "archive"):
+            archive, notice = get_archive(source, sha256, sample_reviews, opened)
+        with timed(durations, "split"):
+            split_parameters = SplitParameters(num_words, validation_fraction, split_seed)
+            split = split_reviews.submit(archive, split_parameters, opened).result()
+        with timed(durations, "pad"):
+            padded = pad_reviews.submit(split, maxlen, opened).result()
         shared = TrainingParameters(num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate)
         options = {"parameters": shared, "store": opened, "run_folder": run_folder(run_id)}
-        results = list(train_all(planned, at_once, padded=padded, timeout_seconds=timeout_seconds, **options))
+        with timed(durations, "train"):
+            results = list(train_all(planned, at_once, padded=padded, timeout_seconds=timeout_seconds, **options))
     order = {training_name(variant.name, seed): place for place, (variant, seed) in enumerate(planned)}
     results.sort(key=lambda result: order[result.name])
     run = Run(
         run_id=run_id,
         started=datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds=time.time() - started,
+        step_seconds=durations,
         source=archive.source,
         is_sample=archive.step == "sample",
         notice=notice,
@@ -126,6 +133,14 @@ def nightly_retraining(
             message=f"{names} failed; the report says so: {opened.locate(f'reports/{run_id}.html')}", data=run
         )
     return run
+
+
+@contextmanager
+def timed(durations: dict[str, float], step: str) -> Iterator[None]:
+    """Note how many seconds the block took."""
+    began = time.perf_counter()
+    yield
+    durations[step] = time.perf_counter() - began
 
 
 def name_run() -> str:

@@ -83,8 +83,10 @@ def list_facts(run: Run) -> list[FactTable]:
         for part, file in sorted(dataset.files.items(), key=lambda item: PARTS.index(item[0])):
             rows = f", {file.rows:,} reviews" if file.rows else ""
             data.append((f"{dataset.step}: {part}", f"SHA-256 {file.sha256}{rows}"))
-    durations = [("data, training and evaluation", f"{run.seconds:.0f} s")]
-    durations += [(training.name, f"{training.seconds['total']:.0f} s") for training in run.trainings]
+    durations = [("all steps before this report", f"{run.seconds:.1f} s")]
+    steps = {"archive": "archive", "split": "split", "pad": "pad", "train": "all trainings, side by side"}
+    durations += [(name, f"{run.step_seconds[step]:.1f} s") for step, name in steps.items() if step in run.step_seconds]
+    durations += [(training.name, f"{training.seconds['total']:.1f} s") for training in run.trainings]
     return [
         FactTable("Data", tuple(data)),
         FactTable("Parameters", tuple((name, _write_out(value)) for name, value in sorted(run.parameters.items()))),

@@ -131,6 +131,8 @@ class Run:
         datasets: By step.
         trainings: The finished ones.
         failures: The ones that failed.
+        report: The page, once it is written.
+        step_seconds: Wall time of "archive", "split", "pad" and "train".
     """
 
     run_id: str
@@ -145,6 +147,7 @@ class Run:
     trainings: tuple[TrainingResult, ...]
     failures: tuple[FailedTraining, ...]
     report: StoredFile | None = None
+    step_seconds: dict[str, float] = field(default_factory=dict)
 
 
 def training_name(variant: str, seed: int) -> str:
