@@ -1,5 +1,6 @@
 """A child process for the tests of the supervisor, which does what its request says."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -25,6 +26,8 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         "build": build_dataset,
         "return": lambda request: request,
         "environment": lambda request: {"value": os.environ.get(request["name"])},
+        "pid": lambda _request: {"pid": os.getpid()},
+        "import": lambda request: importlib.import_module(request["name"]),
         "exit": lambda request: os._exit(request["code"]),
     }[request["do"]](request)
 

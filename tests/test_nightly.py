@@ -124,6 +124,12 @@ def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_nigh
     assert artifacts["training-lstm-stacked-seed42"]["type"] == "progress"
 
 
+def test_the_record_says_how_long_each_step_took(two_nights):
+    for run in (night.result() for night in two_nights[1:]):
+        assert set(run.step_seconds) == {"archive", "split", "pad", "train"}
+        assert 0 < sum(run.step_seconds.values()) < run.seconds
+
+
 def test_the_flow_process_never_imports_tensorflow(two_nights):
     # Other tests of this session import it on purpose, so this asks what the flow's own modules hold.
     for name, module in list(sys.modules.items()):

@@ -12,7 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.supervisor import PROJECT_ROOT, ChildFailedError, run_child, supervise_children
+from tasks.supervisor import (
+    PROJECT_ROOT,
+    ChildFailedError,
+    end_prepared_children,
+    prepare_children,
+    run_child,
+    supervise_children,
+)
 
 CHILD = "tests.children"
 
@@ -187,3 +194,74 @@ def test_a_run_that_ends_well_leaves_the_next_children_alone():
     with supervise_children():
         assert run_child(CHILD, {"do": "count", "to": 1}, 30) == {"counted": 1}
     assert run_child(CHILD, {"do": "count", "to": 2}, 30) == {"counted": 2}
+
+
+def our_children() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+
+
+@pytest.fixture
+def no_others():
+    """Let the test see its own children alone, and leave none."""
+    before = our_children()
+    yield before
+    end_prepared_children()
+    assert our_children() == before
+
+
+def test_a_prepared_child_is_the_one_that_answers(no_others):
+    prepare_children(CHILD, 1)
+    (pid,) = our_children() - no_others
+    assert run_child(CHILD, {"do": "pid"}, 30) == {"pid": pid}
+    assert our_children() == no_others
+    assert run_child(CHILD, {"do": "pid"}, 30) != {"pid": pid}
+
+
+def test_no_more_children_are_prepared_than_asked_for(no_others):
+    prepare_children(CHILD, 1)
+    prepare_children(CHILD, 2)
+    assert len(our_children() - no_others) == 2
+
+
+def test_a_child_prepared_for_another_environment_is_left_alone(no_others):
+    prepare_children(CHILD, 1, {"OMP_NUM_THREADS": "3"})
+    assert run_child(CHILD, {"do": "environment", "name": "OMP_NUM_THREADS"}, 30, environment={"OMP_NUM_THREADS": "7"}) == {
+        "value": "7"
+    }
+    assert len(our_children() - no_others) == 1
+
+
+def test_a_prepared_child_that_died_is_replaced(no_others):
+    prepare_children(CHILD, 1)
+    (pid,) = our_children() - no_others
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until_gone(pid)
+    assert run_child(CHILD, {"do": "count", "to": 1}, 30) == {"counted": 1}
+
+
+def test_prepared_children_that_nobody_asked_are_ended_with_the_run(no_others):
+    with supervise_children():
+        prepare_children(CHILD, 2)
+        assert len(our_children() - no_others) == 2
+    assert our_children() == no_others
+
+
+def test_a_prepared_child_whose_parent_is_killed_ends_itself():
+    script = f"from tasks.supervisor import prepare_children; prepare_children({CHILD!r}, 1); input()"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT, stdin=subprocess.PIPE) as parent:
+        try:
+            deadline = time.monotonic() + 20
+            while not (children := psutil.Process(parent.pid).children()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            (pid,) = (child.pid for child in children)
+        finally:
+            os.kill(parent.pid, signal.SIGKILL)
+            parent.wait()
+    assert wait_until_gone(pid)
+
+
+@pytest.mark.parametrize("library", ["pandas", "sklearn", "matplotlib"])
+def test_a_child_does_without_what_is_imported_only_because_it_is_installed(library):
+    with pytest.raises(ChildFailedError) as caught:
+        run_child(CHILD, {"do": "import", "name": library}, 30)
+    assert str(caught.value) == f"ModuleNotFoundError: {library} is left out of child processes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -207,3 +208,57 @@ def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared)
         run_child("tasks.training_child", request, 20, note_children, ENVIRONMENT)
     assert pids
     assert not any(psutil.pid_exists(pid) for pid in set(pids))
+
+
+def test_a_training_reads_each_file_of_its_data_once(prepared, monkeypatch):
+    import keras
+
+    from tasks import training_child
+
+    read = []
+    read_bytes = Store.read_bytes
+    monkeypatch.setattr(Store, "read_bytes", lambda self, path: read.append(path) or read_bytes(self, path))
+    training_child.main(request_for(prepared, VARIANTS[0], "runs/counted"))
+    assert sorted(read) == sorted(file["path"] for file in prepared[1].values())
+    assert keras.backend.backend() == "tensorflow"
+
+
+COUNT_COMPILATIONS = """
+import tasks.cell_kernels as kernels
+dispatchers = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "stats")]
+print(len(dispatchers), sum(sum(one.stats.cache_misses.values()) for one in dispatchers))
+"""
+
+
+def test_the_kernels_are_compiled_once_for_a_machine_and_not_for_each_training(tmp_path):
+    counted = [
+        subprocess.run(
+            [sys.executable, "-c", COUNT_COMPILATIONS],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    (kernels, compiled), (_, compiled_again) = counted
+    assert int(compiled) >= 7
+    assert (kernels, compiled_again) == (counted[0][0], "0")
+
+
+def test_a_prediction_that_the_stock_network_would_not_make_is_refused(prepared):
+    import keras
+    import pyarrow as pa
+
+    from tasks.training_child import build_network, check_predictions
+
+    store, files = prepared
+    table = store.read_table(StoredFile(**files["test"]), padded_schema(40))
+    network = build_network([asdict(one) for one in VARIANTS[0].layers], 500, 16, 40)
+    keras.utils.set_random_seed(1)
+    tokens = table["tokens"].combine_chunks().values.to_numpy().reshape(-1, 40).astype(np.int32)
+    stock = network(tokens).numpy()[:, 0]
+    check_predictions(network, table, pa.table({"probability": stock}))
+    for wrong in (stock + 0.001, np.full_like(stock, np.nan)):
+        with pytest.raises(RuntimeError, match="the fast and the stock network must give the same probabilities"):
+            check_predictions(network, table, pa.table({"probability": wrong}))

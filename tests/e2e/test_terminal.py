@@ -19,7 +19,7 @@ MEASURED = """
 import json, pathlib, re, sys
 from flows.command_line import main
 code = main(sys.argv[1:])
-heavy = sorted({"tensorflow", "keras", "torch", "jax"} & set(sys.modules))
+heavy = sorted({"tensorflow", "keras", "torch", "jax", "numba", "prefect.server"} & set(sys.modules))
 # Not getrusage, whose maximum begins with that of the process that started this one.
 status = pathlib.Path("/proc/self/status")
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())[1]) * 1024 if status.exists() else None
@@ -39,7 +39,7 @@ def test_a_run_prints_the_table_and_the_report_and_stays_small(tmp_path):
     assert measured["code"] == 0
     assert measured["heavy"] == []
     # None where there is no /proc to ask.
-    assert measured["peak_bytes"] is None or measured["peak_bytes"] < 400_000_000
+    assert measured["peak_bytes"] is None or measured["peak_bytes"] < 350_000_000
     assert printed[0].split()[:3] == ["training", "epochs", "best"]
     assert {line.split()[0] for line in printed[1:3]} == {"lstm-seed42", "gru-seed42"}
     assert printed[-2] == "Made-up reviews: this run trained on the sample corpus."

@@ -1,0 +1,77 @@
+"""The command's own Prefect server starts, answers, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+
+from flows import temporary_server
+from flows.temporary_server import TemporaryServer
+from tasks.supervisor import PROJECT_ROOT
+
+pytestmark = pytest.mark.slow
+
+START = """
+from flows.temporary_server import TemporaryServer
+server = TemporaryServer()
+server.wait()
+print(server._process.pid, flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    started = TemporaryServer()
+    yield started
+    started.stop()
+
+
+def is_listening(port: int) -> bool:
+    return any(one.laddr.port == port for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
+
+
+def test_it_answers_on_loopback_alone_and_is_gone_when_it_is_stopped(server):
+    server.wait()
+    assert httpx.get(f"{server.url}/health").json() is True
+    listening = [one.laddr.ip for one in psutil.net_connections("tcp") if one.laddr and one.laddr.port == server.port]
+    assert set(listening) == {"127.0.0.1"}
+    server.stop()
+    assert not is_listening(server.port)
+
+
+def test_one_that_cannot_start_is_told_by_its_last_words(server, monkeypatch):
+    server.wait()
+    monkeypatch.setattr(temporary_server, "_find_free_port", lambda: server.port)
+    second = TemporaryServer()
+    try:
+        with pytest.raises(RuntimeError) as caught:
+            second._process.wait(60)
+            second.wait()
+    finally:
+        second.stop()
+    assert str(caught.value).startswith("Prefect's temporary server ended: ")
+    assert "address already in use" in str(caught.value)
+    assert str(caught.value).endswith("Set PREFECT_API_URL to use a server of your own.")
+
+
+def test_one_whose_command_is_killed_ends_itself(tmp_path):
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", START], cwd=PROJECT_ROOT, env=environment, **pipes) as command:
+        pid = int(command.stdout.readline())
+        assert psutil.pid_exists(pid)
+        os.kill(command.pid, signal.SIGKILL)
+        command.wait()
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
