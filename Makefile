@@ -51,7 +51,7 @@ define install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --disable-pip-version-check
 	@echo "Compiling the training loops for this CPU (10 seconds, once) ..."
-	@$(BIN)/python -c "import tasks.cell_kernels"
+	@$(BIN)/python -c "import tasks.cell_kernels, tasks.embedding_kernels"
 endef
 
 .venv/installed: requirements.lock pyproject.toml

@@ -25,6 +25,10 @@ STOP_SECONDS = 5
 ENVIRONMENT = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 
 
+class ServerFailedError(RuntimeError):
+    """The temporary server did not start."""
+
+
 class TemporaryServer:
     """The server's process, started at once; `wait` until it answers. It is stopped when this process exits."""
 
@@ -48,7 +52,7 @@ class TemporaryServer:
         """Return when the server answers.
 
         Raises:
-            RuntimeError: It ended, or did not answer in time.
+            ServerFailedError: It ended, or did not answer in time.
         """
         import httpx
 
@@ -61,7 +65,7 @@ class TemporaryServer:
                 pass
             time.sleep(0.05)
         ended = self._process.poll() is not None
-        raise RuntimeError(
+        raise ServerFailedError(
             f"Prefect's temporary server {'ended' if ended else f'did not answer within {START_SECONDS} s'}: "
             f"{self._last_line()} Set PREFECT_API_URL to use a server of your own."
         )

@@ -44,6 +44,11 @@ def read_run(store: Store, run_id: str) -> Run:
     )
 
 
+def list_runs(store: Store) -> list[str]:
+    """Return the ids of all runs that exist, the oldest first."""
+    return [path.split("/")[1] for path in store.list_files("runs") if re.fullmatch(r"runs/[^/]+/run\.json", path)]
+
+
 def read_training_record(content: dict[str, Any]) -> TrainingResult:
     """Return the record that `training.json` holds."""
     scores = {part: Scores(**content[part]) for part in ("train", "validation", "test")}

@@ -18,30 +18,21 @@ Arguments that several kernels share:
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
-from numba import float32, int64, njit, types, uint16, void
+from numba import int64, njit, void
 
 from tasks.vector_kernels import (
     COMPILE,
-    VECTOR,
+    CUBE,
+    MATRIX,
+    ONE,
+    ROW,
     Floats,
     add_correlations,
-    add_to_words_tile,
     gate,
-    look_up_tile,
     multiply,
     squash,
     tanh,
 )
-
-Tokens = npt.NDArray[np.uint16]
-
-ONE = np.float32(1)
-
-# Compiled for these types when the module is imported, or taken from Numba's cache beside it: an array that is not
-# contiguous is refused, where Numba would otherwise compile slow code for it.
-_ROW, _MATRIX, _CUBE = float32[::1], float32[:, ::1], float32[:, :, ::1]
-_TOKENS = types.Array(uint16, 2, "C", readonly=True)
 
 
 @njit(**COMPILE)
@@ -69,15 +60,7 @@ def _go_through(
         d_bias[row] += total
 
 
-@njit(**COMPILE)
-def _multiply_rows(rows: Floats, mask: Floats) -> None:
-    for feature in range(len(mask)):
-        target, factor = rows[feature], mask[feature]
-        for lane in range(len(target)):
-            target[lane] *= factor[lane]
-
-
-@njit(void(_MATRIX, _ROW, _CUBE, int64, _CUBE, _CUBE, _CUBE), **COMPILE)
+@njit(void(MATRIX, ROW, CUBE, int64, CUBE, CUBE, CUBE), **COMPILE)
 def lstm_forward(
     weights: Floats, bias: Floats, inputs: Floats, features: int, gates: Floats, cells: Floats, squashed: Floats
 ) -> None:
@@ -105,7 +88,7 @@ def lstm_forward(
             hidden[place] = outlet[place] * tanh_cell[place]
 
 
-@njit(void(_MATRIX, _CUBE, int64, _CUBE, _CUBE, _CUBE, _CUBE, _MATRIX, _CUBE, _MATRIX, _ROW), **COMPILE)
+@njit(void(MATRIX, CUBE, int64, CUBE, CUBE, CUBE, CUBE, MATRIX, CUBE, MATRIX, ROW), **COMPILE)
 def lstm_backward(
     weights_transposed: Floats,
     inputs: Floats,
@@ -151,7 +134,7 @@ def lstm_backward(
         d_hidden[:] = d_inputs[step][features : features + units].reshape(size)
 
 
-@njit(void(_MATRIX, _ROW, _CUBE, int64, _CUBE, int64), **COMPILE)
+@njit(void(MATRIX, ROW, CUBE, int64, CUBE, int64), **COMPILE)
 def gru_forward(weights: Floats, bias: Floats, inputs: Floats, features: int, gates: Floats, units: int) -> None:
     """Run a GRU whose reset gate acts after the recurrent product, as Keras's does by default.
 
@@ -171,7 +154,7 @@ def gru_forward(weights: Floats, bias: Floats, inputs: Floats, features: int, ga
             hidden[place] = candidate[place] + update[place] * (before[place] - candidate[place])
 
 
-@njit(void(_MATRIX, _CUBE, int64, _CUBE, _CUBE, _MATRIX, _CUBE, _MATRIX, _ROW), **COMPILE)
+@njit(void(MATRIX, CUBE, int64, CUBE, CUBE, MATRIX, CUBE, MATRIX, ROW), **COMPILE)
 def gru_backward(
     weights_transposed: Floats,
     inputs: Floats,
@@ -214,64 +197,3 @@ def gru_backward(
         from_before = d_inputs[step][features : features + units].reshape(size)
         for place in range(size):
             d_hidden[place] += from_before[place]
-
-
-@njit(void(_MATRIX, _TOKENS, _MATRIX, _CUBE), **COMPILE)
-def look_up(embeddings: Floats, tokens: Tokens, mask: Floats, inputs: Floats) -> None:
-    """Write the embedding of each token, times the mask, above each step's hidden state.
-
-    Args:
-        embeddings: (num_words, features).
-        tokens: uint16, (steps, lanes).
-        mask: (features, lanes).
-        inputs: (steps + 1, rows, lanes).
-    """
-    lanes, features = tokens.shape[1], embeddings.shape[1]
-    whole = features - features % VECTOR
-    for step in range(len(tokens)):
-        line, row = inputs[step], tokens[step]
-        for feature in range(0, whole, VECTOR):
-            for lane in range(0, lanes, VECTOR):
-                look_up_tile(embeddings, row, line, lane, feature)
-        for feature in range(whole, features):
-            for lane in range(lanes):
-                line[feature, lane] = embeddings[row[lane], feature]
-        _multiply_rows(line, mask)
-
-
-@njit(void(_CUBE, _TOKENS, _MATRIX, _MATRIX, _MATRIX), **COMPILE)
-def add_embedding_gradients(d_inputs: Floats, tokens: Tokens, mask: Floats, sums: Floats, squares: Floats) -> None:
-    """Add the gradient of each occurrence of a word to `sums`, and its square to `squares`; both (num_words, features).
-
-    Two sums, because Keras hands an embedding's gradient to RMSprop as one row for each occurrence, and RMSprop squares
-    the rows before it adds them up.
-    """
-    lanes, features = tokens.shape[1], sums.shape[1]
-    whole = features - features % VECTOR
-    for step in range(len(tokens)):
-        line, row = d_inputs[step], tokens[step]
-        _multiply_rows(line, mask)
-        for feature in range(0, whole, VECTOR):
-            for lane in range(0, lanes, VECTOR):
-                add_to_words_tile(line, row, sums, squares, lane, feature)
-        for feature in range(whole, features):
-            for lane in range(lanes):
-                sums[row[lane], feature] += line[feature, lane]
-                squares[row[lane], feature] += line[feature, lane] * line[feature, lane]
-
-
-@njit(void(_ROW, _ROW, _ROW, _ROW, float32, float32, float32), **COMPILE)
-def apply_rmsprop(
-    weights: Floats,
-    velocities: Floats,
-    gradients: Floats,
-    squares: Floats,
-    learning_rate: np.float32,
-    rho: np.float32,
-    epsilon: np.float32,
-) -> None:
-    """Move flat weights against their gradients, as `keras.optimizers.RMSprop` does without momentum."""
-    for place in range(len(weights)):
-        velocities[place] = rho * velocities[place] + (ONE - rho) * squares[place]
-    for place in range(len(weights)):
-        weights[place] -= learning_rate * gradients[place] / np.sqrt(velocities[place] + epsilon)

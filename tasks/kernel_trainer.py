@@ -14,9 +14,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tasks.batches import Epoch, stack_batches
-from tasks.cell_kernels import Tokens, apply_rmsprop
+from tasks.embedding_kernels import Tokens
+from tasks.llvm_tiles import LANES
 from tasks.recurrent_network import RecurrentNetwork
-from tasks.vector_kernels import LANES, Floats
+from tasks.vector_kernels import Floats, apply_rmsprop
 
 
 class KernelTrainer(keras.Model):  # type: ignore[misc]  # keras has no types

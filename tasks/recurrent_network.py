@@ -12,8 +12,9 @@ import keras
 import numpy as np
 
 from tasks import cell_kernels
-from tasks.cell_kernels import Tokens
-from tasks.vector_kernels import TILE_ROWS, Floats
+from tasks.embedding_kernels import Tokens, add_embedding_gradients, look_up
+from tasks.llvm_tiles import TILE_ROWS
+from tasks.vector_kernels import Floats
 
 # Keras's defaults, and the only values that are computed here.
 _KNOWN_ARGUMENTS = {
@@ -210,7 +211,7 @@ class RecurrentNetwork:
         Returns:
             float32, (lanes,).
         """
-        cell_kernels.look_up(self.weights[0], tokens, masks[0], self.cells[0].inputs)
+        look_up(self.weights[0], tokens, masks[0], self.cells[0].inputs)
         self.cells[0].forward()
         for below, cell, mask in zip(self.cells, self.cells[1:], masks[1:], strict=False):
             np.multiply(below.hidden_states(), mask, out=cell.inputs[:-1, : cell.features])
@@ -229,7 +230,7 @@ class RecurrentNetwork:
         for cell, mask_below in zip(reversed(self.cells), reversed(masks), strict=True):
             cell.backward(upstream, mask)
             upstream, mask = cell.d_inputs, mask_below
-        cell_kernels.add_embedding_gradients(upstream, tokens, mask, self.gradients[0], self.squares[0])
+        add_embedding_gradients(upstream, tokens, mask, self.gradients[0], self.squares[0])
 
     def start_gradients(self) -> None:
         """Set all gradients to zero."""

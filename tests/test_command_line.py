@@ -55,7 +55,7 @@ def test_help_lists_the_commands(retrain):
                 "folder for everything (RETRAIN_STORE, or output)",
             ],
         ),
-        ("verify", ["then exit with code 2", "retrain verify --store /srv/retraining"]),
+        ("verify", ["Exit code: 0 all sound, 2 not.", "retrain verify --store /srv/retraining"]),
     ],
 )
 def test_the_help_of_a_command_names_defaults_and_gives_examples(retrain, command, phrases):

@@ -25,7 +25,7 @@ from flows.nightly import nightly_retraining
 from reports.page import render_report
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tasks.report import evaluate_run
+from tasks.evaluate import evaluate_run
 from tasks.variants import VARIANTS, Variant, layer
 from tests.conftest import training_children
 

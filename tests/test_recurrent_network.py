@@ -119,7 +119,7 @@ def test_the_squares_of_all_other_gradients_are_their_own():
 def test_an_rmsprop_step_is_that_of_keras():
     import keras
 
-    from tasks.cell_kernels import apply_rmsprop
+    from tasks.vector_kernels import apply_rmsprop
 
     random = np.random.default_rng(SEED)
     start, gradients = random.normal(size=100).astype(np.float32), random.normal(size=(3, 100)).astype(np.float32)

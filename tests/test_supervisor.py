@@ -225,9 +225,9 @@ def test_no_more_children_are_prepared_than_asked_for(no_others):
 
 def test_a_child_prepared_for_another_environment_is_left_alone(no_others):
     prepare_children(CHILD, 1, {"OMP_NUM_THREADS": "3"})
-    assert run_child(CHILD, {"do": "environment", "name": "OMP_NUM_THREADS"}, 30, environment={"OMP_NUM_THREADS": "7"}) == {
-        "value": "7"
-    }
+    assert run_child(
+        CHILD, {"do": "environment", "name": "OMP_NUM_THREADS"}, 30, environment={"OMP_NUM_THREADS": "7"}
+    ) == {"value": "7"}
     assert len(our_children() - no_others) == 1
 
 

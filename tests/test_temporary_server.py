@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from flows import temporary_server
-from flows.temporary_server import TemporaryServer
+from flows.temporary_server import ServerFailedError, TemporaryServer
 from tasks.supervisor import PROJECT_ROOT
 
 pytestmark = pytest.mark.slow
@@ -53,8 +53,8 @@ def test_one_that_cannot_start_is_told_by_its_last_words(server, monkeypatch):
     monkeypatch.setattr(temporary_server, "_find_free_port", lambda: server.port)
     second = TemporaryServer()
     try:
-        with pytest.raises(RuntimeError) as caught:
-            second._process.wait(60)
+        second._process.wait(60)
+        with pytest.raises(ServerFailedError) as caught:
             second.wait()
     finally:
         second.stop()

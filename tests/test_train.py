@@ -19,7 +19,7 @@ from storage.runs import read_training_record
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks import pad_child, sample_child, split_child
-from tasks.supervisor import ChildFailedError, run_child
+from tasks.supervisor import PROJECT_ROOT, ChildFailedError, run_child
 from tasks.train import TrainingParameters
 from tasks.training_process import ENVIRONMENT
 from tasks.variants import VARIANTS, Variant, layer
@@ -224,8 +224,10 @@ def test_a_training_reads_each_file_of_its_data_once(prepared, monkeypatch):
 
 
 COUNT_COMPILATIONS = """
-import tasks.cell_kernels as kernels
-dispatchers = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "stats")]
+import tasks.cell_kernels, tasks.embedding_kernels
+modules = (tasks.cell_kernels, tasks.embedding_kernels, tasks.vector_kernels)
+kernels = {id(one): one for module in modules for one in vars(module).values() if hasattr(one, "stats")}
+dispatchers = list(kernels.values())
 print(len(dispatchers), sum(sum(one.stats.cache_misses.values()) for one in dispatchers))
 """
 
@@ -244,6 +246,22 @@ def test_the_kernels_are_compiled_once_for_a_machine_and_not_for_each_training(t
     (kernels, compiled), (_, compiled_again) = counted
     assert int(compiled) >= 7
     assert (kernels, compiled_again) == (counted[0][0], "0")
+
+
+def test_a_change_in_any_file_of_the_kernels_gives_their_compiled_code_another_folder(tmp_path):
+    sources = ("__init__.py", "llvm_tiles.py", "vector_kernels.py")
+    (tmp_path / "tasks").mkdir()
+    for name in sources:
+        (tmp_path / "tasks" / name).write_text((PROJECT_ROOT / "tasks" / name).read_text())
+    folders = []
+    for change in ("", "", "# changed\n"):
+        with (tmp_path / "tasks" / "llvm_tiles.py").open("a") as file:
+            file.write(change)
+        command = [sys.executable, "-c", "import numba, tasks.vector_kernels; print(numba.config.CACHE_DIR)"]
+        answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        folders.append(answer.stdout.strip())
+    assert folders[0] == folders[1] != folders[2]
+    assert all(folder.startswith(f"{tmp_path}/tasks/__pycache__/kernels-") for folder in folders)
 
 
 def test_a_prediction_that_the_stock_network_would_not_make_is_refused(prepared):

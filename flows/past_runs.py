@@ -1,0 +1,91 @@
+"""What past runs said, from the store alone: their reports, and one line for each night."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.rows import rank_trainings
+from reports.statistics import wilson_interval
+from storage.records import Run
+from storage.runs import list_runs, read_run
+from storage.store import DamagedFileError, Store
+from tasks.evaluate import evaluate_run
+
+COLUMNS = ("run", "best", "val loss", "test acc", "95% interval", "trained", "failed", "seconds", "source")
+
+
+def find_newest_run(store: Store) -> str:
+    """Return the id of the newest run.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    run_ids = list_runs(store)
+    if not run_ids:
+        raise FileNotFoundError(f"{store.locate('')} must hold a run. It holds none; `retrain run` makes one.")
+    return run_ids[-1]
+
+
+def render_stored_run(store: Store, run_id: str) -> bytes:
+    """Return the page of a stored run, the same bytes as when it was published.
+
+    Raises:
+        FileNotFoundError: There is no such run.
+        DamagedFileError: The run, or a file of it, is not as it was published.
+    """
+    if run_id not in list_runs(store):
+        raise FileNotFoundError(
+            f"`RUN_ID` must be one that `retrain history` lists. Received: {run_id}; it is not in {store.locate('')}."
+        )
+    # Matplotlib takes half a second, for which the other commands need not wait.
+    from reports.page import render_report
+
+    return render_report(evaluate_run(read_run(store, run_id), store)).encode()
+
+
+def read_history(store: Store) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return each run in a few figures, the oldest first, and one sentence for each whose record is damaged."""
+    nights, damaged = [], []
+    for run_id in list_runs(store):
+        try:
+            nights.append(summarise(read_run(store, run_id)))
+        except DamagedFileError as error:
+            damaged.append(str(error))
+    return nights, damaged
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """Return one night in a few figures; those of the best training are None where every one failed."""
+    best = next(iter(rank_trainings(run)), None)
+    accuracy = wilson_interval(best.test.accuracy, best.test.count) if best else None
+    return {
+        "run_id": run.run_id,
+        "started": run.started,
+        "source": run.source,
+        "is_sample": run.is_sample,
+        "best": best.name if best else None,
+        "validation_loss": best.validation.loss if best else None,
+        "test_loss": best.test.loss if best else None,
+        "test_accuracy": accuracy.estimate if accuracy else None,
+        "test_accuracy_interval": [accuracy.low, accuracy.high] if accuracy else None,
+        "trained": [training.name for training in run.trainings],
+        "failed": [failure.name for failure in run.failures],
+        "seconds": run.seconds,
+    }
+
+
+def tabulate(nights: list[dict[str, Any]]) -> list[str]:
+    """Return the nights as lines of aligned columns, a header first."""
+    cells = [COLUMNS, *(_write_out(night) for night in nights)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(COLUMNS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def _write_out(night: dict[str, Any]) -> tuple[str, ...]:
+    figures = ("none", "", "", "")
+    if night["best"]:
+        low, high = night["test_accuracy_interval"]
+        interval = f"{low:.2%}–{high:.2%}"
+        figures = (night["best"], f"{night['validation_loss']:.4f}", f"{night['test_accuracy']:.2%}", interval)
+    failed = ", ".join(night["failed"]) or "none"
+    return (night["run_id"], *figures, str(len(night["trained"])), failed, f"{night['seconds']:.0f}", night["source"])

@@ -1,0 +1,149 @@
+"""Past runs, from the store alone: the page again byte for byte, and one line a night."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from flows.command_line import main
+from flows.past_runs import render_stored_run
+from storage.records import FailedTraining
+from storage.runs import publish_run, report_path, run_folder
+from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA
+from tests.test_report import COUNT, a_run, a_training
+
+FIRST, SECOND = "20261122T020000Z-aaaaaa", "20261123T020000Z-bbbbbb"
+
+
+@pytest.fixture
+def nights(store):
+    """Two published nights, the second with a failed training; right on the first 800 and 804 of 1,000 reviews."""
+    lstm, gru = a_training("lstm", 0.43, 800), a_training("gru", 0.42, 804)
+    runs = [replace(a_run(lstm, gru), run_id=FIRST)]
+    runs += [replace(a_run(gru, failures=[FailedTraining("lstm", 42, "it was killed by SIGKILL")]), run_id=SECOND)]
+    published = []
+    for run in runs:
+        trainings = tuple(publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
+        stored = replace(run, trainings=trainings)
+        publish_run(store, stored)
+        page = render_stored_run(store, run.run_id)
+        publish_run(store, replace(stored, report=store.write_bytes(report_path(run.run_id), page)))
+        published.append(page)
+    return published
+
+
+def publish_training(store, folder, training):
+    history = {
+        "epoch": [1, 2, 3],
+        "loss": [0.69, 0.41, 0.40],
+        "accuracy": [0.5, 0.82, 0.83],
+        "val_loss": [0.68, 0.43, 0.45],
+        "val_accuracy": [0.5, 0.79, 0.78],
+        "seconds": [1.0, 1.0, 1.0],
+    }
+    labels = np.arange(COUNT) % 2
+    right = np.arange(COUNT) < round(training.test.accuracy * COUNT)
+    predictions = {
+        "review_id": [f"test-{number}" for number in range(COUNT)],
+        "label": labels,
+        "probability": np.where(right, labels, 1 - labels).astype(np.float32),
+    }
+    tables = {
+        "history.parquet": pa.table(history).cast(HISTORY_SCHEMA),
+        "predictions-test.parquet": pa.table(predictions).cast(PREDICTION_SCHEMA),
+    }
+    files = {name: store.write_table(f"{folder}/{training.name}/{name}", table) for name, table in tables.items()}
+    return replace(training, files=files)
+
+
+@pytest.fixture
+def retrain(store, capsys):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        return main([*arguments, "--store", store.uri]), *capsys.readouterr()
+
+    return run
+
+
+def test_the_newest_run_is_rendered_again_byte_for_byte(retrain, store, nights):
+    path = Path(store.locate(report_path(SECOND)))
+    path.unlink()
+    assert retrain("report") == (0, f"report: {path}\n", "")
+    assert path.read_bytes() == nights[1]
+    assert retrain("verify")[0] == 0
+
+
+def test_an_older_run_can_be_rendered_into_a_file_of_its_own(retrain, tmp_path, nights):
+    target = tmp_path / "page.html"
+    assert retrain("report", FIRST, "--out", str(target)) == (0, f"report: {target}\n", "")
+    assert target.read_bytes() == nights[0]
+
+
+@pytest.mark.parametrize("run_id", ["20261124T020000Z-cccccc", "../secret", ""])
+def test_a_run_that_is_not_there_gives_one_line(retrain, store, nights, run_id):
+    if not run_id:
+        Path(store.locate(f"runs/{FIRST}/run.json")).unlink()
+        Path(store.locate(f"runs/{SECOND}/run.json")).unlink()
+    expected = (
+        f"retrain report: `RUN_ID` must be one that `retrain history` lists. Received: {run_id}; "
+        f"it is not in {store.locate('')}.\n"
+        if run_id
+        else f"retrain report: {store.locate('')} must hold a run. It holds none; `retrain run` makes one.\n"
+    )
+    assert retrain("report", *([run_id] if run_id else [])) == (2, "", expected)
+
+
+def test_a_damaged_file_is_not_rendered(retrain, store, nights):
+    path = Path(store.locate(f"runs/{SECOND}/gru-seed42/history.parquet"))
+    path.write_bytes(path.read_bytes()[:-1])
+    code, out, err = retrain("report")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"retrain report: {path} must have SHA-256 ")
+
+
+def test_history_has_one_line_a_night_and_the_newest_last(retrain, nights):
+    code, out, err = retrain("history")
+    assert (code, err) == (0, "")
+    header, first, second = (line.split() for line in out.splitlines())
+    assert header[:2] == ["run", "best"]
+    assert first == [FIRST, "gru-seed42", "0.4200", "80.40%", "77.83%–82.74%", "2", "none", "61", "imdb.npz"]
+    assert second == [SECOND, "gru-seed42", "0.4200", "80.40%", "77.83%–82.74%", "1", "lstm-seed42", "61", "imdb.npz"]
+
+
+def test_history_as_json_has_one_object_a_line(retrain, nights):
+    first, second = (json.loads(line) for line in retrain("history", "--json")[1].splitlines())
+    assert (first["run_id"], first["trained"], first["failed"]) == (FIRST, ["lstm-seed42", "gru-seed42"], [])
+    assert (second["test_accuracy"], second["failed"]) == (0.804, ["lstm-seed42"])
+    assert second["test_accuracy_interval"] == pytest.approx([0.7783, 0.8274], abs=1e-4)
+
+
+def test_a_night_on_which_everything_failed_has_its_line(retrain, store):
+    run = a_run(failures=[FailedTraining("lstm", 42, "it was killed by SIGKILL")])
+    publish_run(store, run)
+    assert retrain("history")[1].splitlines()[1].split() == [run.run_id, "none", "0", "lstm-seed42", "61", "imdb.npz"]
+
+
+def test_a_damaged_record_is_named_and_the_other_nights_are_listed(retrain, store, nights):
+    path = Path(store.locate(f"runs/{FIRST}/run.json"))
+    path.write_bytes(path.read_bytes().replace(b"61.0", b"60.0"))
+    code, out, err = retrain("history")
+    assert code == 2
+    assert [line.split()[0] for line in out.splitlines()] == ["run", SECOND]
+    assert err == f"retrain history: {path} must be as it was written, and its own SHA-256 does not match.\n"
+
+
+def test_neither_command_imports_prefect_or_keras(store, nights):
+    script = (
+        "import sys; from flows.command_line import main; codes = [main(['report', '--store', sys.argv[1]]), "
+        "main(['history', '--store', sys.argv[1]])]; "
+        "print(codes, sorted({'prefect', 'keras', 'tensorflow', 'numba'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", script, store.uri]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.splitlines()[-1] == "[0, 0] []"
