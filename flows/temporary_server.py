@@ -67,13 +67,14 @@ class TemporaryServer:
         ended = self._process.poll() is not None
         raise ServerFailedError(
             f"Prefect's temporary server {'ended' if ended else f'did not answer within {START_SECONDS} s'}: "
-            f"{self._last_line()} Set PREFECT_API_URL to use a server of your own."
+            f"{self._reason()} Set PREFECT_API_URL to use a server of your own."
         )
 
-    def _last_line(self) -> str:
+    def _reason(self) -> str:
+        """Return the first error that the server logged, else its last line."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing."
+        return next((line for line in lines if "ERROR" in line), lines[-1] if lines else "it said nothing.")
 
     def stop(self) -> None:
         """End the process, and let it finish what it is writing."""

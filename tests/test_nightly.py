@@ -179,13 +179,15 @@ def test_a_failed_variant_is_left_out_of_the_report_and_fails_the_flow(tmp_path)
 def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path, monkeypatch):
     def interrupt_when_training():
         deadline = time.monotonic() + 60
-        while not training_children() and time.monotonic() < deadline:
+        # Children are there from the start; they train once the padded reviews are.
+        while not list(tmp_path.glob("datasets/pad-*/manifest.json")) and time.monotonic() < deadline:
             time.sleep(0.05)
+        time.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt_when_training).start()
     with pytest.raises(KeyboardInterrupt):
-        nightly_retraining(**SMALL, store=str(tmp_path), return_state=True)
+        nightly_retraining(**{**SMALL, "epochs": 1000, "patience": 1000}, store=str(tmp_path), return_state=True)
     deadline = time.monotonic() + 20
     while training_children() and time.monotonic() < deadline:
         time.sleep(0.1)
