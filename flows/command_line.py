@@ -12,9 +12,9 @@ from typing import Any
 from flows.capacity import count_jobs
 from flows.checks import check_parameters, choose_store
 from flows.command_parser import BAD_INPUT, build_parser
-from flows.past_runs import find_newest_run, read_history, render_stored_run, tabulate
+from flows.past_runs import choose_run, read_history, render_stored_run, restore_report, tabulate
 from flows.temporary_server import ServerFailedError, TemporaryServer
-from storage.runs import report_path, verify_store
+from storage.runs import read_run, verify_store
 from storage.store import Store
 from tasks.supervisor import end_prepared_children
 from tasks.training_process import prepare_trainings
@@ -64,12 +64,12 @@ def _run_flow(options: dict[str, Any]) -> Any:
     """Return the final state of the nightly flow, on the server that Prefect's settings name or on a temporary one."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    server = None if PREFECT_API_URL.value() else TemporaryServer()
-    url = server.url if server else PREFECT_API_URL.value()
+    url = PREFECT_API_URL.value()
+    server = None if url else TemporaryServer()
     from flows.nightly import nightly_retraining
     from flows.terminal import terminal_log
 
-    with terminal_log() as console, temporary_settings({PREFECT_API_URL: url}):
+    with terminal_log() as console, temporary_settings({PREFECT_API_URL: server.url if server else url}):
         where = "a temporary Prefect server" if server else url
         console.print(f"starting on {where} ...", markup=False, highlight=False)
         if server:
@@ -103,21 +103,19 @@ def _summarise(outcome: Any, store: Store) -> int:
 def report(options: dict[str, Any]) -> int:
     """Render a stored run again, and print where its page is."""
     store = _open_store(options)
-    run_id = options["run_id"] or find_newest_run(store)
-    page = render_stored_run(store, run_id)
+    run = read_run(store, choose_run(store, options["run_id"]))
+    page = render_stored_run(store, run)
     if options["out"]:
         Path(options["out"]).write_bytes(page)
-    else:
-        store.write_bytes(report_path(run_id), page)
-    print(f"report: {options['out'] or store.locate(report_path(run_id))}")
+    print(f"report: {options['out'] or restore_report(store, run, page)}")
     return ALL_WELL
 
 
 def history(options: dict[str, Any]) -> int:
     """Print the runs of the store."""
     nights, damaged = read_history(_open_store(options))
-    lines = [json.dumps(night) for night in nights] if options["json"] else tabulate(nights)
-    print("\n".join(lines))
+    for line in map(json.dumps, nights) if options["json"] else tabulate(nights):
+        print(line)
     for sentence in damaged:
         print(f"retrain history: {sentence}", file=sys.stderr)
     return BAD_INPUT if damaged else ALL_WELL

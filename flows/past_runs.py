@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from reports.rows import rank_trainings
@@ -14,33 +15,46 @@ from tasks.evaluate import evaluate_run
 COLUMNS = ("run", "best", "val loss", "test acc", "95% interval", "trained", "failed", "seconds", "source")
 
 
-def find_newest_run(store: Store) -> str:
-    """Return the id of the newest run.
+def choose_run(store: Store, run_id: str | None) -> str:
+    """Return the id of a run that is there: the one asked for, or the newest.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is no such run, or none at all.
     """
     run_ids = list_runs(store)
     if not run_ids:
         raise FileNotFoundError(f"{store.locate('')} must hold a run. It holds none; `retrain run` makes one.")
-    return run_ids[-1]
-
-
-def render_stored_run(store: Store, run_id: str) -> bytes:
-    """Return the page of a stored run, the same bytes as when it was published.
-
-    Raises:
-        FileNotFoundError: There is no such run.
-        DamagedFileError: The run, or a file of it, is not as it was published.
-    """
-    if run_id not in list_runs(store):
+    if run_id is not None and run_id not in run_ids:
         raise FileNotFoundError(
             f"`RUN_ID` must be one that `retrain history` lists. Received: {run_id}; it is not in {store.locate('')}."
         )
+    return run_id or run_ids[-1]
+
+
+def render_stored_run(store: Store, run: Run) -> bytes:
+    """Return the page of a stored run, the same bytes as when it was published.
+
+    Raises:
+        DamagedFileError: A file of the run is not as it was published.
+    """
     # Matplotlib takes half a second, for which the other commands need not wait.
     from reports.page import render_report
 
-    return render_report(evaluate_run(read_run(store, run_id), store)).encode()
+    return render_report(evaluate_run(run, store)).encode()
+
+
+def restore_report(store: Store, run: Run, page: bytes) -> str:
+    """Put a run's page back where its record has it, and return its full path.
+
+    Raises:
+        ValueError: The page is not the one that was published, as after a change of the project or of Matplotlib.
+    """
+    if run.report is None or hashlib.sha256(page).hexdigest() != run.report.sha256:
+        raise ValueError(
+            f"{run.run_id} was published by other versions, and its page would be another one now. "
+            "Give `--out FILE` to have that page beside it."
+        )
+    return store.locate(store.write_bytes(run.report.path, page).path)
 
 
 def read_history(store: Store) -> tuple[list[dict[str, Any]], list[str]]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tasks.batches import Epoch, stack_batches
 from tasks.embedding_kernels import Tokens
 from tasks.llvm_tiles import LANES
-from tasks.recurrent_network import RecurrentNetwork
+from tasks.recurrent_network import RecurrentNetwork, read_variables, write_variables
 from tasks.vector_kernels import Floats, apply_rmsprop
 
 
@@ -54,12 +54,14 @@ class KernelTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
     def train_step(self, data: Any) -> dict[str, Any]:
         tokens, labels, weights = (part.numpy() for part in data)
         self.optimizer.build(self.network.trainable_variables)
-        velocities = self._velocities()
-        flat_velocities = np.concatenate([velocity.numpy().reshape(-1) for velocity in velocities])
-        # Read once: Keras takes longer to say its learning rate than a batch takes to be learned from.
-        settings = [np.float32(getattr(self.optimizer, name)) for name in ("learning_rate", "rho", "epsilon")]
         network = self.arithmetic
         network.read_weights()
+        # RMSprop's moving averages, one variable for each weight and in their order.
+        averages = [variable for variable in self.optimizer.variables if "velocity" in variable.path]
+        flat_velocities, velocities = network.make_views()
+        read_variables(averages, velocities)
+        # Read once: Keras takes longer to say its learning rate than a batch takes to be learned from.
+        settings = [np.float32(getattr(self.optimizer, name)) for name in ("learning_rate", "rho", "epsilon")]
         masks = self._draw_masks(len(tokens))
         sums = np.zeros(3)
         for batch in range(len(tokens)):
@@ -71,15 +73,9 @@ class KernelTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
             )
             network.pack()
         network.write_weights()
-        ends = np.cumsum([velocity.numpy().size for velocity in velocities])
-        for velocity, part in zip(velocities, np.split(flat_velocities, ends[:-1]), strict=True):
-            velocity.assign(part.reshape(velocity.shape))
+        write_variables(averages, velocities)
         self.optimizer.iterations.assign_add(len(tokens))
         return _average(sums)
-
-    def _velocities(self) -> list[Any]:
-        """Return RMSprop's moving averages, one variable for each weight and in their order."""
-        return [variable for variable in self.optimizer.variables if "velocity" in variable.path]
 
     def _add_up_gradients(
         self, tokens: Tokens, labels: Floats, weights: Floats, masks: list[Floats]

@@ -34,6 +34,7 @@ _KNOWN_ARGUMENTS = {
     "kernel_constraint": None,
     "recurrent_constraint": None,
     "bias_constraint": None,
+    "trainable": True,
 }
 
 
@@ -55,7 +56,10 @@ def _has_known_arguments(layer: Any) -> bool:
     if type(layer) not in (keras.layers.LSTM, keras.layers.GRU):
         return False
     config = layer.get_config()
-    return all(config.get(name, value) == value for name, value in _KNOWN_ARGUMENTS.items())
+    # The other implementation, which no config shows, drops out with a mask for each gate.
+    return layer.cell.implementation == 2 and all(
+        config.get(name, value) == value for name, value in _KNOWN_ARGUMENTS.items()
+    )
 
 
 class _Cell:
@@ -114,8 +118,12 @@ class _LSTM(_Cell):
 class _GRU(_Cell):
     """Keras's gates are update, reset and candidate; the candidate's recurrent part is a fourth one here."""
 
+    def _columns(self) -> tuple[slice, slice, slice]:
+        """Return the columns of update and reset, of the candidate, and of its recurrent part."""
+        return slice(2 * self.units), slice(2 * self.units, 3 * self.units), slice(3 * self.units, 4 * self.units)
+
     def pack(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
-        gates, candidate, inner = slice(2 * self.units), slice(2 * self.units, 3 * self.units), slice(-self.units, None)
+        gates, candidate, inner = self._columns()
         self.weights[: self.features, : 3 * self.units] = kernel
         self.weights[self.recurrent_rows, gates] = recurrent_kernel[:, gates]
         self.weights[self.recurrent_rows, inner] = recurrent_kernel[:, candidate]
@@ -123,7 +131,7 @@ class _GRU(_Cell):
         self.bias[candidate], self.bias[inner] = bias[0, candidate], bias[1, candidate]
 
     def unpack_gradients(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
-        gates, candidate, inner = slice(2 * self.units), slice(2 * self.units, 3 * self.units), slice(-self.units, None)
+        gates, candidate, inner = self._columns()
         kernel[:] = self.d_weights[: self.features, : 3 * self.units]
         recurrent_kernel[:, gates] = self.d_weights[self.recurrent_rows, gates]
         recurrent_kernel[:, candidate] = self.d_weights[self.recurrent_rows, inner]
@@ -154,6 +162,18 @@ def _zeros(*shape: int) -> Floats:
     return np.zeros(shape, np.float32)
 
 
+def read_variables(variables: list[Any], arrays: list[Floats]) -> None:
+    """Copy Keras variables into arrays of their shapes."""
+    for variable, array in zip(variables, arrays, strict=True):
+        array[:] = variable.numpy()
+
+
+def write_variables(variables: list[Any], arrays: list[Floats]) -> None:
+    """Copy arrays into Keras variables of their shapes."""
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
 class RecurrentNetwork:
     """The network's weights, and the arithmetic of one batch.
 
@@ -169,9 +189,9 @@ class RecurrentNetwork:
         steps = network.input_shape[1]
         features = [embedding.output_dim, *(layer.units for layer in recurrent)]
         self.variables = list(network.trainable_variables)
-        self.flat_weights, self.weights = self._views()
-        self.flat_gradients, self.gradients = self._views()
-        self.flat_squares, self.squares = self._views()
+        self.flat_weights, self.weights = self.make_views()
+        self.flat_gradients, self.gradients = self.make_views()
+        self.flat_squares, self.squares = self.make_views()
         self.cells: list[_LSTM | _GRU] = [
             _CELLS[type(layer)](layer.units, count, steps, lanes)
             for layer, count in zip(recurrent, features[:-1], strict=True)
@@ -179,7 +199,8 @@ class RecurrentNetwork:
         self.no_dropout = [np.ones((count, lanes), np.float32) for count in features]
         self.from_output = _zeros(steps, features[-1], lanes)
 
-    def _views(self) -> tuple[Floats, list[Floats]]:
+    def make_views(self) -> tuple[Floats, list[Floats]]:
+        """Return one flat vector of zeros for all weights, and a view of it in the shape of each."""
         shapes = [tuple(variable.shape) for variable in self.variables]
         ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
         flat = _zeros(ends[-1])
@@ -187,14 +208,12 @@ class RecurrentNetwork:
 
     def read_weights(self) -> None:
         """Take the weights of the Keras network."""
-        for weight, variable in zip(self.weights, self.variables, strict=True):
-            weight[:] = variable.numpy()
+        read_variables(self.variables, self.weights)
         self.pack()
 
     def write_weights(self) -> None:
         """Give the weights to the Keras network."""
-        for weight, variable in zip(self.weights, self.variables, strict=True):
-            variable.assign(weight)
+        write_variables(self.variables, self.weights)
 
     def pack(self) -> None:
         """Arrange the weights for the kernels, after they were changed."""

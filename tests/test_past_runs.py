@@ -15,7 +15,7 @@ import pytest
 from flows.command_line import main
 from flows.past_runs import render_stored_run
 from storage.records import FailedTraining
-from storage.runs import publish_run, report_path, run_folder
+from storage.runs import publish_run, read_run, report_path, run_folder
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA
 from tests.test_report import COUNT, a_run, a_training
 
@@ -33,7 +33,7 @@ def nights(store):
         trainings = tuple(publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
         stored = replace(run, trainings=trainings)
         publish_run(store, stored)
-        page = render_stored_run(store, run.run_id)
+        page = render_stored_run(store, stored)
         publish_run(store, replace(stored, report=store.write_bytes(report_path(run.run_id), page)))
         published.append(page)
     return published
@@ -97,6 +97,25 @@ def test_a_run_that_is_not_there_gives_one_line(retrain, store, nights, run_id):
         else f"retrain report: {store.locate('')} must hold a run. It holds none; `retrain run` makes one.\n"
     )
     assert retrain("report", *([run_id] if run_id else [])) == (2, "", expected)
+
+
+def test_a_page_that_another_version_published_is_not_overwritten(retrain, store, nights, tmp_path):
+    run = read_run(store, SECOND)
+    publish_run(store, replace(run, report=store.write_bytes(report_path(SECOND), b"<h1>of older code</h1>")))
+    assert retrain("report") == (
+        2,
+        "",
+        f"retrain report: {SECOND} was published by other versions, and its page would be another one now. "
+        "Give `--out FILE` to have that page beside it.\n",
+    )
+    assert store.read_bytes(report_path(SECOND)) == b"<h1>of older code</h1>"
+    assert retrain("report", "--out", str(tmp_path / "page.html"))[0] == 0
+    assert (tmp_path / "page.html").read_bytes() == nights[1]
+
+
+def test_history_of_a_store_without_runs_is_empty(retrain, store):
+    store.check_writable()
+    assert retrain("history", "--json") == (0, "", "")
 
 
 def test_a_damaged_file_is_not_rendered(retrain, store, nights):
