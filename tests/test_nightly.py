@@ -185,9 +185,14 @@ def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path, mo
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
 
+    # A shell starts what it runs in the background with interrupts ignored, and Python leaves that so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt_when_training).start()
-    with pytest.raises(KeyboardInterrupt):
-        nightly_retraining(**{**SMALL, "epochs": 1000, "patience": 1000}, store=str(tmp_path), return_state=True)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            nightly_retraining(**{**SMALL, "epochs": 1000, "patience": 1000}, store=str(tmp_path), return_state=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 20
     while training_children() and time.monotonic() < deadline:
         time.sleep(0.1)
