@@ -100,13 +100,14 @@ def split_part(part: str, content: bytes, name: str, parameters: SplitParameters
         orders = {"train": train_order[train], "validation": train_order[validation]}
     if any(len(order) == 0 for order in orders.values()):
         raise ValueError(f"{name} must hold at least one review for each of train, validation and test.")
-    reviews = read_reviews(content, part, name)
-    encoded = encode_reviews(reviews, parameters.num_words)
-    tables = {}
+    reviews = read_reviews(content, part, name, np.concatenate(list(orders.values())))
+    encoded, labels = encode_reviews(reviews, parameters.num_words), pa.array(reviews.labels)
+    tables, first = {}, 0
     for table_name, order in orders.items():
-        identifiers = [f"{part}-{position}" for position in order.tolist()]
-        columns = [pa.array(identifiers), encoded.take(pa.array(order)), pa.array(reviews.labels[order])]
+        identifiers = pa.array([f"{part}-{position}" for position in order.tolist()])
+        columns = [identifiers, *(column.slice(first, len(order)) for column in (encoded, labels))]
         tables[table_name] = pa.Table.from_arrays(columns, schema=SPLIT_SCHEMA)
+        first += len(order)
     return tables
 
 
