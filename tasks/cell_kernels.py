@@ -1,14 +1,15 @@
-"""LSTM and GRU over all steps of a batch, forward and backward, compiled by Numba.
+"""LSTM, GRU and SimpleRNN over all steps of a batch, forward and backward, compiled by Numba.
 
 What a step takes in (its features, then the hidden state before it) is one matrix, and so are its weights (kernel above
 recurrent kernel): one product each way. Every array is float32, contiguous, and has the batch as its last axis.
 
 Arguments that several kernels share:
-    weights: (rows, 4 * units); rows is features + units, filled up with zeros to a multiple of 4.
-    bias: (4 * units,).
+    weights: (rows, columns); rows is features + units, columns is 4 * units, or units for a SimpleRNN. Both are filled
+        up with zeros to a multiple of 4.
+    bias: (columns,).
     inputs: (steps + 1, rows, lanes). Given: the features of each step, zeros for the first hidden state. Written: each
         hidden state, below the features of the next step.
-    gates: (steps, 4 * units, lanes), as `*_forward` leaves them.
+    gates: (steps, columns, lanes), as `*_forward` leaves them.
     upstream: (steps, at least units, lanes), the loss's gradient by each step's output; `mask` (units, lanes) is what
         that output was multiplied with on its way up.
     d_inputs: (steps, rows, lanes), written: the gradient by `inputs`.
@@ -47,7 +48,7 @@ def _go_through(
 ) -> None:
     """Take the gradient of one step through its product with the weights.
 
-    Steps come last first, and their weight gradients two by two: `slopes` (2, 4 * units, lanes) holds an even step's
+    Steps come last first, and their weight gradients two by two: `slopes` (2, columns, lanes) holds an even step's
     and those of the odd step after it. A last step without a partner finds zeros there.
     """
     multiply(weights_transposed, slopes[step % 2], np.zeros(len(d_inputs), np.float32), d_inputs)
@@ -197,3 +198,43 @@ def gru_backward(
         from_before = d_inputs[step][features : features + units].reshape(size)
         for place in range(size):
             d_hidden[place] += from_before[place]
+
+
+@njit(void(MATRIX, ROW, CUBE, int64, CUBE, int64), **COMPILE)
+def simple_rnn_forward(weights: Floats, bias: Floats, inputs: Floats, features: int, gates: Floats, units: int) -> None:
+    """Run a SimpleRNN. It has no gates: `gates` holds its hidden states, and zeros in the columns that fill up."""
+    columns, lanes = gates.shape[1], gates.shape[2]
+    size = units * lanes
+    for step in range(len(gates)):
+        multiply(weights, inputs[step], bias, gates[step])
+        squash(gates[step].reshape(columns * lanes))
+        hidden = inputs[step + 1][features : features + units].reshape(size)
+        hidden[:] = gates[step][:units].reshape(size)
+
+
+@njit(void(MATRIX, CUBE, int64, CUBE, CUBE, MATRIX, CUBE, MATRIX, ROW), **COMPILE)
+def simple_rnn_backward(
+    weights_transposed: Floats,
+    inputs: Floats,
+    features: int,
+    gates: Floats,
+    upstream: Floats,
+    mask: Floats,
+    d_inputs: Floats,
+    d_weights: Floats,
+    d_bias: Floats,
+) -> None:
+    """Take the gradient through a SimpleRNN that `simple_rnn_forward` has run."""
+    units, lanes = mask.shape
+    size = units * lanes
+    d_hidden, slopes = np.zeros(size, np.float32), np.zeros((2, gates.shape[1], lanes), np.float32)
+    factor = mask.reshape(size)
+    for step in range(len(gates) - 1, -1, -1):
+        slope, hidden = slopes[step % 2][:units].reshape(size), gates[step][:units].reshape(size)
+        from_above = upstream[step][:units].reshape(size)
+        for place in range(size):
+            d_hidden[place] += from_above[place] * factor[place]
+        for place in range(size):
+            slope[place] = d_hidden[place] * (ONE - hidden[place] * hidden[place])
+        _go_through(weights_transposed, inputs, step, slopes, d_inputs[step], d_weights, d_bias)
+        d_hidden[:] = d_inputs[step][features : features + units].reshape(size)

@@ -1,4 +1,4 @@
-"""A stock Keras network of Embedding, LSTM or GRU layers and Dense(1, sigmoid), computed by the compiled kernels.
+"""A stock Keras network of Embedding, LSTM, GRU or SimpleRNN and Dense(1, sigmoid), computed by compiled kernels.
 
 Weights, optimizer state and random state stay in the Keras objects: they are read at the start of an epoch and written
 back at its end, so that callbacks, saving and the weights themselves are Keras's own.
@@ -39,7 +39,7 @@ _KNOWN_ARGUMENTS = {
 
 
 def is_known(network: keras.Sequential) -> bool:
-    """Return whether the kernels compute this network: LSTM and GRU with Keras's defaults, units and dropout aside."""
+    """Return whether the kernels compute this network: `_CELLS` with Keras's defaults, units and dropout aside."""
     embedding, *recurrent, dense = network.layers
     return (
         type(embedding) is keras.layers.Embedding
@@ -53,11 +53,11 @@ def is_known(network: keras.Sequential) -> bool:
 
 
 def _has_known_arguments(layer: Any) -> bool:
-    if type(layer) not in (keras.layers.LSTM, keras.layers.GRU):
+    if type(layer) not in _CELLS:
         return False
     config = layer.get_config()
-    # The other implementation, which no config shows, drops out with a mask for each gate.
-    return layer.cell.implementation == 2 and all(
+    # The other implementation, which no config shows, drops out with a mask for each gate; a SimpleRNN has but one.
+    return getattr(layer.cell, "implementation", 2) == 2 and all(
         config.get(name, value) == value for name, value in _KNOWN_ARGUMENTS.items()
     )
 
@@ -65,12 +65,14 @@ def _has_known_arguments(layer: Any) -> bool:
 class _Cell:
     """One recurrent layer: its weights as the kernels want them, and what a batch leaves for the way back."""
 
+    COLUMNS_PER_UNIT = 4
+
     def __init__(self, units: int, features: int, steps: int, lanes: int) -> None:
         self.units, self.features = units, features
         self.recurrent_rows = slice(features, features + units)
-        rows = -(-(features + units) // TILE_ROWS) * TILE_ROWS
-        self.weights, self.bias = _zeros(rows, 4 * units), _zeros(4 * units)
-        self.inputs, self.gates = _zeros(steps + 1, rows, lanes), _zeros(steps, 4 * units, lanes)
+        rows, columns = _fill_tiles(features + units), _fill_tiles(self.COLUMNS_PER_UNIT * units)
+        self.weights, self.bias = _zeros(rows, columns), _zeros(columns)
+        self.inputs, self.gates = _zeros(steps + 1, rows, lanes), _zeros(steps, columns, lanes)
         self.d_inputs = _zeros(steps, rows, lanes)
         self.d_weights, self.d_bias = np.zeros_like(self.weights), np.zeros_like(self.bias)
 
@@ -155,7 +157,46 @@ class _GRU(_Cell):
         )
 
 
-_CELLS: dict[type, type[_LSTM] | type[_GRU]] = {keras.layers.LSTM: _LSTM, keras.layers.GRU: _GRU}
+class _SimpleRNN(_Cell):
+    COLUMNS_PER_UNIT = 1
+
+    def pack(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
+        self.weights[: self.features, : self.units] = kernel
+        self.weights[self.recurrent_rows, : self.units] = recurrent_kernel
+        self.bias[: self.units] = bias
+
+    def unpack_gradients(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
+        kernel[:] = self.d_weights[: self.features, : self.units]
+        recurrent_kernel[:] = self.d_weights[self.recurrent_rows, : self.units]
+        bias[:] = self.d_bias[: self.units]
+
+    def forward(self) -> None:
+        cell_kernels.simple_rnn_forward(self.weights, self.bias, self.inputs, self.features, self.gates, self.units)
+
+    def backward(self, upstream: Floats, mask: Floats) -> None:
+        cell_kernels.simple_rnn_backward(
+            np.ascontiguousarray(self.weights.T),
+            self.inputs,
+            self.features,
+            self.gates,
+            upstream,
+            mask,
+            self.d_inputs,
+            self.d_weights,
+            self.d_bias,
+        )
+
+
+_CELLS: dict[type, type[_LSTM] | type[_GRU] | type[_SimpleRNN]] = {
+    keras.layers.LSTM: _LSTM,
+    keras.layers.GRU: _GRU,
+    keras.layers.SimpleRNN: _SimpleRNN,
+}
+
+
+def _fill_tiles(count: int) -> int:
+    """Return the next multiple of a tile's rows."""
+    return -(-count // TILE_ROWS) * TILE_ROWS
 
 
 def _zeros(*shape: int) -> Floats:
@@ -192,7 +233,7 @@ class RecurrentNetwork:
         self.flat_weights, self.weights = self.make_views()
         self.flat_gradients, self.gradients = self.make_views()
         self.flat_squares, self.squares = self.make_views()
-        self.cells: list[_LSTM | _GRU] = [
+        self.cells: list[_LSTM | _GRU | _SimpleRNN] = [
             _CELLS[type(layer)](layer.units, count, steps, lanes)
             for layer, count in zip(recurrent, features[:-1], strict=True)
         ]

@@ -1,4 +1,4 @@
-"""The inner loops of LSTM and GRU, compiled by Numba for the CPU at hand.
+"""The inner loops of LSTM, GRU and SimpleRNN, compiled by Numba for the CPU at hand.
 
 The batch is the innermost axis of every array, so that a step of eight units still fills the CPU's vectors. All arrays
 are float32 and contiguous; `lanes`, the padded batch, is a multiple of `LANES`. One thread computes everything, in an

@@ -15,10 +15,25 @@ SEED = 1
 REVIEWS, MAXLEN, NUM_WORDS, EMBEDDING_DIM = 16, 21, 50, 16
 OTHER_NETWORKS = {
     "odd sizes": ((layer("LSTM", units=5),), 10),
+    "simple_rnn": ((layer("SimpleRNN", units=8),), EMBEDDING_DIM),
+    "simple_rnn_stacked": (
+        (layer("SimpleRNN", units=8, dropout=0.3, return_sequences=True), layer("SimpleRNN", units=8, dropout=0.3)),
+        EMBEDDING_DIM,
+    ),
+    # Rows and columns of the weights: 15 and 5, then 6 and 1, then 3 and 2.
+    "simple_rnn of odd sizes": (
+        (
+            layer("SimpleRNN", units=5, return_sequences=True),
+            layer("SimpleRNN", units=1, return_sequences=True),
+            layer("SimpleRNN", units=2),
+        ),
+        10,
+    ),
     "three kinds": (
         (
             layer("GRU", units=6, return_sequences=True),
             layer("LSTM", units=3, return_sequences=True),
+            layer("SimpleRNN", units=7, return_sequences=True),
             layer("GRU", units=9, dropout=0.5),
         ),
         12,
@@ -98,11 +113,12 @@ def test_the_kernels_give_the_outputs_and_gradients_of_stock_keras(name, dropout
         np.testing.assert_allclose(gradient, expected, atol=3e-6 * np.abs(expected).max())
 
 
-def test_the_squares_of_an_embedding_s_gradient_are_summed_word_by_word_as_keras_does():
-    network = build(VARIANTS[0].layers)
+@pytest.mark.parametrize("name", ["lstm", "simple_rnn", "simple_rnn of odd sizes"])
+def test_the_squares_of_an_embedding_s_gradient_are_summed_word_by_word_as_keras_does(name):
+    network = build(*NETWORKS[name])
     drawn = draw(network, dropout=False)
     rows = stock_outputs_and_gradients(network, *drawn)[1][0]
-    expected = np.zeros((NUM_WORDS, EMBEDDING_DIM))
+    expected = np.zeros(rows.dense_shape.numpy())
     np.add.at(expected, rows.indices.numpy(), rows.values.numpy().astype(np.float64) ** 2)
     fast = fast_outputs_and_gradients(network, *drawn)[1]
     np.testing.assert_allclose(fast.squares[0], expected, atol=3e-6 * expected.max())
@@ -148,7 +164,9 @@ def test_the_tangent_is_within_three_tenmillionths_and_lets_nan_through():
 @pytest.mark.parametrize(
     "layers",
     [
-        (layer("SimpleRNN", units=8),),
+        (layer("Conv1D", filters=8, kernel_size=3), layer("LSTM", units=8)),
+        (layer("SimpleRNN", units=8, activation="relu"),),
+        (layer("SimpleRNN", units=8, recurrent_dropout=0.2),),
         (layer("LSTM", units=8, recurrent_dropout=0.2),),
         (layer("GRU", units=8, reset_after=False),),
         (layer("GRU", units=8, activation="relu"),),

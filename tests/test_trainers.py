@@ -7,13 +7,18 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from tasks.variants import VARIANTS
+from tasks.variants import VARIANTS, Variant, layer
 
 pytestmark = pytest.mark.slow
 
 SEED, BATCH_SIZE, EPOCHS = 42, 64, 3
 LEARNING_RATE = 1e-3
 TRAINERS = ["KernelTrainer", "EpochTrainer"]
+SIMPLE_RNN = Variant("simple_rnn", (layer("SimpleRNN", units=8),))
+SIMPLE_RNN_STACKED = Variant(
+    "simple_rnn_stacked",
+    (layer("SimpleRNN", units=8, dropout=0.3, return_sequences=True), layer("SimpleRNN", units=5, dropout=0.3)),
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +49,35 @@ def make(kind, network, batch_size=BATCH_SIZE):
     return trainer
 
 
-def stock_validation_losses(variant, tokens, labels):
-    """Train with Keras's own loop, batch by batch in the order of `shuffle_reviews`."""
+def use_given_masks(network):
+    """Return a variable for each recurrent layer: the dropout mask that it takes instead of drawing one."""
+    import tensorflow as tf
+
+    masks = []
+    for one in network.layers[1:-1]:
+        masks.append(tf.Variable(tf.zeros((BATCH_SIZE, one.input.shape[-1]))))
+        one.cell.get_dropout_mask = lambda inputs, mask=masks[-1]: mask[: tf.shape(inputs)[0]]
+    return masks
+
+
+def stock_validation_losses(variant, tokens, labels, drawn=None):
+    """Train with Keras's own loop, batch by batch in the order of `shuffle_reviews`.
+
+    Dropout masks are Keras's, or those that `KernelTrainer` has `drawn` for each epoch.
+    """
     import keras
 
     from tasks.batches import shuffle_reviews
 
     network = build(variant)
+    masks = use_given_masks(network) if drawn else []
     shuffled_tokens, shuffled_labels = shuffle_reviews(tokens[:800], labels[:800], SEED)
     network.compile(optimizer=keras.optimizers.RMSprop(LEARNING_RATE), loss="binary_crossentropy")
     losses = []
-    for _ in range(EPOCHS):
-        for first in range(0, 800, BATCH_SIZE):
+    for epoch in range(EPOCHS):
+        for number, first in enumerate(range(0, 800, BATCH_SIZE)):
+            for place, mask in enumerate(masks):
+                mask.assign(drawn[epoch][place][number].T)
             batch = slice(first, first + BATCH_SIZE)
             network.train_on_batch(shuffled_tokens[batch].astype(np.int32), shuffled_labels[batch].astype(np.float32))
         losses.append(network.evaluate(tokens[800:].astype(np.int32), labels[800:].astype(np.float32), verbose=0))
@@ -79,11 +101,21 @@ def fit(trainer, tokens, labels, callbacks=()):
 
 
 @pytest.mark.parametrize("kind", TRAINERS)
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+@pytest.mark.parametrize("variant", [*VARIANTS, SIMPLE_RNN], ids=lambda variant: variant.name)
 def test_a_fast_and_a_stock_training_end_with_the_same_validation_loss(reviews, variant, kind):
     # Their dropout masks are drawn by other generators; three epochs from the same start still end close together.
     losses = fit(make(kind, build(variant)), *reviews)["val_loss"]
     np.testing.assert_allclose(losses, stock_validation_losses(variant, *reviews), atol=1e-3)
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS[1:3], SIMPLE_RNN_STACKED], ids=lambda variant: variant.name)
+def test_with_the_same_dropout_masks_the_kernels_and_stock_keras_train_alike(reviews, variant, monkeypatch):
+    from tasks.kernel_trainer import KernelTrainer
+
+    drawn, draw = [], KernelTrainer._draw_masks
+    monkeypatch.setattr(KernelTrainer, "_draw_masks", lambda self, count: drawn.append(draw(self, count)) or drawn[-1])
+    losses = fit(make("KernelTrainer", build(variant)), *reviews)["val_loss"]
+    np.testing.assert_allclose(losses, stock_validation_losses(variant, *reviews, drawn), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", TRAINERS)
@@ -97,19 +129,21 @@ def test_the_loss_falls_and_the_figures_are_those_of_the_network(reviews, kind):
 
 
 @pytest.mark.parametrize("kind", TRAINERS)
-def test_predictions_are_those_of_the_stock_network_in_the_order_of_the_reviews(reviews, kind):
+@pytest.mark.parametrize("variant", [VARIANTS[3], SIMPLE_RNN_STACKED], ids=lambda variant: variant.name)
+def test_predictions_are_those_of_the_stock_network_in_the_order_of_the_reviews(reviews, kind, variant):
     from tasks.batches import as_dataset
 
     tokens, labels = reviews
-    trainer = make(kind, build(VARIANTS[3]))
+    trainer = make(kind, build(variant))
     predicted = trainer.predict(as_dataset(trainer.stack_batches(tokens, labels, training=False)), steps=1, verbose=0)
     stock = trainer.network.predict(tokens.astype(np.int32), verbose=0)[:, 0]
     np.testing.assert_allclose(predicted[:1000], stock, atol=1e-6)
 
 
-def test_a_batch_that_does_not_fill_its_vectors_trains_as_in_stock_keras(reviews):
+@pytest.mark.parametrize("variant", [VARIANTS[0], SIMPLE_RNN], ids=lambda variant: variant.name)
+def test_a_batch_that_does_not_fill_its_vectors_trains_as_in_stock_keras(reviews, variant):
     tokens, labels = reviews
-    few, many = (fit(make(kind, build(VARIANTS[0]), 50), tokens, labels) for kind in TRAINERS)
+    few, many = (fit(make(kind, build(variant), 50), tokens, labels) for kind in TRAINERS)
     np.testing.assert_allclose(few["val_loss"], many["val_loss"], atol=1e-5)
     np.testing.assert_allclose(few["loss"], many["loss"], atol=1e-5)
 
