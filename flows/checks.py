@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from storage.records import LANGUAGES
 from storage.store import Store
 from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
@@ -42,6 +43,8 @@ def check_parameters(parameters: dict[str, Any]) -> None:
     _require(parameters["sample_reviews"] >= 20, "sample_reviews", "at least 20", parameters["sample_reviews"])
     jobs = parameters["jobs"]
     _require(jobs is None or jobs >= 1, "jobs", "an integer of at least 1", jobs)
+    language = parameters["language"]
+    _require(language in LANGUAGES, "language", f"one of {', '.join(LANGUAGES)}", language)
     if parameters["source"] == "sample":
         _require(parameters["sha256"] is None, "sha256", "left out with source=sample", parameters["sha256"])
     else:

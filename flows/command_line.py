@@ -12,11 +12,19 @@ from typing import Any
 from flows.capacity import count_jobs
 from flows.checks import check_parameters, choose_store
 from flows.command_parser import BAD_INPUT, build_parser
-from flows.past_runs import choose_run, read_history, render_stored_run, restore_report, tabulate
+from flows.past_runs import (
+    choose_run,
+    language_of,
+    read_evidence,
+    read_history,
+    render_stored_run,
+    restore_report,
+    tabulate,
+)
 from flows.temporary_server import ServerFailedError, TemporaryServer
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tasks.supervisor import end_prepared_children
+from tasks.supervisor import ChildFailedError, end_prepared_children
 from tasks.training_process import prepare_trainings
 
 ALL_WELL, TRAINING_FAILED, INTERRUPTED = 0, 1, 130
@@ -53,7 +61,7 @@ def run(options: dict[str, Any]) -> int:
     finally:
         end_prepared_children()
     outcome = state.result(raise_on_failure=False)
-    if isinstance(outcome, (ValueError, OSError)):
+    if isinstance(outcome, (ValueError, OSError, ChildFailedError)):
         return _complain("run", outcome)
     if isinstance(outcome, BaseException):
         raise outcome
@@ -81,12 +89,11 @@ def _summarise(outcome: Any, store: Store) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from reports.page import table_cells
-    from reports.rows import compare_trainings
+    from reports.text import table_cells
 
     # A pipe or a file is as wide as the whole table needs.
     console = Console(width=None if sys.stdout.isatty() else WIDE)
-    header, *rows = table_cells(compare_trainings(outcome))
+    header, *rows = table_cells(read_evidence(store, outcome).trainings)
     shown = [place for place, name in enumerate(header) if console.width >= WIDE or name not in LEFT_OUT_WHEN_NARROW]
     table = Table(*(header[place] for place in shown), box=None, pad_edge=False)
     for row in rows:
@@ -104,10 +111,11 @@ def report(options: dict[str, Any]) -> int:
     """Render a stored run again, and print where its page is."""
     store = _open_store(options)
     run = read_run(store, choose_run(store, options["run_id"]))
-    page = render_stored_run(store, run)
+    language = options["lang"] or language_of(run)
+    page = render_stored_run(store, run, language)
     if options["out"]:
         Path(options["out"]).write_bytes(page)
-    print(f"report: {options['out'] or restore_report(store, run, page)}")
+    print(f"report: {options['out'] or restore_report(store, run, page, language)}")
     return ALL_WELL
 
 

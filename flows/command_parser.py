@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
+from storage.records import LANGUAGES
 from tasks.variants import VARIANTS
 
 BAD_INPUT = 2
@@ -24,6 +25,7 @@ VERIFY_EXAMPLES = """examples:
 REPORT_EXAMPLES = """examples:
   retrain report                                  the newest run's page, written into the store again
   retrain report 20261124T020000Z-c48114 --out page.html
+  retrain report --lang ko                        the newest run in Korean, beside the page that was published
 """
 HISTORY_EXAMPLES = """examples:
   retrain history                                 one line a run, the newest last
@@ -79,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
                 "run_id", nargs="?", metavar="RUN_ID", help="as `retrain history` lists it (the newest)"
             )
             command.add_argument("--out", metavar="FILE", help="write the page there (the store)")
+            command.add_argument("--lang", choices=LANGUAGES, help="language of the page (that of the run)")
         if name == "history":
             command.add_argument("--json", action="store_true", help="one JSON object a line")
         command.add_argument("--store", metavar="URI", help="folder for everything (RETRAIN_STORE, or output)")
@@ -108,6 +111,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--jobs", type=int, metavar="N", help="trainings at once (as many as CPUs and memory allow)")
     add("--timeout-seconds", type=float, default=3600, metavar="S", help="after which one training is ended (3600)")
     add("--sample-reviews", type=int, default=50_000, metavar="N", help="size of the sample corpus (50000)")
+    add("--no-baselines", dest="baselines", action="store_false", help="leave out the models that are there for scale")
+    add("--lang", dest="language", choices=LANGUAGES, default="en", help="language of the report (en)")
 
 
 def _split_names(text: str) -> tuple[str, ...]:

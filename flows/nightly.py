@@ -19,12 +19,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.capacity import count_jobs
 from flows.checks import check_parameters, choose_store
+from flows.provenance import describe_cpu, read_code_version
 from storage.records import Dataset, FailedTraining, Run, TrainingResult, training_name
-from storage.runs import run_folder
+from storage.runs import report_path, run_folder
 from storage.store import Store
+from tasks.describe import describe_reviews
 from tasks.download import SourceUnreachableError, download_reviews
 from tasks.pad import pad_reviews
-from tasks.report import write_report
+from tasks.report import prepare_report, write_report
 from tasks.sample import make_sample
 from tasks.sources import resolve_source
 from tasks.split import split_reviews
@@ -32,9 +34,9 @@ from tasks.split_child import SplitParameters
 from tasks.supervisor import supervise_children
 from tasks.train import TrainingParameters, TrainingStage, train_variant
 from tasks.training_process import prepare_trainings
-from tasks.variants import VARIANTS, Variant
+from tasks.variants import BASELINES, VARIANTS, Variant
 
-LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "scikit-learn", "matplotlib")
+LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "numba", "scipy", "scikit-learn", "statsmodels", "matplotlib")
 
 
 @flow(name="nightly-retraining", flow_run_name="{source}", task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]  # Prefect infers Never
@@ -55,6 +57,8 @@ def nightly_retraining(
     jobs: int | None = None,
     timeout_seconds: float = 3600,
     sample_reviews: int = 50_000,
+    baselines: bool = True,
+    language: str = "en",
     store: str | None = None,
 ) -> Run | State[Run]:
     """Retrain the variants and write one report.
@@ -76,6 +80,8 @@ def nightly_retraining(
         jobs: Trainings at once; by default as many as CPUs and memory allow.
         timeout_seconds: After which one training is ended.
         sample_reviews: Size of the sample corpus.
+        baselines: Whether to train what gives the figures their scale: SimpleRNN, a bag of words, the majority class.
+        language: Of the report, "en" or "ko".
         store: The folder for everything; by default RETRAIN_STORE or "output".
 
     Returns:
@@ -83,10 +89,9 @@ def nightly_retraining(
     """
     parameters = dict(prefect.runtime.flow_run.parameters)
     check_parameters(parameters)
-    started = time.time()
-    opened = Store(choose_store(store))
+    opened, began = Store(choose_store(store)), time.time()
     run_id = name_run()
-    planned = plan_trainings(variants, seeds)
+    planned = plan_trainings(variants, seeds, baselines=baselines)
     # Counted before the children are there, whose memory would count against them.
     at_once = min(jobs or count_jobs(), len(planned))
     durations: dict[str, float] = {}
@@ -94,45 +99,79 @@ def nightly_retraining(
         prepare_trainings(at_once)
         with timed(durations, "archive"):
             archive, notice = get_archive(source, sha256, sample_reviews, opened)
-        with timed(durations, "split"):
-            split_parameters = SplitParameters(num_words, validation_fraction, split_seed)
-            split = split_reviews.submit(archive, split_parameters, opened).result()
-        with timed(durations, "pad"):
-            padded = pad_reviews.submit(split, maxlen, opened).result()
-        shared = TrainingParameters(num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate)
-        options = {"parameters": shared, "store": opened, "run_folder": run_folder(run_id)}
+        split_parameters = SplitParameters(num_words, validation_fraction, split_seed)
+        datasets = {"archive": archive} | prepare_datasets(archive, split_parameters, maxlen, opened, durations)
         with timed(durations, "train"):
-            results = list(train_all(planned, at_once, padded=padded, timeout_seconds=timeout_seconds, **options))
-    order = {training_name(variant.name, seed): place for place, (variant, seed) in enumerate(planned)}
-    results.sort(key=lambda result: order[result.name])
-    run = Run(
-        run_id=run_id,
-        started=datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        seconds=time.time() - started,
-        step_seconds=durations,
-        source=archive.source,
-        is_sample=archive.step == "sample",
-        notice=notice,
+            results = list(
+                train_all(
+                    planned,
+                    at_once,
+                    padded=datasets["pad"],
+                    parameters=TrainingParameters(
+                        num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate
+                    ),
+                    store=opened,
+                    run_folder=run_folder(run_id),
+                    timeout_seconds=timeout_seconds,
+                    behaviour=datasets["describe"].files.get("behaviour"),
+                )
+            )
         # Lists, as they come back from run.json, so that the report reads the same from there.
-        parameters={
-            **parameters,
-            "variants": list(variants),
-            "seeds": list(seeds),
-            "jobs": at_once,
-            "store": opened.locate(""),
-        },
-        versions=list_versions(results),
-        datasets={"archive": archive, "split": split, "pad": padded},
-        trainings=tuple(result for result in results if isinstance(result, TrainingResult)),
-        failures=tuple(result for result in results if isinstance(result, FailedTraining)),
-    )
-    run = write_report(run, opened)
+        recorded = {**parameters, "variants": list(variants), "seeds": list(seeds), "language": language}
+        recorded |= {"jobs": at_once, "store": opened.locate("")}
+        run = record_night(run_id, began, recorded, datasets, notice, planned, results, durations)
+        run = write_report(run, opened)
     if run.failures:
         names = ", ".join(failure.name for failure in run.failures)
-        return Failed(
-            message=f"{names} failed; the report says so: {opened.locate(f'reports/{run_id}.html')}", data=run
-        )
+        return Failed(message=f"{names} failed; the report says so: {opened.locate(report_path(run_id))}", data=run)
     return run
+
+
+def prepare_datasets(
+    archive: Dataset, parameters: SplitParameters, maxlen: int, store: Store, durations: dict[str, float]
+) -> dict[str, Dataset]:
+    """Split, pad and describe the reviews, each step found in the store where it was done before."""
+    with timed(durations, "split"):
+        split = split_reviews.submit(archive, parameters, store).result()
+    with timed(durations, "pad"):
+        padded = pad_reviews.submit(split, maxlen, store).result()
+    with timed(durations, "describe"):
+        described = describe_reviews.submit(archive, split, parameters.num_words, maxlen, store).result()
+    return {"split": split, "pad": padded, "describe": described}
+
+
+def record_night(
+    run_id: str,
+    began: float,
+    parameters: dict[str, Any],
+    datasets: dict[str, Dataset],
+    notice: str | None,
+    planned: list[tuple[Variant, int]],
+    results: list[TrainingResult | FailedTraining],
+    durations: dict[str, float],
+) -> Run:
+    """Return the run's record, its trainings in the order in which they were planned."""
+    order = [training_name(variant.name, seed) for variant, seed in planned]
+    results = sorted(results, key=lambda result: order.index(result.name))
+    finished = [result for result in results if isinstance(result, TrainingResult)]
+    variants = parameters["variants"]
+    return Run(
+        run_id=run_id,
+        started=datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=time.time() - began,
+        step_seconds=durations,
+        source=datasets["archive"].source,
+        is_sample=datasets["archive"].step == "sample",
+        notice=notice,
+        parameters=parameters,
+        versions=list_versions(finished),
+        datasets=datasets,
+        trainings=tuple(result for result in finished if result.variant in variants),
+        baselines=tuple(result for result in finished if result.variant not in variants),
+        failures=tuple(result for result in results if isinstance(result, FailedTraining)),
+        code=read_code_version(),
+        cpu=describe_cpu(),
+    )
 
 
 @contextmanager
@@ -168,9 +207,10 @@ def get_archive(source: str, sha256: str | None, sample_reviews: int, store: Sto
     return make_sample.submit(sample_reviews, store).result(), notice
 
 
-def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...]) -> list[tuple[Variant, int]]:
-    """Return the trainings, as the variants are declared."""
-    return [(variant, seed) for variant in VARIANTS if variant.name in variants for seed in seeds]
+def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...], *, baselines: bool) -> list[tuple[Variant, int]]:
+    """Return the trainings, as the variants are declared; the baselines last, with the first seed alone."""
+    planned = [(variant, seed) for variant in VARIANTS if variant.name in variants for seed in seeds]
+    return planned + [(variant, seeds[0]) for variant in BASELINES if baselines]
 
 
 def train_all(
@@ -185,6 +225,9 @@ def train_all(
         while waiting and len(running) < at_once:
             variant, seed = waiting.pop(0)
             running[train_variant.submit(variant=variant, seed=seed, **options)] = (variant, seed)
+        if not waiting:
+            # A CPU will be free before the last training ends.
+            prepare_report()
         future = next(iter(as_completed(list(running))))
         variant, seed = running.pop(future)
         outcome = future.result(raise_on_failure=False)
@@ -197,10 +240,9 @@ def train_all(
             yield failure
 
 
-def list_versions(results: list[TrainingResult | FailedTraining]) -> dict[str, str]:
+def list_versions(results: list[TrainingResult]) -> dict[str, str]:
     """Return the versions of Python and the libraries; TensorFlow's as the children that imported it report it."""
     versions = {"python": platform.python_version()} | {library: version(library) for library in LIBRARIES}
     for result in results:
-        if isinstance(result, TrainingResult):
-            versions |= result.versions
+        versions |= result.versions
     return versions

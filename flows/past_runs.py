@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from typing import Any
 
-from reports.rows import rank_trainings
+from reports.evidence import Evidence, from_json
+from reports.measurements import choose
+from reports.nights import summarise_night
 from reports.statistics import wilson_interval
+from storage.pages import seal_page
 from storage.records import Run
-from storage.runs import list_runs, read_run
+from storage.runs import list_runs, read_run, report_path
 from storage.store import DamagedFileError, Store
-from tasks.evaluate import evaluate_run
+from tasks.pages import publish_index
 
 COLUMNS = ("run", "best", "val loss", "test acc", "95% interval", "trained", "failed", "seconds", "source")
 
@@ -31,8 +35,28 @@ def choose_run(store: Store, run_id: str | None) -> str:
     return run_id or run_ids[-1]
 
 
-def render_stored_run(store: Store, run: Run) -> bytes:
-    """Return the page of a stored run, the same bytes as when it was published.
+def language_of(run: Run) -> str:
+    """Return the language of the page that a run published; runs of older versions knew English alone."""
+    return str(run.parameters.get("language", "en"))
+
+
+def read_evidence(store: Store, run: Run) -> Evidence:
+    """Return what a run's report says, as data.
+
+    Raises:
+        DamagedFileError: It is not as it was published.
+        ValueError: The run is of an older version, which kept none.
+    """
+    if run.evidence is None:
+        raise ValueError(
+            f"{run.run_id} was published by a version that kept no evidence, and its page cannot be rendered again. "
+            f"The page that it published is {store.locate(report_path(run.run_id))}."
+        )
+    return from_json(store.read_verified(run.evidence))
+
+
+def render_stored_run(store: Store, run: Run, language: str) -> bytes:
+    """Return the page of a stored run; in the run's own language the same bytes as when it was published.
 
     Raises:
         DamagedFileError: A file of the run is not as it was published.
@@ -40,21 +64,27 @@ def render_stored_run(store: Store, run: Run) -> bytes:
     # Matplotlib takes half a second, for which the other commands need not wait.
     from reports.page import render_report
 
-    return render_report(evaluate_run(run, store)).encode()
+    return seal_page(render_report(run, read_evidence(store, run), language))
 
 
-def restore_report(store: Store, run: Run, page: bytes) -> str:
-    """Put a run's page back where its record has it, and return its full path.
+def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:
+    """Put a run's page back where its record has it, and the list of nights with it; return the page's full path.
+
+    A page in another language than the run's own goes beside it.
 
     Raises:
         ValueError: The page is not the one that was published, as after a change of the project or of Matplotlib.
     """
+    if language != language_of(run):
+        return store.locate(store.write_bytes(report_path(run.run_id, language), page).path)
     if run.report is None or hashlib.sha256(page).hexdigest() != run.report.sha256:
         raise ValueError(
             f"{run.run_id} was published by other versions, and its page would be another one now. "
             "Give `--out FILE` to have that page beside it."
         )
-    return store.locate(store.write_bytes(run.report.path, page).path)
+    path = store.write_bytes(run.report.path, page).path
+    publish_index(store, language)
+    return store.locate(path)
 
 
 def read_history(store: Store) -> tuple[list[dict[str, Any]], list[str]]:
@@ -69,9 +99,11 @@ def read_history(store: Store) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def summarise(run: Run) -> dict[str, Any]:
-    """Return one night in a few figures; those of the best training are None where every one failed."""
-    best = next(iter(rank_trainings(run)), None)
-    accuracy = wilson_interval(best.test.accuracy, best.test.count) if best else None
+    """Return one night in a few figures; those of the best variant are None where there is none."""
+    night = summarise_night(run)
+    trainings = [training for training in run.trainings if training.variant == night.best]
+    best = choose(trainings) if trainings else None
+    accuracy = wilson_interval(round(best.test.accuracy * best.test.count), best.test.count) if best else None
     return {
         "run_id": run.run_id,
         "started": run.started,
@@ -82,8 +114,10 @@ def summarise(run: Run) -> dict[str, Any]:
         "test_loss": best.test.loss if best else None,
         "test_accuracy": accuracy.estimate if accuracy else None,
         "test_accuracy_interval": [accuracy.low, accuracy.high] if accuracy else None,
+        "variants": {name: asdict(figures) for name, figures in night.figures.items()},
         "trained": [training.name for training in run.trainings],
         "failed": [failure.name for failure in run.failures],
+        "commit": run.code.commit,
         "seconds": run.seconds,
     }
 

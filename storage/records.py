@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# Of reports.
+LANGUAGES = ("en", "ko")
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -28,10 +31,11 @@ class Dataset:
     """What one step of the data preparation published, under a key made from what went in.
 
     Attributes:
-        step: "download", "sample", "split" or "pad".
+        step: "download", "sample", "split", "pad" or "describe".
         key: 16 hexadecimal digits of the hash of `inputs`.
         inputs: Everything that determines the content, the step's own version among it.
-        files: By part: "archive" and "word_index", or "train", "validation" and "test".
+        files: By part: "archive" and "word_index"; "train", "validation" and "test"; or "facts", "reviews" and
+            "behaviour".
         source: Where the reviews came from, for people to read.
     """
 
@@ -76,8 +80,9 @@ class TrainingResult:
         test: Of the saved model.
         parameter_count: Trainable weights of the model.
         weights_sha256: Of all its weights, so that two trainings can be told to be the same bit for bit.
-        seconds: Wall time by phase: "start" (process, imports, data), "fit", "evaluate", "total".
-        files: By name: "model.keras", "history.parquet", "predictions-validation.parquet", "predictions-test.parquet".
+        seconds: Wall time by phase: "start" (process, imports, data), "fit", "predict" (the test reviews alone),
+            "evaluate" (everything after "fit", "predict" among it), "total".
+        files: By name: "model.keras", "history.parquet", and "predictions-validation.parquet", "-test", "-behaviour".
     """
 
     variant: str
@@ -116,6 +121,19 @@ class FailedTraining:
 
 
 @dataclass(frozen=True)
+class CodeVersion:
+    """Which code ran.
+
+    Attributes:
+        commit: Of git, 40 hexadecimal digits; None where the project is no checkout.
+        is_dirty: Whether files differed from that commit; None likewise.
+    """
+
+    commit: str | None = None
+    is_dirty: bool | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """One night: what the report is rendered from, and what `run.json` holds.
 
@@ -130,9 +148,13 @@ class Run:
         versions: Of Python and the libraries.
         datasets: By step.
         trainings: The finished ones.
-        failures: The ones that failed.
+        failures: The ones that failed, of the baselines too.
         report: The page, once it is written.
-        step_seconds: Wall time of "archive", "split", "pad" and "train".
+        step_seconds: Wall time of "archive", "split", "pad", "describe" and "train".
+        baselines: Trainings that are there for scale and do not compete.
+        evidence: What the report says, as data, once it is computed.
+        code: Which code ran.
+        cpu: The processor's name, and how many of them this process might use.
     """
 
     run_id: str
@@ -148,6 +170,10 @@ class Run:
     failures: tuple[FailedTraining, ...]
     report: StoredFile | None = None
     step_seconds: dict[str, float] = field(default_factory=dict)
+    baselines: tuple[TrainingResult, ...] = ()
+    evidence: StoredFile | None = None
+    code: CodeVersion = CodeVersion()
+    cpu: str = "not recorded"
 
 
 def training_name(variant: str, seed: int) -> str:

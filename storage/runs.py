@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from storage.datasets import read_dataset, read_dataset_record
-from storage.records import FailedTraining, Run, Scores, StoredFile, TrainingResult
+from storage.pages import is_intact
+from storage.records import CodeVersion, FailedTraining, Run, Scores, StoredFile, TrainingResult
 from storage.store import DamagedFileError, Store
 
 
@@ -16,8 +17,13 @@ def run_folder(run_id: str) -> str:
     return f"runs/{run_id}"
 
 
-def report_path(run_id: str) -> str:
-    return f"reports/{run_id}.html"
+def report_path(run_id: str, language: str | None = None) -> str:
+    """Return where a run's page is, or its page in another language than the run's own."""
+    return f"reports/{run_id}.{language}.html" if language else f"reports/{run_id}.html"
+
+
+# The list of all nights, and a copy of the newest run's page.
+INDEX_PATH, LATEST_PATH = "reports/index.html", "reports/latest.html"
 
 
 def publish_run(store: Store, run: Run) -> StoredFile:
@@ -32,14 +38,20 @@ def read_run(store: Store, run_id: str) -> Run:
         FileNotFoundError: There is no such run.
         DamagedFileError: Its `run.json` was changed.
     """
-    content = store.read_manifest(f"{run_folder(run_id)}/run.json")
+    return read_run_record(store.read_manifest(f"{run_folder(run_id)}/run.json"))
+
+
+def read_run_record(content: dict[str, Any]) -> Run:
+    """Return the record that `run.json` holds."""
     return Run(
         **{
             **content,
             "datasets": {step: read_dataset_record(dataset) for step, dataset in content["datasets"].items()},
             "trainings": tuple(read_training_record(training) for training in content["trainings"]),
+            "baselines": tuple(read_training_record(training) for training in content.get("baselines", ())),
             "failures": tuple(FailedTraining(**failure) for failure in content["failures"]),
-            "report": StoredFile(**content["report"]) if content["report"] else None,
+            "code": CodeVersion(**content.get("code", {})),
+            **{name: StoredFile(**content[name]) if content.get(name) else None for name in ("report", "evidence")},
         }
     )
 
@@ -79,8 +91,8 @@ def verify_store(store: Store) -> Verification:
     named: dict[str, StoredFile] = {}
     manifests, damaged = set(), []
     for path in paths:
-        # Not every .json: a dataset may hold a word index.
-        if not re.fullmatch(r"datasets/[^/]+/manifest\.json|runs/.*\.json", path):
+        # Not every .json: a dataset may hold a word index, and a run its evidence.
+        if not re.fullmatch(r"datasets/[^/]+/manifest\.json|runs/[^/]+/(run|[^/]+/training)\.json", path):
             continue
         try:
             named.update((file.path, file) for file in _named_files(store, path))
@@ -97,9 +109,28 @@ def verify_store(store: Store) -> Verification:
             sound += 1
         except DamagedFileError as error:
             damaged.append(str(error))
-    rest = [path for path in paths if path not in named and path not in manifests]
+    rest = []
+    for path in paths:
+        if path in named or path in manifests:
+            continue
+        if not _is_derived_page(path, manifests):
+            rest.append(path)
+        elif is_intact(store.read_bytes(path)):
+            sound += 1
+        else:
+            damaged.append(
+                f"{path} must end in its own SHA-256, and does not match it. `retrain report` writes it again."
+            )
     quarantined = tuple(path for path in rest if path.startswith("quarantine/"))
     return Verification(sound, tuple(damaged), tuple(path for path in rest if path not in quarantined), quarantined)
+
+
+def _is_derived_page(path: str, manifests: set[str]) -> bool:
+    """Return whether a page can be made again from runs, so that no manifest names it."""
+    translated = re.fullmatch(r"reports/([^/.]+)\.[a-z]+\.html", path)
+    return path in (INDEX_PATH, LATEST_PATH) or (
+        translated is not None and f"{run_folder(translated[1])}/run.json" in manifests
+    )
 
 
 def _named_files(store: Store, manifest: str) -> Iterator[StoredFile]:
@@ -107,7 +138,9 @@ def _named_files(store: Store, manifest: str) -> Iterator[StoredFile]:
         yield from read_dataset(store, manifest).files.values()
         return
     content = store.read_manifest(manifest)
-    for training in content.get("trainings", [content] if "files" in content else []):
+    trainings = content.get("trainings", [content] if "files" in content else [])
+    for training in [*trainings, *content.get("baselines", [])]:
         yield from read_training_record(training).files.values()
-    if content.get("report"):
-        yield StoredFile(**content["report"])
+    for name in ("report", "evidence"):
+        if content.get(name):
+            yield StoredFile(**content[name])

@@ -11,9 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tasks import cell_kernels
 from tasks.embedding_kernels import Tokens, add_embedding_gradients, look_up
-from tasks.llvm_tiles import TILE_ROWS
+from tasks.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, zeros
 from tasks.vector_kernels import Floats
 
 # Keras's defaults, and the only values that are computed here.
@@ -53,7 +52,7 @@ def is_known(network: keras.Sequential) -> bool:
 
 
 def _has_known_arguments(layer: Any) -> bool:
-    if type(layer) not in _CELLS:
+    if type(layer) not in _CELLS or layer.compute_dtype != "float32":
         return False
     config = layer.get_config()
     # The other implementation, which no config shows, drops out with a mask for each gate; a SimpleRNN has but one.
@@ -62,145 +61,11 @@ def _has_known_arguments(layer: Any) -> bool:
     )
 
 
-class _Cell:
-    """One recurrent layer: its weights as the kernels want them, and what a batch leaves for the way back."""
-
-    COLUMNS_PER_UNIT = 4
-
-    def __init__(self, units: int, features: int, steps: int, lanes: int) -> None:
-        self.units, self.features = units, features
-        self.recurrent_rows = slice(features, features + units)
-        rows, columns = _fill_tiles(features + units), _fill_tiles(self.COLUMNS_PER_UNIT * units)
-        self.weights, self.bias = _zeros(rows, columns), _zeros(columns)
-        self.inputs, self.gates = _zeros(steps + 1, rows, lanes), _zeros(steps, columns, lanes)
-        self.d_inputs = _zeros(steps, rows, lanes)
-        self.d_weights, self.d_bias = np.zeros_like(self.weights), np.zeros_like(self.bias)
-
-    def hidden_states(self) -> Floats:
-        """Return the hidden states of the last batch, (steps, units, lanes)."""
-        return self.inputs[1:, self.recurrent_rows]
-
-
-class _LSTM(_Cell):
-    def __init__(self, units: int, features: int, steps: int, lanes: int) -> None:
-        super().__init__(units, features, steps, lanes)
-        self.cells, self.squashed = _zeros(steps + 1, units, lanes), _zeros(steps, units, lanes)
-
-    def pack(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
-        self.weights[: self.features] = kernel
-        self.weights[self.recurrent_rows] = recurrent_kernel
-        self.bias[:] = bias
-
-    def unpack_gradients(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
-        kernel[:] = self.d_weights[: self.features]
-        recurrent_kernel[:] = self.d_weights[self.recurrent_rows]
-        bias[:] = self.d_bias
-
-    def forward(self) -> None:
-        cell_kernels.lstm_forward(
-            self.weights, self.bias, self.inputs, self.features, self.gates, self.cells, self.squashed
-        )
-
-    def backward(self, upstream: Floats, mask: Floats) -> None:
-        cell_kernels.lstm_backward(
-            np.ascontiguousarray(self.weights.T),
-            self.inputs,
-            self.features,
-            self.gates,
-            self.cells,
-            self.squashed,
-            upstream,
-            mask,
-            self.d_inputs,
-            self.d_weights,
-            self.d_bias,
-        )
-
-
-class _GRU(_Cell):
-    """Keras's gates are update, reset and candidate; the candidate's recurrent part is a fourth one here."""
-
-    def _columns(self) -> tuple[slice, slice, slice]:
-        """Return the columns of update and reset, of the candidate, and of its recurrent part."""
-        return slice(2 * self.units), slice(2 * self.units, 3 * self.units), slice(3 * self.units, 4 * self.units)
-
-    def pack(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
-        gates, candidate, inner = self._columns()
-        self.weights[: self.features, : 3 * self.units] = kernel
-        self.weights[self.recurrent_rows, gates] = recurrent_kernel[:, gates]
-        self.weights[self.recurrent_rows, inner] = recurrent_kernel[:, candidate]
-        self.bias[gates] = bias[0, gates] + bias[1, gates]
-        self.bias[candidate], self.bias[inner] = bias[0, candidate], bias[1, candidate]
-
-    def unpack_gradients(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
-        gates, candidate, inner = self._columns()
-        kernel[:] = self.d_weights[: self.features, : 3 * self.units]
-        recurrent_kernel[:, gates] = self.d_weights[self.recurrent_rows, gates]
-        recurrent_kernel[:, candidate] = self.d_weights[self.recurrent_rows, inner]
-        bias[:, gates] = self.d_bias[gates]
-        bias[0, candidate], bias[1, candidate] = self.d_bias[candidate], self.d_bias[inner]
-
-    def forward(self) -> None:
-        cell_kernels.gru_forward(self.weights, self.bias, self.inputs, self.features, self.gates, self.units)
-
-    def backward(self, upstream: Floats, mask: Floats) -> None:
-        cell_kernels.gru_backward(
-            np.ascontiguousarray(self.weights.T),
-            self.inputs,
-            self.features,
-            self.gates,
-            upstream,
-            mask,
-            self.d_inputs,
-            self.d_weights,
-            self.d_bias,
-        )
-
-
-class _SimpleRNN(_Cell):
-    COLUMNS_PER_UNIT = 1
-
-    def pack(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
-        self.weights[: self.features, : self.units] = kernel
-        self.weights[self.recurrent_rows, : self.units] = recurrent_kernel
-        self.bias[: self.units] = bias
-
-    def unpack_gradients(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
-        kernel[:] = self.d_weights[: self.features, : self.units]
-        recurrent_kernel[:] = self.d_weights[self.recurrent_rows, : self.units]
-        bias[:] = self.d_bias[: self.units]
-
-    def forward(self) -> None:
-        cell_kernels.simple_rnn_forward(self.weights, self.bias, self.inputs, self.features, self.gates, self.units)
-
-    def backward(self, upstream: Floats, mask: Floats) -> None:
-        cell_kernels.simple_rnn_backward(
-            np.ascontiguousarray(self.weights.T),
-            self.inputs,
-            self.features,
-            self.gates,
-            upstream,
-            mask,
-            self.d_inputs,
-            self.d_weights,
-            self.d_bias,
-        )
-
-
-_CELLS: dict[type, type[_LSTM] | type[_GRU] | type[_SimpleRNN]] = {
-    keras.layers.LSTM: _LSTM,
-    keras.layers.GRU: _GRU,
-    keras.layers.SimpleRNN: _SimpleRNN,
+_CELLS: dict[type, type[LSTMCell] | type[GRUCell] | type[SimpleRNNCell]] = {
+    keras.layers.LSTM: LSTMCell,
+    keras.layers.GRU: GRUCell,
+    keras.layers.SimpleRNN: SimpleRNNCell,
 }
-
-
-def _fill_tiles(count: int) -> int:
-    """Return the next multiple of a tile's rows."""
-    return -(-count // TILE_ROWS) * TILE_ROWS
-
-
-def _zeros(*shape: int) -> Floats:
-    return np.zeros(shape, np.float32)
 
 
 def read_variables(variables: list[Any], arrays: list[Floats]) -> None:
@@ -233,18 +98,18 @@ class RecurrentNetwork:
         self.flat_weights, self.weights = self.make_views()
         self.flat_gradients, self.gradients = self.make_views()
         self.flat_squares, self.squares = self.make_views()
-        self.cells: list[_LSTM | _GRU | _SimpleRNN] = [
+        self.cells: list[LSTMCell | GRUCell | SimpleRNNCell] = [
             _CELLS[type(layer)](layer.units, count, steps, lanes)
             for layer, count in zip(recurrent, features[:-1], strict=True)
         ]
         self.no_dropout = [np.ones((count, lanes), np.float32) for count in features]
-        self.from_output = _zeros(steps, features[-1], lanes)
+        self.from_output = zeros(steps, features[-1], lanes)
 
     def make_views(self) -> tuple[Floats, list[Floats]]:
         """Return one flat vector of zeros for all weights, and a view of it in the shape of each."""
         shapes = [tuple(variable.shape) for variable in self.variables]
         ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
-        flat = _zeros(ends[-1])
+        flat = zeros(ends[-1])
         return flat, [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
 
     def read_weights(self) -> None:

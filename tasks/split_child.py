@@ -98,8 +98,9 @@ def split_part(part: str, content: bytes, name: str, parameters: SplitParameters
     if part == "train":
         train, validation = draw_validation(counts["train"], parameters.validation_fraction, parameters.split_seed)
         orders = {"train": train_order[train], "validation": train_order[validation]}
-    if any(len(order) == 0 for order in orders.values()):
-        raise ValueError(f"{name} must hold at least one review for each of train, validation and test.")
+    # One review has no mean with an interval.
+    if any(len(order) < 2 for order in orders.values()):
+        raise ValueError(f"{name} must hold at least two reviews for each of train, validation and test.")
     reviews = read_reviews(content, part, name, np.concatenate(list(orders.values())))
     encoded, labels = encode_reviews(reviews, parameters.num_words), pa.array(reviews.labels)
     tables, first = {}, 0

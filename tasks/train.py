@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 
-from storage.records import Dataset, TrainingResult, training_name
+from storage.records import Dataset, StoredFile, TrainingResult, training_name
 from storage.runs import read_training_record
 from storage.store import Store
 from tasks import training_process
@@ -144,8 +144,12 @@ def train_variant(
     store: Store,
     run_folder: str,
     timeout_seconds: float,
+    behaviour: StoredFile | None = None,
 ) -> TrainingResult:
-    """Supervise one training child, and return what it published below `run_folder`."""
+    """Supervise one training child, and return what it published below `run_folder`.
+
+    `behaviour` holds padded sentences for which the trained model's probabilities are kept as well.
+    """
     name = training_name(variant.name, seed)
     reporter = _Reporter(name, parameters.epochs)
     get_run_logger().info("%s: starting", name, extra={"stage": TrainingStage(name, "starting")})
@@ -156,6 +160,7 @@ def train_variant(
         "seed": seed,
         "parameters": parameters._asdict(),
         "dataset": asdict(padded),
+        "behaviour": asdict(behaviour) if behaviour else None,
         "store": store.locate(""),
         "folder": f"{run_folder}/{name}",
         "requested": time.time(),

@@ -177,6 +177,8 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     keras.config.set_floatx("float32")
     keras.utils.set_random_seed(request["seed"])
     files = {part: StoredFile(**file) for part, file in request["dataset"]["files"].items()}
+    if request.get("behaviour"):
+        files["behaviour"] = StoredFile(**request["behaviour"])
     tables = {
         part: read_part(store, file, parameters["maxlen"], parameters["num_words"]) for part, file in files.items()
     }
@@ -189,13 +191,16 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     trainer = make_trainer(network, parameters)
     history = train(trainer, tables["train"], tables["validation"], request)
     fitted = time.time()
-    validation, test = predict(trainer, tables["validation"]), predict(trainer, tables["test"])
+    test = predict(trainer, tables["test"])
+    predicted = time.time()
     check_predictions(network, tables["test"], test)
-    published = {
-        "model.keras": save_network(network, store, f"{folder}/model.keras"),
-        "history.parquet": store.write_table(f"{folder}/history.parquet", history),
-        "predictions-validation.parquet": store.write_table(f"{folder}/predictions-validation.parquet", validation),
-        "predictions-test.parquet": store.write_table(f"{folder}/predictions-test.parquet", test),
+    validation = predict(trainer, tables["validation"])
+    written = {"history": history, "predictions-validation": validation, "predictions-test": test}
+    if "behaviour" in tables:
+        written["predictions-behaviour"] = predict(trainer, tables["behaviour"])
+    published = {"model.keras": save_network(network, store, f"{folder}/model.keras")}
+    published |= {
+        f"{name}.parquet": store.write_table(f"{folder}/{name}.parquet", table) for name, table in written.items()
     }
     best = int(np.argmin(history["val_loss"].to_numpy()))
     finished = time.time()
@@ -222,6 +227,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         seconds={
             "start": started - request["requested"],
             "fit": fitted - started,
+            "predict": predicted - fitted,
             "evaluate": finished - fitted,
             "total": finished - request["requested"],
         },

@@ -50,3 +50,6 @@ VARIANTS = (
     ),
     Variant("gru", (layer("GRU", units=8),), relative_cost=1.5),
 )
+
+# Trained beside them for scale: the model of the textbook's chapter before, which none of them should fall behind.
+BASELINES = (Variant("simple_rnn", (layer("SimpleRNN", units=8),), relative_cost=0.5),)

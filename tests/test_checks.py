@@ -21,6 +21,8 @@ GOOD = {
     "jobs": None,
     "timeout_seconds": 3600.0,
     "sample_reviews": 50_000,
+    "baselines": True,
+    "language": "en",
 }
 NAMES = "different names out of lstm, lstm_dropout, lstm_stacked, gru"
 SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -44,6 +46,7 @@ def check(tmp_path):
         {"num_words": 5},
         {"num_words": 65536},
         {"sample_reviews": 20},
+        {"baselines": False, "language": "ko"},
         {"source": "imdb"},
         {"source": "auto"},
         {"source": "http://example.org/imdb.npz", "sha256": SHA256},
@@ -57,6 +60,7 @@ def test_good_parameters_pass(check, changes):
     ("name", "value", "message"),
     [
         ("variants", ("lstm", "bert"), f"`variants` must be {NAMES}. Received: variants=bert."),
+        ("language", "fr", "`language` must be one of en, ko. Received: language=fr."),
         ("variants", ("gru", "gru"), f"`variants` must be {NAMES}. Received: variants=gru,gru."),
         ("variants", (), f"`variants` must be {NAMES}. Received: variants=."),
         ("seeds", (), "`seeds` must be one or more different integers. Received: seeds=()."),

@@ -22,16 +22,16 @@ from prefect.client.schemas.filters import (
 
 from flows import nightly
 from flows.nightly import nightly_retraining
-from reports.page import render_report
-from storage.runs import read_run, verify_store
+from flows.past_runs import read_evidence, render_stored_run
+from storage.runs import INDEX_PATH, LATEST_PATH, read_run, verify_store
 from storage.store import Store
-from tasks.evaluate import evaluate_run
 from tasks.variants import VARIANTS, Variant, layer
 from tests.conftest import training_children
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 SMALL = {"source": "sample", "sample_reviews": 400, "epochs": 2, "learning_rate": 1e-3, "maxlen": 40, "jobs": 2}
+ALONE = {**SMALL, "baselines": False}
 
 
 def task_states(state):
@@ -58,7 +58,7 @@ def two_nights(prefect_server, tmp_path_factory):
     """The same flow twice in one store: the second night finds the data of the first."""
     store = str(tmp_path_factory.mktemp("nights"))
     first = nightly_retraining(**SMALL, store=store, return_state=True)
-    second = nightly_retraining(**SMALL, store=store, variants=("gru",), return_state=True)
+    second = nightly_retraining(**ALONE, store=store, variants=("gru",), return_state=True)
     return Store(store), first, second
 
 
@@ -72,6 +72,41 @@ def test_a_night_ends_completed_with_all_variants_in_the_declared_order(two_nigh
         "lstm_stacked-seed42",
         "gru-seed42",
     ]
+    assert [baseline.name for baseline in run.baselines] == ["simple_rnn-seed42"]
+
+
+def test_the_baselines_stand_in_the_comparison_and_do_not_compete(two_nights):
+    store, first, second = two_nights
+    rows = read_evidence(store, first.result()).comparison
+    assert {row.name for row in rows if row.is_baseline} == {"simple_rnn", "bag_of_words", "majority_class"}
+    assert not rows[0].is_baseline
+    assert [row.name for row in read_evidence(store, second.result()).comparison] == ["gru"]
+
+
+def test_each_training_answers_the_minimal_pairs_that_the_vocabulary_can_say(two_nights):
+    store, first, _ = two_nights
+    run = first.result()
+    pairs = run.datasets["describe"].files["behaviour"].rows
+    assert pairs >= 2
+    assert {training.files["predictions-behaviour.parquet"].rows for training in run.trainings} == {pairs}
+    assert read_evidence(store, run).behaviour.categories
+
+
+def test_the_second_night_knows_the_first(two_nights):
+    store, first, second = two_nights
+    history = read_evidence(store, second.result()).history
+    assert (history.last, history.looks) == (first.result().run_id, 2)
+    assert {change.name for change in history.changes} >= {"variants", "baselines"}
+    # The same seed on the same machine gives the same model.
+    assert history.regressions == ()
+
+
+def test_the_list_of_nights_links_both_and_the_latest_page_is_the_second_night_s(two_nights):
+    store, first, second = two_nights
+    index = store.read_bytes(INDEX_PATH).decode()
+    links = [index.index(f'href="./{night.result().run_id}.html"') for night in (second, first)]
+    assert links == sorted(links)
+    assert store.read_bytes(LATEST_PATH) == store.read_verified(second.result().report)
 
 
 def test_run_json_gives_the_run_back_and_everything_it_names_is_sound(two_nights):
@@ -83,8 +118,9 @@ def test_run_json_gives_the_run_back_and_everything_it_names_is_sound(two_nights
 
 def test_a_run_read_back_gives_the_very_report_that_was_published(two_nights):
     store, first, _ = two_nights
-    again = render_report(evaluate_run(read_run(store, first.result().run_id), store))
-    assert again.encode() == store.read_verified(first.result().report)
+    assert render_stored_run(store, read_run(store, first.result().run_id), "en") == store.read_verified(
+        first.result().report
+    )
 
 
 def test_the_report_says_that_the_reviews_are_made_up(two_nights):
@@ -95,9 +131,9 @@ def test_the_report_says_that_the_reviews_are_made_up(two_nights):
 
 def test_the_second_night_finds_its_data_and_prefect_shows_them_cached(two_nights):
     _, _, second = two_nights
-    names = ["make 400 sample reviews", "split", "pad to 40", "train gru, seed 42"]
+    names = ["make 400 sample reviews", "split", "pad to 40", "describe", "train gru, seed 42"]
     states = wait_for_states(second, names)
-    assert [states[name] for name in names] == ["Cached", "Cached", "Cached", "Completed"]
+    assert [states[name] for name in names] == ["Cached", "Cached", "Cached", "Cached", "Completed"]
 
 
 def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_nights):
@@ -126,7 +162,7 @@ def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_nigh
 
 def test_the_record_says_how_long_each_step_took(two_nights):
     for run in (night.result() for night in two_nights[1:]):
-        assert set(run.step_seconds) == {"archive", "split", "pad", "train"}
+        assert set(run.step_seconds) == {"archive", "split", "pad", "describe", "train"}
         assert 0 < sum(run.step_seconds.values()) < run.seconds
 
 
@@ -150,7 +186,7 @@ def test_a_killed_training_child_is_started_again(tmp_path):
 
     killer = threading.Thread(target=kill_the_first_child)
     killer.start()
-    state = nightly_retraining(**SMALL, variants=("lstm",), store=str(tmp_path), return_state=True)
+    state = nightly_retraining(**ALONE, variants=("lstm",), store=str(tmp_path), return_state=True)
     killer.join()
     assert len(killed) == 1
     assert state.is_completed()
@@ -166,14 +202,15 @@ def broken_variant(monkeypatch):
 
 @pytest.mark.usefixtures("broken_variant")
 def test_a_failed_variant_is_left_out_of_the_report_and_fails_the_flow(tmp_path):
-    state = nightly_retraining(**SMALL, variants=("lstm", "broken"), store=str(tmp_path), return_state=True)
+    state = nightly_retraining(**ALONE, variants=("lstm", "broken"), store=str(tmp_path), return_state=True)
     assert state.is_failed()
     assert state.message.startswith("broken-seed42 failed; the report says so: ")
     run = state.result(raise_on_failure=False)
     page = Store(str(tmp_path)).read_verified(run.report).decode()
     assert "broken-seed42 failed: " in page
     assert "units" in page
-    assert "Best tonight: lstm-seed42" in page
+    assert "No best variant tonight, because broken-seed42 failed." in page
+    assert "Best tonight" not in page
 
 
 def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path, monkeypatch):
@@ -190,7 +227,7 @@ def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path, mo
     threading.Thread(target=interrupt_when_training).start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            nightly_retraining(**{**SMALL, "epochs": 1000, "patience": 1000}, store=str(tmp_path), return_state=True)
+            nightly_retraining(**{**ALONE, "epochs": 1000, "patience": 1000}, store=str(tmp_path), return_state=True)
     finally:
         signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 20
@@ -214,7 +251,7 @@ def test_an_unreachable_source_falls_back_to_the_sample_only_when_it_was_auto(tm
     # Port 9 of this machine has no server: the connection is refused at once, as without a network.
     gone = replace(IMDB, archive="http://127.0.0.1:9/imdb.npz")
     monkeypatch.setattr("tasks.sources.IMDB", gone)
-    options = {**SMALL, "variants": ("lstm",), "epochs": 1}
+    options = {**ALONE, "variants": ("lstm",), "epochs": 1}
     fallen_back = nightly_retraining(**{**options, "source": "auto"}, store=str(tmp_path), return_state=True)
     assert fallen_back.is_completed()
     assert fallen_back.result().is_sample

@@ -173,6 +173,7 @@ def test_the_tangent_is_within_three_tenmillionths_and_lets_nan_through():
         (layer("LSTM", units=8, go_backwards=True),),
         (layer("LSTM", units=8, kernel_regularizer="l2"),),
         (layer("LSTM", units=8, dropout=0.3, implementation=1),),
+        (layer("GRU", units=8, dtype="float16"),),
         (layer("GRU", units=8, trainable=False),),
         (layer("LSTM", units=4, return_sequences=True), layer("GlobalMaxPooling1D")),
         (layer("GlobalAveragePooling1D"),),

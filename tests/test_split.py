@@ -99,12 +99,20 @@ def test_the_test_part_is_one_table(sample_archive):
     assert tables["test"].schema.equals(SPLIT_SCHEMA)
 
 
-@pytest.mark.parametrize("fraction", [0.995, 0.9999])
-def test_an_archive_too_small_to_give_all_three_parts_is_refused(sample_archive, fraction):
+@pytest.mark.parametrize(("fraction", "train", "validation"), [(0.015, 98, 2), (0.98, 2, 98)])
+def test_two_reviews_are_enough_for_a_part(sample_archive, fraction, train, validation):
     parameters = RECIPE._replace(validation_fraction=fraction)
-    with pytest.raises(ValueError, match="at least one review") as caught:
+    tables = split_part("train", sample_archive.read_bytes(), "sample.npz", parameters)
+    assert {name: table.num_rows for name, table in tables.items()} == {"train": train, "validation": validation}
+
+
+@pytest.mark.parametrize("fraction", [0.005, 0.985, 0.9999])
+def test_an_archive_too_small_to_give_all_three_parts_is_refused(sample_archive, fraction):
+    """Of its 100 reviews that leaves 1 for validation, 1 for training, and none for training."""
+    parameters = RECIPE._replace(validation_fraction=fraction)
+    with pytest.raises(ValueError, match="at least two reviews") as caught:
         split_part("train", sample_archive.read_bytes(), "sample.npz", parameters)
-    assert str(caught.value) == "sample.npz must hold at least one review for each of train, validation and test."
+    assert str(caught.value) == "sample.npz must hold at least two reviews for each of train, validation and test."
 
 
 @pytest.mark.slow

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +19,17 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # No name leads anywhere, whatever a page may ask for.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+
+LAPTOP = {"width": 1280, "height": 900}
+
+# Says on the console what a page's policy refused, and what a smuggled-in script would do first.
+WATCH = """
+window.alert = () => console.error("a script ran");
+addEventListener("securitypolicyviolation", (event) => console.error("refused by policy", event.violatedDirective));
+"""
 
 
 @pytest.fixture(scope="session")
@@ -28,23 +45,93 @@ def chromium():
         browser.close()
 
 
+@dataclass
+class Tab:
+    """A tab that follows only the addresses in `allowed`, and what it complained about."""
+
+    page: Any
+    allowed: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+    def let_through_or_refuse(self, route):
+        if route.request.url in self.allowed:
+            route.continue_()
+        else:
+            self.complaints.append(f"asked for {route.request.url}")
+            route.abort()
+
+    def dismiss(self, dialog):
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+
+@pytest.fixture(scope="session")
+def tab_of(chromium):
+    """Return the tab with scripts, or the one without; each is opened once, for that takes longer than many pages."""
+
+    @cache
+    def open_tab(java_script_enabled):
+        context = chromium.new_context(java_script_enabled=java_script_enabled)
+        context.add_init_script(WATCH)
+        context.set_default_timeout(10_000)
+        tab = Tab(context.new_page())
+        context.route("**/*", tab.let_through_or_refuse)
+        tab.page.on("console", lambda message: tab.complaints.append(f"{message.type}: {message.text}"))
+        tab.page.on("pageerror", lambda error: tab.complaints.append(f"error: {error}"))
+        tab.page.on("dialog", tab.dismiss)
+        return tab
+
+    return open_tab
+
+
 @pytest.fixture
-def open_page(chromium):
-    """Open a file as a reader would; at the end, no request may have left it and nothing may be on the console."""
-    contexts, complaints = [], []
+def open_page(tab_of):
+    """Open a page as a reader would, from a file or an address, with no network beyond it and the files in `also`.
 
-    def open_file(path, **options):
-        context = chromium.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("request", lambda request: request.url == path.as_uri() or complaints.append(request.url))
-        page.goto(path.as_uri())
-        return page
+    At the end nothing else may have been asked for, nobody else's script may have run, and the console must be empty.
+    """
+    used = []
 
-    yield open_file
-    for context in contexts:
-        context.close()
+    def open_address(place, also=(), viewport=LAPTOP, color_scheme="light", java_script_enabled=True):
+        tab = tab_of(java_script_enabled)
+        used.append(tab)
+        address = place.as_uri() if isinstance(place, Path) else place
+        tab.allowed |= {address, *(path.as_uri() for path in also)}
+        tab.page.set_viewport_size(viewport)
+        tab.page.emulate_media(media="screen", color_scheme=color_scheme)
+        tab.page.goto(address)
+        return tab.page
+
+    yield open_address
+    complaints = []
+    for tab in used:
+        tab.page.goto("about:blank")
+        complaints += tab.complaints
+        tab.allowed.clear()
+        tab.complaints.clear()
     assert complaints == []
+
+
+@contextmanager
+def serve(folder):
+    """Serve a folder on loopback; yields the server's address and the growing list of the paths asked for."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def send_response(self, code, message=None):
+            asked.append(self.path)
+            super().send_response(code, message)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

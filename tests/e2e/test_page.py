@@ -1,56 +1,535 @@
-"""The report in a real browser."""
+"""The report and the list of nights in a real browser: what they ask for, how they look, who can use them."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from functools import cache
+
 import pytest
 
+from reports.index import render_index
 from reports.page import render_report
-from tests.test_report import HOSTILE, a_run, a_training, evaluated, replace
+from tests.e2e.conftest import serve
+from tests.nights import (
+    A_NIGHT,
+    EMPTY_NIGHT,
+    FAILED_NIGHT,
+    HOSTILE,
+    HOSTILE_NIGHT,
+    SEEDS_NIGHT,
+    evidence_of,
+)
+
+THE_NIGHT_BEFORE = replace(A_NIGHT, run_id="20261122T020000Z-aaaaaa", started="2026-11-22T02:00:00Z")
+RUNS = {
+    "night": (A_NIGHT, {}),
+    "seeds": (SEEDS_NIGHT, {"earlier": [THE_NIGHT_BEFORE]}),
+    "failed": (FAILED_NIGHT, {"earlier": [THE_NIGHT_BEFORE]}),
+    "empty": (EMPTY_NIGHT, {"described": False}),
+    "hostile": (HOSTILE_NIGHT, {"word": HOSTILE}),
+}
+PAGES = [*RUNS, "index"]
+IN_BOTH_LANGUAGES = [*((name, "en") for name in PAGES), ("seeds", "ko"), ("failed", "ko"), ("index", "ko")]
+SECTIONS = ["Verdict", "Comparison", "Paired evidence", "Learning curves", "Errors", "Behaviour", "Data", "History"]
+SECTIONS += ["Provenance", "Glossary"]
+BEST_PRACTICE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# A4 less the page's margins of 12 mm, in CSS pixels.
+PAPER_WIDTH, PAPER_HEIGHT = 703, 1032
+
+OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 
 
-@pytest.fixture
-def report(tmp_path):
-    def write(run):
-        path = tmp_path / "report.html"
-        path.write_text(render_report(evaluated(run)))
+@cache
+def night_of(name):
+    run, options = RUNS[name]
+    return run, evidence_of(run, **options)
+
+
+@cache
+def source_of(name, language):
+    if name == "index":
+        nights = [night_of(one)[1].history.nights[-1] for one in ("night", "failed", "hostile")]
+        return render_index([(night, False) for night in nights], [HOSTILE], language)
+    return render_report(*night_of(name), language)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory):
+    """Write a page, once, and return its path."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    def write(name, language="en"):
+        path = folder / f"{name}.{language}.html"
+        if not path.exists():
+            path.write_text(source_of(name, language), encoding="utf-8")
         return path
 
     return write
 
 
-A_NIGHT = a_run(a_training("lstm", 0.43, 800), a_training("lstm_dropout", 0.44, 805), a_training("gru", 0.45, 790))
+# --- what a page asks for
 
 
-@pytest.mark.parametrize("width", [320, 800, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_never_scrolls_sideways(report, open_page, width, scheme):
-    page = open_page(report(A_NIGHT), viewport={"width": width, "height": 900}, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opened_from_disk_asks_for_nothing_else(written, open_page, name, language):
+    page = open_page(written(name, language))
+    assert page.evaluate("performance.getEntriesByType('resource').length") == 0
 
 
-def test_the_whole_table_is_in_view_on_a_laptop(report, open_page):
-    page = open_page(report(A_NIGHT), viewport={"width": 1280, "height": 900})
-    assert page.evaluate("(table => table.scrollWidth <= table.clientWidth)(document.querySelector('.scroll'))")
+@pytest.mark.parametrize("name", ["seeds", "index"])
+def test_a_page_from_a_server_asks_for_nothing_else_not_even_an_icon(written, open_page, name):
+    path = written(name)
+    with serve(path.parent) as (address, asked):
+        page = open_page(f"{address}/{path.name}")
+        page.wait_for_load_state("networkidle")
+        # The server's own count: the browser's leaves its favicons out.
+        assert asked == [f"/{path.name}"]
+        assert page.locator("link").evaluate_all("(links) => links.map((one) => one.href)") == ["data:,"]
 
 
-def test_the_page_reads_the_same_without_scripts(report, open_page):
-    page = open_page(report(A_NIGHT), java_script_enabled=False)
-    assert page.locator("h2").all_inner_texts() == ["Verdict", "Comparison", "Loss by epoch", "What ran"]
-    assert page.locator("svg").count() == 3
-    assert page.locator("svg").first.bounding_box()["height"] > 100
+def test_the_pages_of_a_folder_lead_to_one_another(tmp_path, open_page):
+    run, evidence = night_of("seeds")
+    before, evidence_before = THE_NIGHT_BEFORE, evidence_of(THE_NIGHT_BEFORE)
+    nights = [(evidence_before.history.nights[-1], True), (evidence.history.nights[-1], False)]
+    pages = {
+        f"{before.run_id}.html": render_report(before, evidence_before, "en"),
+        f"{run.run_id}.html": source_of("seeds", "en"),
+        "latest.html": source_of("seeds", "en"),
+        "index.html": render_index(nights, [], "en"),
+    }
+    for name, source in pages.items():
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    paths = [tmp_path / name for name in pages]
+    page = open_page(tmp_path / "index.html", also=paths)
+
+    def follow(name, leads_to):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url((tmp_path / leads_to).as_uri())
+        return page.title()
+
+    follow("the newest night", "latest.html")
+    follow("the night before", f"{before.run_id}.html")
+    follow("all nights", "index.html")
+    assert run.run_id in follow(run.run_id, f"{run.run_id}.html")
+    page.go_back()
+    assert before.run_id in follow(before.run_id, f"{before.run_id}.html")
 
 
-def test_the_curves_have_the_colour_of_the_text_in_the_dark(report, open_page):
-    page = open_page(report(A_NIGHT), color_scheme="dark")
-    ink, paper = page.evaluate(
-        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+# --- who can use it
+
+
+def find_violations(page, contrast=True):
+    """Return what axe-core finds, one line for each element."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    options = {
+        "runOnly": BEST_PRACTICE,
+        "resultTypes": ["violations"],
+        "rules": {"color-contrast": {"enabled": contrast}},
+    }
+    violations = Axe().run(page, options=options).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in violations for node in one["nodes"]]
+
+
+@pytest.fixture(scope="module")
+def open_for_axe(chromium, written):
+    """Open a page whose policy lets axe in, with everything unfolded."""
+    context = chromium.new_context(bypass_csp=True, offline=True)
+    page = context.new_page()
+
+    def open_unfolded(name, language):
+        page.goto(written(name, language).as_uri())
+        page.evaluate(OPEN_ALL)
+        return page
+
+    yield open_unfolded
+    context.close()
+
+
+# The Korean pages, whose markup is the same, at two of the four corners.
+CORNERS = [(1280, "light"), (320, "dark"), (320, "light"), (1280, "dark")]
+
+
+@pytest.mark.parametrize(("language", "corners"), [("en", CORNERS), ("ko", CORNERS[2:])], ids=["en", "ko"])
+@pytest.mark.parametrize("name", ["night", "failed", "hostile", "index"])
+def test_axe_finds_no_barrier(open_for_axe, name, language, corners):
+    page = open_for_axe(name, language)
+    # The rows of a table are all of a kind, and so are the reviews; axe takes its time for each.
+    alike = page.locator(":is(figure, details, .facts) tbody tr:nth-child(n+3), .review:nth-child(n+2)")
+    alike.evaluate_all("(ones) => ones.forEach((one) => one.remove())")
+    for width, scheme in corners:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        # Contrast, which takes axe most of its time, is the same at all widths.
+        assert find_violations(page, contrast=width == 1280) == [], f"{width} px, {scheme}"
+
+
+def test_axe_finds_no_barrier_before_anything_is_unfolded(open_for_axe):
+    page = open_for_axe("seeds", "en")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = false; })")
+    assert find_violations(page) == []
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.outerHTML")
+
+
+def tab_to(page, is_there, most=40):
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"(({is_there})(document.activeElement))"):
+            return
+    raise AssertionError(f"{most} times Tab do not lead there; the last was {focused(page)[:200]}")
+
+
+@pytest.mark.parametrize("name", ["night", "index"])
+def test_the_first_tab_leads_past_the_head_of_the_page(written, open_page, name):
+    page = open_page(written(name), viewport={"width": 800, "height": 900})
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    # Seen only now that it is needed.
+    assert page.locator(".skip").bounding_box()["x"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_a_reader_without_a_mouse_can_scroll_every_wide_table(written, open_page):
+    page = open_page(written("seeds"), viewport={"width": 320, "height": 700})
+    page.evaluate(OPEN_ALL)
+    unreachable = page.evaluate(
+        """[...document.querySelectorAll("*")].filter((one) =>
+          one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== "visible"
+          && one.clientWidth > 0 && one.tabIndex !== 0).map((one) => one.outerHTML.slice(0, 200))"""
     )
-    label = page.locator("svg text").first.evaluate("element => getComputedStyle(element).fill")
-    assert label == ink != paper
+    assert unreachable == []
+    tab_to(page, "(one) => one.matches('#comparison .scroll')")
+    page.keyboard.press("ArrowRight")
+    # Playwright's own waiting compiles strings, which the page's policy forbids.
+    assert page.evaluate(
+        """new Promise((done) => {
+          setTimeout(done, 5000, false);
+          document.querySelector("#comparison .scroll").addEventListener("scrollend", () => done(true));
+          if (document.querySelector("#comparison .scroll").scrollLeft > 0) done(true);
+        })"""
+    )
 
 
-def test_hostile_text_runs_nothing(report, open_page):
-    run = a_run(replace(a_training("lstm", 0.43, 800), variant=HOSTILE, layers=HOSTILE), notice=HOSTILE)
-    page = open_page(report(run))
-    assert page.locator("img").count() == 0
-    assert HOSTILE[:20] in page.locator(".headline").inner_text()
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_within_a_page_leads_somewhere_and_every_id_is_there_once(written, open_page, name):
+    page = open_page(written(name))
+
+    def values(attribute):
+        return page.locator(f"[{attribute}]").evaluate_all(
+            f"(all) => all.map((one) => one.getAttribute('{attribute}'))"
+        )
+
+    ids = values("id")
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in values("href") if link.startswith("#")} <= {*ids}
+    assert {label for labels in values("aria-labelledby") for label in labels.split()} <= {*ids}
+
+
+# What is to be pressed, smaller than 24 by 24 pixels and not within a sentence.
+SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary")].filter((one) => {
+  const { width, height } = one.getBoundingClientRect();
+  if (width === 0 || one.className === "skip") return false;
+  const inSentence = getComputedStyle(one).display === "inline"
+    && one.parentElement.textContent.trim().length > one.textContent.trim().length;
+  return Math.min(width, height) < 23.99 && !inSentence;
+}).map((one) => one.outerHTML)"""
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("name", ["seeds", "failed", "index"])
+def test_everything_to_press_is_large_enough_for_a_finger(written, open_page, name, width):
+    page = open_page(written(name), viewport={"width": width, "height": 900})
+    page.evaluate(OPEN_ALL)
+    assert page.evaluate(SMALL_TARGETS) == []
+
+
+# --- sorting
+
+
+def test_the_comparison_is_sorted_by_keyboard(written, open_page):
+    page = open_page(written("night"))
+    rows = page.locator("#comparison table").first.locator("tbody tr")
+    sorted_by = page.locator("#comparison [aria-sort]")
+
+    def names():
+        return [re.split(r"\s", text)[0] for text in rows.all_inner_texts()]
+
+    assert names() == [row.name for row in night_of("night")[1].comparison]
+    tab_to(page, "(one) => one.textContent === 'Test accuracy'")
+    page.keyboard.press("Enter")
+    assert (sorted_by.inner_text(), sorted_by.get_attribute("aria-sort")) == ("Test accuracy", "ascending")
+    assert names() == ["bag_of_words", "majority_class", "lstm_stacked", "simple_rnn", "gru", "lstm", "lstm_dropout"]
+    page.keyboard.press("Space")
+    assert (sorted_by.inner_text(), sorted_by.get_attribute("aria-sort")) == ("Test accuracy", "descending")
+    assert names() == ["lstm_dropout", "lstm", "gru", "simple_rnn", "lstm_stacked", "majority_class", "bag_of_words"]
+    tab_to(page, "(one) => one.textContent === 'Parameters'")
+    for order in ("ascending", "descending"):
+        page.keyboard.press("Enter")
+        assert (sorted_by.inner_text(), sorted_by.get_attribute("aria-sort")) == ("Parameters", order)
+        # They have none.
+        assert set(names()[-2:]) == {"bag_of_words", "majority_class"}
+
+
+# Presses each header of each sortable table twice; returns where figures are not in order or what has none is not last.
+DISORDER = """() => {
+  const wrong = [];
+  const read = (cell) => cell?.dataset.v ?? cell?.textContent.trim() ?? "";
+  for (const table of document.querySelectorAll("table.sortable")) {
+    table.querySelectorAll("thead button").forEach((button, column) => {
+      for (const sign of [1, -1]) {
+        button.click();
+        const values = [...table.tBodies[0].rows].map((row) => read(row.cells[column]));
+        const figures = values.filter((value) => value !== "");
+        const isDense = values.slice(0, figures.length).every((value) => value !== "");
+        const steps = figures.slice(1).map((value, place) => sign * (value - figures[place]));
+        const isText = figures.every(isNaN) && !figures.some((value) => ["–", "None"].includes(value));
+        const isOrdered = isText || steps.every((step) => step >= 0);
+        if (!isDense || !isOrdered) wrong.push([button.textContent, sign, ...values]);
+      }
+    });
+  }
+  return wrong;
+}"""
+
+
+@pytest.mark.parametrize("name", ["seeds", "failed", "index"])
+def test_every_column_can_be_sorted_and_what_has_no_figure_stays_last(written, open_page, name):
+    page = open_page(written(name))
+    assert page.evaluate(DISORDER) == []
+    assert page.locator("thead button").count() > 5
+
+
+# --- without scripts, without styles
+
+
+def test_the_page_is_whole_without_scripts(written, open_page):
+    page = open_page(written("seeds"), java_script_enabled=False)
+    assert [title.removesuffix(" #") for title in page.locator("h2").all_inner_texts()] == SECTIONS
+    assert page.locator("button").count() == 0
+    assert page.locator("tbody tr").count() > 100
+    assert min(heights(page, "figure svg")) > 100
+    page.get_by_text("Each training", exact=True).click()
+    assert page.locator("#comparison details table").is_visible()
+
+
+def test_the_page_is_whole_without_styles(written, open_page, tmp_path):
+    source = written("seeds").read_text(encoding="utf-8")
+    plain = tmp_path / "plain.html"
+    plain.write_text(re.sub(r"<style>.*?</style>", "", source, flags=re.DOTALL), encoding="utf-8")
+    words = open_page(written("seeds")).locator("main").inner_text().split()
+    page = open_page(plain)
+    assert page.locator("main").inner_text().split() == words
+    assert min(heights(page, "figure svg")) > 100
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def heights(page, selector):
+    return page.locator(selector).evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().height)")
+
+
+# --- colours
+
+# The ink and the paper of the page, then of everything drawn in a chart what it is drawn with, except for what is meant
+# to be faint: grid lines and bands.
+COLOURS = """() => {
+  const { color, backgroundColor } = getComputedStyle(document.body);
+  const drawn = [...document.querySelectorAll("figure svg *")].flatMap((one) => {
+    const { fill, stroke, fillOpacity, strokeOpacity, opacity } = getComputedStyle(one);
+    if (!one.closest("svg > *") || one.closest("clipPath, title, desc") || opacity < 0.5) return [];
+    const used = [];
+    const isFilled = one.hasAttribute("fill") || (["text", "path"].includes(one.localName) && !one.closest("defs"));
+    if (isFilled && fill !== "none" && fillOpacity >= 0.5) used.push(fill);
+    if (stroke !== "none" && strokeOpacity >= 0.5) used.push(stroke);
+    return used.map((colour) => [one.localName, colour]);
+  });
+  return [color, backgroundColor, [...new Set(drawn.map(String))].map((pair) => /(\\w+),(.*)/.exec(pair).slice(1))];
+}"""
+
+
+def contrast(first, second):
+    """Return the contrast ratio of WCAG 2 of two colours that the browser wrote as `rgb(r, g, b)`."""
+
+    def luminance(colour):
+        channels = [int(number) / 255 for number in re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour).groups()]
+        linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_is_that_of_the_guideline():
+    assert contrast("rgb(255, 255, 255)", "rgb(0, 0, 0)") == 21
+    assert round(contrast("rgb(255, 255, 255)", "rgb(118, 118, 118)"), 2) == 4.54
+
+
+PAPERS = [("screen", "light", "rgb(255, 255, 255)"), ("screen", "dark", "rgb(20, 23, 26)")]
+# Whoever reads in the dark does not print in it.
+PAPERS += [("print", "dark", "rgb(255, 255, 255)")]
+
+
+@pytest.mark.parametrize(("media", "scheme", "paper"), PAPERS, ids=["light", "dark", "print"])
+@pytest.mark.parametrize("name", ["night", "seeds"])
+def test_charts_are_drawn_in_the_ink_of_the_text_and_in_colours_that_stand_out(
+    written, open_page, name, media, scheme, paper
+):
+    page = open_page(written(name), color_scheme=scheme)
+    page.emulate_media(media=media)
+    ink, background, drawn = page.evaluate(COLOURS)
+    assert background == paper
+    assert {colour for element, colour in drawn if element == "text"} == {ink}
+    assert contrast(ink, paper) >= 7
+    colours = {colour for _, colour in drawn} - {ink}
+    assert len(colours) >= 4
+    assert {colour: contrast(colour, paper) for colour in colours if contrast(colour, paper) < 3} == {}
+
+
+# --- widths
+
+
+@pytest.mark.parametrize(("name", "language"), IN_BOTH_LANGUAGES)
+def test_a_page_never_scrolls_sideways(written, open_page, name, language):
+    page = open_page(written(name, language))
+    page.evaluate(OPEN_ALL)
+    for width in (320, 800, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("name", ["night", "seeds", "failed"])
+def test_the_whole_comparison_is_in_view_on_a_laptop(written, open_page, name, language):
+    page = open_page(written(name, language), viewport={"width": 1280, "height": 900})
+    assert page.evaluate("(one => one.scrollWidth <= one.clientWidth)(document.querySelector('#comparison .scroll'))")
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("name", ["night", "seeds", "failed", "empty"])
+def test_the_verdict_is_on_the_first_screen_of_a_telephone(written, open_page, name, language):
+    page = open_page(written(name, language), viewport={"width": 320, "height": 700})
+    box = page.locator(".headline").bounding_box()
+    assert box["y"] + box["height"] <= 700
+
+
+# Labels that reach beyond their chart where that hides them, or else beyond the frame around it.
+CUT_LABELS = """() => [...document.querySelectorAll("figure svg text")].filter((text) => {
+  const svg = text.ownerSVGElement;
+  const frame = getComputedStyle(svg).overflow === "visible" ? svg.closest("figure") : svg;
+  const [label, space] = [text, frame].map((one) => one.getBoundingClientRect());
+  return label.left < space.left || label.right > space.right || label.top < space.top || label.bottom > space.bottom;
+}).map((text) => text.textContent)"""
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_no_label_of_a_chart_is_cut_off(written, open_page, language, width):
+    page = open_page(written("seeds", language), viewport={"width": width, "height": 900})
+    assert page.evaluate(CUT_LABELS) == []
+
+
+# --- on paper
+
+# Figures that are broken over lines, as when a column has no room.
+BROKEN_FIGURES = r"""() => [...document.querySelectorAll("td")].filter((cell) => {
+  const figure = cell.firstChild;
+  if (!figure || figure.nodeType !== 3 || !/^\s*[+−\d.,%–]+\s*$/.test(figure.data)) return false;
+  const range = document.createRange();
+  range.selectNode(figure);
+  return [...range.getClientRects()].length > 1;
+}).map((cell) => cell.textContent)"""
+
+
+@pytest.mark.parametrize(("name", "language"), IN_BOTH_LANGUAGES)
+def test_a_page_fits_on_a4(written, open_page, name, language):
+    page = open_page(written(name, language), viewport={"width": PAPER_WIDTH, "height": PAPER_HEIGHT})
+    page.evaluate(OPEN_ALL)
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER_WIDTH
+    too_wide = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)"
+    assert page.locator(".scroll").evaluate_all(too_wide) == []
+    assert page.evaluate(BROKEN_FIGURES) == []
+    sizes = "(all) => all.map((one) => parseFloat(getComputedStyle(one).fontSize))"
+    # Six points, in CSS pixels.
+    assert min(page.locator("p, td, small").evaluate_all(sizes)) >= 8
+
+
+@pytest.mark.parametrize("name", ["night", "seeds"])
+def test_no_figure_is_torn_over_two_sheets(written, open_page, name):
+    page = open_page(written(name), viewport={"width": PAPER_WIDTH, "height": PAPER_HEIGHT})
+    page.emulate_media(media="print")
+    assert max(heights(page, "figure")) < PAPER_HEIGHT
+    torn = "(figures) => figures.filter((one) => getComputedStyle(one).breakInside !== 'avoid').length"
+    assert page.locator("figure").evaluate_all(torn) == 0
+
+
+def test_the_page_prints_with_its_sections_and_links(written, open_page):
+    page = open_page(written("seeds"), color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.locator("h2").all_inner_texts() == SECTIONS
+    assert page.get_by_role("link", name="the night before").is_visible()
+    assert not page.get_by_role("navigation").is_visible()
+    paper = page.pdf(prefer_css_page_size=True, tagged=True)
+    assert paper.startswith(b"%PDF-")
+    sheets = [tuple(map(float, size)) for size in re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)", paper)]
+    # A4 in points.
+    assert all(size == pytest.approx((595.3, 841.9), abs=1) for size in sheets)
+    assert 4 <= len(sheets) <= 12
+    assert b"index.html" in paper
+
+
+# --- words of others
+
+
+# Where words of others stand, and which of our own words that follow them run from right to left.
+LEAKS = r"""() => {
+  const leaks = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode, parent = text.parentElement;
+    if (parent.closest("script, title, desc") || text.data.trim().length < 2) continue;
+    if (text.data.includes("\u202e")) {
+      const alone = parent.matches("td, th") && parent.textContent.trim() === text.data.trim();
+      if (!alone && !parent.closest("bdi")) leaks.push(["not isolated", parent.outerHTML.slice(0, 200)]);
+      continue;
+    }
+    if (parent.closest("bdi")) continue;
+    const start = text.data.search(/\S\S/);
+    if (start < 0) continue;
+    const [first, second] = [0, 1].map((offset) => {
+      const range = document.createRange();
+      range.setStart(text, start + offset);
+      range.setEnd(text, start + offset + 1);
+      return range.getBoundingClientRect();
+    });
+    if (first.width && first.top === second.top && second.left < first.left)
+      leaks.push(["reversed", parent.outerHTML.slice(0, 200)]);
+  }
+  return leaks;
+}"""
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("name", ["hostile", "index"])
+def test_words_of_others_run_nothing_and_turn_nothing_around(written, open_page, name, language):
+    page = open_page(written(name, language))
+    page.evaluate(OPEN_ALL)
+    assert page.locator("img, iframe, object, embed, form, base").count() == 0
+    assert page.locator("script").count() == 1
+    assert page.locator("[onerror], [onload], [onclick]").count() == 0
+    assert page.locator("bdi").filter(has_text="<img src=x onerror=alert(1)>").count() > 0
+    assert page.evaluate(LEAKS) == []
+    assert "\u202e" not in "".join(page.locator("svg text").all_text_contents())
+
+
+def test_words_of_others_are_shown_letter_by_letter(written, open_page):
+    page = open_page(written("hostile"))
+    for place in (".notice", ".failure", "#comparison tbody small", "#errors .words", "#provenance td"):
+        assert HOSTILE in "".join(page.locator(place).all_text_contents())

@@ -19,7 +19,8 @@ MEASURED = """
 import json, pathlib, re, sys
 from flows.command_line import main
 code = main(sys.argv[1:])
-heavy = sorted({"tensorflow", "keras", "torch", "jax", "numba", "prefect.server"} & set(sys.modules))
+costly = {"tensorflow", "keras", "numba", "prefect.server", "scipy.stats", "sklearn", "pandas", "matplotlib"}
+heavy = sorted(costly & set(sys.modules))
 # Not getrusage, whose maximum begins with that of the process that started this one.
 status = pathlib.Path("/proc/self/status")
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())[1]) * 1024 if status.exists() else None
@@ -42,6 +43,7 @@ def test_a_run_prints_the_table_and_the_report_and_stays_small(tmp_path):
     assert measured["peak_bytes"] is None or measured["peak_bytes"] < 350_000_000
     assert printed[0].split()[:3] == ["training", "epochs", "best"]
     assert {line.split()[0] for line in printed[1:3]} == {"lstm-seed42", "gru-seed42"}
+    assert printed[3].startswith("simple_rnn-seed42 (baseline)")
     assert printed[-2] == "Made-up reviews: this run trained on the sample corpus."
     report = Path(printed[-1].removeprefix("report: "))
     assert report.is_relative_to(tmp_path)
@@ -52,7 +54,7 @@ def test_a_run_prints_the_table_and_the_report_and_stays_small(tmp_path):
 
 
 def test_a_run_whose_training_failed_ends_with_1_and_one_line_for_it(tmp_path):
-    printed, stderr, measured = retrain(tmp_path, "--variants", "gru", "--timeout-seconds", "0.5")
+    printed, stderr, measured = retrain(tmp_path, "--variants", "gru", "--no-baselines", "--timeout-seconds", "0.5")
     assert measured["code"] == 1
     reason = "retrain run: gru-seed42 failed: it was ended after its timeout of 0.5 s"
     assert [line for line in stderr.splitlines() if line.startswith("retrain run:")] == [reason]

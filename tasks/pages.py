@@ -1,0 +1,32 @@
+"""The pages that every night writes anew: the list of all nights, and a copy of the newest one's page."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from reports.index import render_index
+from reports.nights import summarise_night
+from storage.pages import seal_page
+from storage.runs import INDEX_PATH, LATEST_PATH, list_runs, read_run
+from storage.store import DamagedFileError, Store
+
+
+def publish_index(store: Store, language: str) -> None:
+    """Write `reports/index.html` and `reports/latest.html` as the store's runs now are.
+
+    A run whose record or page is damaged is listed as such: one bad night must not hide the others.
+    """
+    nights, damaged, pages = [], [], []
+    for run_id in list_runs(store):
+        try:
+            run = read_run(store, run_id)
+        except DamagedFileError:
+            damaged.append(run_id)
+            continue
+        nights.append((summarise_night(run), run.is_sample))
+        pages += [run.report] if run.report else []
+    for page in reversed(pages):
+        with suppress(DamagedFileError):
+            store.write_bytes(LATEST_PATH, store.read_verified(page))
+            break
+    store.write_bytes(INDEX_PATH, seal_page(render_index(nights, damaged, language)))

@@ -1,0 +1,233 @@
+"""Made-up nights for the tests of the report: records, what the models said, and the evidence that follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from reports.behaviour import rate_behaviour
+from reports.comparison import BAG_OF_WORDS, MAJORITY, compare_variants, list_curves, list_trainings, pair_up
+from reports.errors import ReviewFacts, accuracy_where, find_errors
+from reports.evidence import Data, Evidence, PairOutcome, PartFacts, from_json, to_json
+from reports.measurements import Measurements, Predictions
+from reports.nights import look_back
+from storage.records import CodeVersion, Dataset, FailedTraining, Run, Scores, StoredFile, TrainingResult
+
+COUNT = 1000
+LENGTH_EDGES = tuple(range(0, 1001, 50))
+# Markup, a script's end, line ends that JavaScript knows, and marks that turn the direction of writing.
+HOSTILE = "</script><img src=x onerror=alert(1)>\u2028\u202e'\"&$x$"
+
+
+def a_training(variant, val_loss, hits, seed=42, **changes):
+    """A finished training that is right on `hits` of the `COUNT` test reviews."""
+    training = TrainingResult(
+        variant=variant,
+        layers="LSTM(units=8)",
+        seed=seed,
+        parameters={"epochs": 100},
+        versions={"keras": "3.15.1"},
+        dataset="0" * 16,
+        epochs=3,
+        best_epoch=2,
+        stopped_early=True,
+        train=Scores(0.41, 0.82, None, 4000),
+        validation=Scores(val_loss, 0.79, 0.012, COUNT),
+        test=Scores(0.44, hits / COUNT, 0.013, COUNT),
+        parameter_count=8809,
+        weights_sha256="a" * 64,
+        seconds={"start": 5.0, "fit": 20.0, "predict": 0.01, "evaluate": 1.0, "total": 26.0},
+        files={"model.keras": StoredFile(f"runs/x/{variant}/model.keras", "b" * 64, 59_400)},
+    )
+    return replace(training, **changes)
+
+
+def a_run(*trainings, failures=(), baselines=(), **changes):
+    """A run of these trainings; its variants and seeds are theirs and those of the failures."""
+    attempted = [*trainings, *failures]
+    archive = Dataset("download", "1" * 16, {}, {"archive": StoredFile("raw/x.npz", "c" * 64, 17)}, "imdb.npz")
+    run = Run(
+        run_id="20261123T020000Z-abc123",
+        started="2026-11-23T02:00:00Z",
+        seconds=61.0,
+        source="imdb.npz",
+        is_sample=False,
+        notice=None,
+        parameters={
+            "source": "imdb.npz",
+            "variants": list(dict.fromkeys(one.variant for one in attempted)),
+            "seeds": list(dict.fromkeys(one.seed for one in attempted)),
+            "num_words": 500,
+            "maxlen": 100,
+            "baselines": bool(baselines),
+            "language": "en",
+            "store": "output",
+        },
+        versions={"python": "3.11.7"},
+        datasets={"archive": archive},
+        trainings=trainings,
+        baselines=tuple(baselines),
+        failures=tuple(failures),
+        code=CodeVersion("d" * 40, is_dirty=False),
+        cpu="a processor, 2 CPUs",
+    )
+    return replace(run, **changes)
+
+
+def measure(run, plain_baselines=False):
+    """What the models of a run said: each is right on its first test reviews and wrong on the rest, more or less sure.
+
+    Every second review is positive; sureness differs from review to review and a little from training to training.
+    """
+    labels = np.arange(COUNT) % 2 == 1
+    sureness = 0.5 + 0.49 * np.random.default_rng(20261123).random(COUNT)
+    said = {}
+    for place, training in enumerate((*run.trainings, *run.baselines)):
+        right = np.arange(COUNT) < round(training.test.accuracy * COUNT)
+        sure = np.clip(sureness + 0.001 * (place + 1), 0.501, 0.999)
+        said[training.name] = np.where(labels == right, sure, 1 - sure)
+    if plain_baselines:
+        said[BAG_OF_WORDS] = np.where(np.arange(COUNT) % 4 == 0, 0.6, 0.4)
+        said[MAJORITY] = np.full(COUNT, 0.5)
+    history = {
+        "epoch": [1, 2, 3],
+        "loss": [0.69, 0.41, 0.40],
+        "val_loss": [0.68, 0.43, 0.45],
+        "accuracy": [0.5, 0.82, 0.83],
+        "val_accuracy": [0.5, 0.79, 0.78],
+    }
+    predictions = Predictions(labels, said)
+    return Measurements(run, predictions, predictions, {one.name: history for one in (*run.trainings, *run.baselines)})
+
+
+def measure_as_recorded(run, plain_baselines=False):
+    """The same, but with the validation losses and accuracies of the records, as on a real night."""
+    measured, unsure = measure(run, plain_baselines), 0.4
+    said = dict(measured.validation.probabilities)
+    for training in (*run.trainings, *run.baselines):
+        wrong = 1 - training.validation.accuracy
+        # What the right ones must have for all of them together to have that loss.
+        sure = np.exp(-(training.validation.loss + wrong * np.log(unsure)) / (1 - wrong))
+        label_probability = np.where(np.arange(COUNT) < round(wrong * COUNT), unsure, sure)
+        said[training.name] = np.where(measured.validation.labels, label_probability, 1 - label_probability)
+    return replace(measured, validation=Predictions(measured.validation.labels, said))
+
+
+def review_facts(word="film"):
+    """Test reviews of 1 to 500 words, each of which reads: the word, a word outside the vocabulary, the word again."""
+    places = np.arange(COUNT)
+    length = 1 + places % 500
+    return ReviewFacts(
+        length=length,
+        out_of_vocabulary=(places % 100) / 100,
+        has_negation=places % 3 == 0,
+        is_cut=length > 100,
+        is_in_training=places < 7,
+        review_ids=[f"test-{place}" for place in places],
+        show=lambda place: ((word, "rare", word), (1,), max(0, int(length[place]) - 100)),
+    )
+
+
+def a_part(reviews=COUNT):
+    return PartFacts(
+        reviews=reviews,
+        positive=reviews // 2,
+        words=230 * reviews,
+        length_mean=230.0,
+        length_quantiles=(60.0, 120.0, 170.0, 280.0, 600.0),
+        length_maximum=2300,
+        length_counts=(reviews, *[0] * 19),
+        out_of_vocabulary=70 * reviews,
+        seen_words=95 * reviews,
+        seen_out_of_vocabulary=28 * reviews,
+        cut_reviews=reviews * 9 // 10,
+        repeats=2,
+    )
+
+
+def outcomes(variants, text="this film is good"):
+    """One pair that all passed, and one that the first variant failed."""
+    said = dict.fromkeys(variants, (0.9, 0.2))
+    return [
+        PairOutcome("negation", "negation-01", text, "this film is not good", said, ()),
+        PairOutcome("negation", "negation-02", text, "this film is never good", said, tuple(variants[:1])),
+    ]
+
+
+def evidence_of(
+    run,
+    earlier=(),
+    discordant=None,
+    facts=None,
+    described=True,
+    word="film",
+    plain_baselines=True,
+    measured=None,
+    stored=True,
+):
+    """The whole evidence of a run, as it is after it was stored and read back."""
+    measured = measured or measure_as_recorded(run, plain_baselines=plain_baselines and bool(run.trainings))
+    standing = measured.standing_for()
+    facts = facts or (review_facts(word) if described and run.trainings else None)
+    pairs = outcomes(list(standing), f"this {word} is good")
+    failed = {name: [{"negation-02"} if place == 0 else set()] for place, name in enumerate(standing)}
+    data = None
+    if described:
+        parts = {"train": a_part(4000), "validation": a_part(), "test": a_part()}
+        without = accuracy_where(measured.test, standing, ~facts.is_in_training) if standing else {}
+        data = Data(parts, LENGTH_EDGES, 7 if facts else 0, without)
+    evidence = Evidence(
+        comparison=compare_variants(measured),
+        trainings=list_trainings(measured),
+        pairs=pair_up(measured, measured.test),
+        curves=list_curves(measured),
+        errors=find_errors(measured, facts),
+        behaviour=rate_behaviour(1, 3, {"negation": "flip"}, pairs, failed) if standing and described else None,
+        data=data,
+        history=look_back(run, list(earlier), discordant or {}),
+    )
+    return from_json(to_json(evidence)) if stored else evidence
+
+
+A_NIGHT = a_run(
+    a_training("lstm", 0.43, 800),
+    a_training("lstm_dropout", 0.44, 805),
+    a_training("lstm_stacked", 0.46, 700),
+    a_training("gru", 0.45, 790),
+    baselines=[a_training("simple_rnn", 0.49, 770)],
+)
+SEEDS_NIGHT = a_run(
+    *(
+        a_training(variant, loss + 0.001 * seed, hits - 3 * seed, seed=42 + seed)
+        for variant, loss, hits in (
+            ("lstm", 0.43, 800),
+            ("lstm_dropout", 0.44, 805),
+            ("lstm_stacked", 0.46, 700),
+            ("gru", 0.45, 790),
+        )
+        for seed in range(3)
+    ),
+    baselines=[a_training("simple_rnn", 0.49, 770)],
+)
+FAILED_NIGHT = a_run(
+    a_training("lstm", 0.43, 800),
+    a_training("lstm_dropout", 0.44, 805),
+    failures=[FailedTraining("gru", 42, "it was killed by SIGKILL")],
+)
+EMPTY_NIGHT = a_run(failures=[FailedTraining("gru", 42, "no"), FailedTraining("lstm", 42, "no")])
+HOSTILE_NIGHT = a_run(
+    a_training(HOSTILE, 0.43, 800, layers=HOSTILE),
+    a_training("gru", 0.45, 790),
+    failures=[FailedTraining("lstm_stacked", 42, HOSTILE)],
+    notice=HOSTILE,
+    source=HOSTILE,
+    versions={HOSTILE: HOSTILE},
+)
+EARLIER_NIGHT = a_run(
+    a_training("lstm", 0.43, 900),
+    a_training("gru", 0.45, 790),
+    run_id="20261122T020000Z-abc123",
+    started="2026-11-22T02:00:00Z",
+    cpu="an old processor, 1 CPU",
+)
