@@ -81,7 +81,9 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--out", metavar="FILE", help="write the page there (the store)")
         if name == "history":
             command.add_argument("--json", action="store_true", help="one JSON object a line")
-        command.add_argument("--store", metavar="URI", help="folder for everything (RETRAIN_STORE, or output)")
+        command.add_argument(
+            "--store", metavar="URI", help="folder or s3://bucket/prefix for everything (RETRAIN_STORE, or output)"
+        )
     return parser
 
 

@@ -76,7 +76,7 @@ def nightly_retraining(
         jobs: Trainings at once; by default as many as CPUs and memory allow.
         timeout_seconds: After which one training is ended.
         sample_reviews: Size of the sample corpus.
-        store: The folder for everything; by default RETRAIN_STORE or "output".
+        store: A folder or an object store's URI, for everything; by default RETRAIN_STORE or "output".
 
     Returns:
         The run's record; in a Failed state when a training failed.
@@ -119,7 +119,7 @@ def nightly_retraining(
             "variants": list(variants),
             "seeds": list(seeds),
             "jobs": at_once,
-            "store": opened.locate(""),
+            "store": opened.absolute_uri,
         },
         versions=list_versions(results),
         datasets={"archive": archive, "split": split, "pad": padded},

@@ -156,7 +156,7 @@ def train_variant(
         "seed": seed,
         "parameters": parameters._asdict(),
         "dataset": asdict(padded),
-        "store": store.locate(""),
+        "store": store.absolute_uri,
         "folder": f"{run_folder}/{name}",
         "requested": time.time(),
     }
