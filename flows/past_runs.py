@@ -8,7 +8,7 @@ from typing import Any
 from reports.rows import rank_trainings
 from reports.statistics import wilson_interval
 from storage.records import Run
-from storage.runs import list_runs, read_run
+from storage.runs import is_published, list_runs, read_run
 from storage.store import DamagedFileError, Store
 from tasks.evaluate import evaluate_run
 
@@ -21,14 +21,17 @@ def choose_run(store: Store, run_id: str | None) -> str:
     Raises:
         FileNotFoundError: There is no such run, or none at all.
     """
+    # By its key, because a listing may lag behind what was written.
+    if run_id is not None and is_published(store, run_id):
+        return run_id
     run_ids = list_runs(store)
     if not run_ids:
         raise FileNotFoundError(f"{store.locate('')} must hold a run. It holds none; `retrain run` makes one.")
-    if run_id is not None and run_id not in run_ids:
+    if run_id is not None:
         raise FileNotFoundError(
             f"`RUN_ID` must be one that `retrain history` lists. Received: {run_id}; it is not in {store.locate('')}."
         )
-    return run_id or run_ids[-1]
+    return run_ids[-1]
 
 
 def render_stored_run(store: Store, run: Run) -> bytes:
