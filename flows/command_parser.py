@@ -84,7 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--lang", choices=LANGUAGES, help="language of the page (that of the run)")
         if name == "history":
             command.add_argument("--json", action="store_true", help="one JSON object a line")
-        command.add_argument("--store", metavar="URI", help="folder for everything (RETRAIN_STORE, or output)")
+        command.add_argument(
+            "--store", metavar="URI", help="folder or s3://bucket/prefix for everything (RETRAIN_STORE, or output)"
+        )
     return parser
 
 

@@ -82,7 +82,7 @@ def nightly_retraining(
         sample_reviews: Size of the sample corpus.
         baselines: Whether to train what gives the figures their scale: SimpleRNN, a bag of words, the majority class.
         language: Of the report, "en" or "ko".
-        store: The folder for everything; by default RETRAIN_STORE or "output".
+        store: A folder or an object store's URI, for everything; by default RETRAIN_STORE or "output".
 
     Returns:
         The run's record; in a Failed state when a training failed.
@@ -118,7 +118,7 @@ def nightly_retraining(
             )
         # Lists, as they come back from run.json, so that the report reads the same from there.
         recorded = {**parameters, "variants": list(variants), "seeds": list(seeds), "language": language}
-        recorded |= {"jobs": at_once, "store": opened.locate("")}
+        recorded |= {"jobs": at_once, "store": opened.absolute_uri}
         run = record_night(run_id, began, recorded, datasets, notice, planned, results, durations)
         run = write_report(run, opened)
     if run.failures:

@@ -12,7 +12,7 @@ from reports.nights import summarise_night
 from reports.statistics import wilson_interval
 from storage.pages import seal_page
 from storage.records import Run
-from storage.runs import list_runs, read_run, report_path
+from storage.runs import is_published, list_runs, read_run, report_path
 from storage.store import DamagedFileError, Store
 from tasks.pages import publish_index
 
@@ -25,14 +25,17 @@ def choose_run(store: Store, run_id: str | None) -> str:
     Raises:
         FileNotFoundError: There is no such run, or none at all.
     """
+    # By its key, because a listing may lag behind what was written.
+    if run_id is not None and is_published(store, run_id):
+        return run_id
     run_ids = list_runs(store)
     if not run_ids:
         raise FileNotFoundError(f"{store.locate('')} must hold a run. It holds none; `retrain run` makes one.")
-    if run_id is not None and run_id not in run_ids:
+    if run_id is not None:
         raise FileNotFoundError(
             f"`RUN_ID` must be one that `retrain history` lists. Received: {run_id}; it is not in {store.locate('')}."
         )
-    return run_id or run_ids[-1]
+    return run_ids[-1]
 
 
 def language_of(run: Run) -> str:
@@ -83,7 +86,7 @@ def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:
             "Give `--out FILE` to have that page beside it."
         )
     path = store.write_bytes(run.report.path, page).path
-    publish_index(store, language)
+    publish_index(store, language, run.run_id)
     return store.locate(path)
 
 

@@ -56,6 +56,11 @@ def read_run_record(content: dict[str, Any]) -> Run:
     )
 
 
+def is_published(store: Store, run_id: str) -> bool:
+    """Return whether there is such a run; a name that could not be one is none."""
+    return bool(re.fullmatch(r"[\w-]+", run_id)) and store.exists(f"{run_folder(run_id)}/run.json")
+
+
 def list_runs(store: Store) -> list[str]:
     """Return the ids of all runs that exist, the oldest first."""
     return [path.split("/")[1] for path in store.list_files("runs") if re.fullmatch(r"runs/[^/]+/run\.json", path)]

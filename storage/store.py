@@ -1,28 +1,25 @@
-"""One root folder under which everything is kept, written atomically and verified on read."""
+"""One root, a folder or a place in an object store: everything is written whole or not at all, and verified on read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import posixpath
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from storage.location import Location, resolve_location
+from storage.publishing import publishing
 from storage.records import StoredFile
 
 CHUNK_BYTES = 1 << 20
-TEMPORARY_SUFFIX = ".part"
 
 
 class DamagedFileError(ValueError):
@@ -31,44 +28,44 @@ class DamagedFileError(ValueError):
 
 @dataclass(frozen=True)
 class Store:
-    """A folder, named by its path or as a `file:` URI. Paths inside it are relative, with forward slashes."""
+    """A folder, by its path or as a `file:` URI, or the URI of a place in an object store.
+
+    Paths inside it are relative, with forward slashes.
+    """
 
     uri: str
 
     @cached_property
-    def _location(self) -> tuple[fs.FileSystem, str]:
-        parts = urlsplit(self.uri if "://" in self.uri else "")
-        scheme = parts.scheme
-        # What stands between file:// and the next slash is another machine.
-        if scheme not in ("", "file") or parts.netloc or not self.uri.strip():
-            raise ValueError(f"`store` must be a folder or a file: URI. Received: store={self.uri!r}.")
-        address = self.uri if scheme else str(Path(self.uri).expanduser().absolute())
-        filesystem, root = fs.FileSystem.from_uri(address)
-        return filesystem, root.rstrip("/")
+    def _location(self) -> Location:
+        return resolve_location(self.uri)
 
     @property
-    def _filesystem(self) -> fs.FileSystem:
-        return self._location[0]
+    def absolute_uri(self) -> str:
+        """What opens the same store in a process that runs in another folder."""
+        return self._location.address if self._location.is_local else self.uri
 
     def locate(self, path: str) -> str:
-        """Return the full path of a stored file, for messages and for libraries that open files themselves."""
-        if path.startswith("/") or ".." in path.split("/"):
-            raise ValueError(f"A stored file's path must stay inside the store. Received: {path!r}.")
-        return posixpath.join(self._location[1], path) if path else self._location[1]
+        """Return the full path or the URI of a stored file, for messages."""
+        return _join(self._location.address, path)
+
+    def _key(self, path: str) -> str:
+        return _join(self._location.root, path)
 
     def check_writable(self) -> None:
         """Write and remove a small file, so that a store nobody can write to is found out before the work begins.
 
         Raises:
-            ValueError: The store cannot be written.
+            ValueError: The folder cannot be written.
+            OSError: The object store cannot.
         """
         probe = f".writable-{uuid.uuid4().hex}"
         try:
-            self._filesystem.create_dir(self.locate(""), recursive=True)
-            with self._filesystem.open_output_stream(self.locate(probe)):
-                pass
-            self._filesystem.delete_file(self.locate(probe))
+            self.write_bytes(probe, b"")
+            with self._location.asking() as filesystem:
+                filesystem.delete_file(self._key(probe))
         except OSError as error:
+            if not self._location.is_local:
+                raise
             reason = error.strerror or error
             raise ValueError(
                 f"`store` must be a folder that can be written. Received: store={self.uri!r} ({reason})."
@@ -78,42 +75,48 @@ class Store:
         """Find out a mistyped address, which would otherwise look like an empty store.
 
         Raises:
-            FileNotFoundError: There is no such folder.
+            FileNotFoundError: There is nothing at it.
+            OSError: The object store did not say.
         """
-        if self._filesystem.get_file_info(self.locate("")).type != fs.FileType.Directory:
-            raise FileNotFoundError(f"`store` must be a folder that is there. Received: store={self.uri!r}.")
+        with self._location.asking() as filesystem:
+            found = filesystem.get_file_info(self._key("")).type
+        if found != fs.FileType.Directory:
+            must = "a folder that is there" if self._location.is_local else "a bucket and prefix that hold something"
+            raise FileNotFoundError(f"`store` must be {must}. Received: store={self.uri!r}.")
 
     def exists(self, path: str) -> bool:
-        found: bool = self._filesystem.get_file_info(self.locate(path)).type == fs.FileType.File
+        with self._location.asking() as filesystem:
+            found: bool = filesystem.get_file_info(self._key(path)).type == fs.FileType.File
         return found
 
     def list_files(self, folder: str) -> list[str]:
         """Return the paths of all files below `folder`, sorted; none when there is no such folder."""
-        selector = fs.FileSelector(self.locate(folder), recursive=True, allow_not_found=True)
-        start = len(self.locate("")) + 1
-        return sorted(
-            info.path[start:] for info in self._filesystem.get_file_info(selector) if info.type == fs.FileType.File
-        )
+        selector = fs.FileSelector(self._key(folder), recursive=True, allow_not_found=True)
+        start = len(self._key("")) + 1
+        with self._location.asking() as filesystem:
+            found = filesystem.get_file_info(selector)
+        return sorted(info.path[start:] for info in found if info.type == fs.FileType.File)
 
     def read_bytes(self, path: str) -> bytes:
-        with self._filesystem.open_input_stream(self.locate(path)) as stream:
-            content: bytes = stream.read()
+        # Not as a stream, which an object store would be asked for in pieces of 256 KB.
+        with self._location.asking() as filesystem, filesystem.open_input_file(self._key(path)) as file:
+            content: bytes = file.read()
         return content
 
     def write_bytes(self, path: str, content: bytes, rows: int | None = None) -> StoredFile:
         """Publish `content` at `path`: whole or not at all, and on the disk before its name appears."""
-        with self._publishing(path) as write:
+        with publishing(self._location, self._key(path)) as write:
             write(content)
         return StoredFile(path, hashlib.sha256(content).hexdigest(), len(content), rows)
 
     def write_chunks(self, path: str, chunks: Iterable[bytes], sha256: str) -> StoredFile:
-        """Publish a file too large to hold, if its bytes have the hash that is expected.
+        """Publish a file that comes in pieces, if its bytes have the hash that is expected.
 
         Raises:
             DamagedFileError: They have not, and nothing was published.
         """
         digest, size = hashlib.sha256(), 0
-        with self._publishing(path) as write:
+        with publishing(self._location, self._key(path)) as write:
             for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
@@ -121,22 +124,6 @@ class Store:
             if digest.hexdigest() != sha256:
                 raise DamagedFileError(f"{path} must have SHA-256 {sha256}. Received: {digest.hexdigest()}.")
         return StoredFile(path, sha256, size)
-
-    @contextmanager
-    def _publishing(self, path: str) -> Iterator[Any]:
-        folder, name = posixpath.split(self.locate(path))
-        temporary = posixpath.join(folder, f".{name}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
-        self._filesystem.create_dir(folder, recursive=True)
-        try:
-            with self._filesystem.open_output_stream(temporary) as stream:
-                yield stream.write
-            _flush_to_disk(temporary)
-            self._filesystem.move(temporary, self.locate(path))
-            _flush_to_disk(folder)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                self._filesystem.delete_file(temporary)
-            raise
 
     def read_verified(self, file: StoredFile) -> bytes:
         """Return the bytes of a stored file.
@@ -159,7 +146,7 @@ class Store:
         """
         digest, size = hashlib.sha256(), 0
         try:
-            with self._filesystem.open_input_stream(self.locate(file.path)) as stream:
+            with self._location.asking() as filesystem, filesystem.open_input_stream(self._key(file.path)) as stream:
                 while chunk := stream.read(CHUNK_BYTES):
                     digest.update(chunk)
                     size += len(chunk)
@@ -233,10 +220,14 @@ class Store:
     def quarantine(self, path: str) -> str:
         """Move a damaged file out of the way, keeping it for whoever wants to look; return where it went."""
         target = f"quarantine/{uuid.uuid4().hex[:8]}-{path.replace('/', '-')}"
-        self._filesystem.create_dir(self.locate("quarantine"), recursive=True)
-        # Another run may have found the same damage and moved it already.
-        with suppress(FileNotFoundError):
-            self._filesystem.move(self.locate(path), self.locate(target))
+        with self._location.asking() as filesystem:
+            filesystem.create_dir(self._key("quarantine"), recursive=True)
+            try:
+                filesystem.move(self._key(path), self._key(target))
+            except OSError:
+                # Another run may have found the same damage and moved it already.
+                if self.exists(path):
+                    raise
         return target
 
 
@@ -251,9 +242,7 @@ def _seal(content: dict[str, Any]) -> bytes:
     return (json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _flush_to_disk(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _join(root: str, path: str) -> str:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"A stored file's path must stay inside the store. Received: {path!r}.")
+    return posixpath.join(root, path) if path else root

@@ -39,7 +39,7 @@ def describe_reviews(archive: Dataset, split: Dataset, num_words: int, maxlen: i
             "source": archive.source,
             "split": {part: asdict(file) for part, file in split.files.items()},
             "parameters": parameters,
-            "store": store.locate(""),
+            "store": store.absolute_uri,
             "folder": dataset_folder("describe", inputs),
         }
         files = run_child("tasks.describe_child", request, TIMEOUT_SECONDS)

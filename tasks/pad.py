@@ -27,7 +27,7 @@ def pad_reviews(split: Dataset, maxlen: int, store: Store) -> Dataset:
         request = {
             "files": {part: asdict(file) for part, file in split.files.items()},
             "maxlen": maxlen,
-            "store": store.locate(""),
+            "store": store.absolute_uri,
             "folder": dataset_folder("pad", inputs),
         }
         files = run_child("tasks.pad_child", request, TIMEOUT_SECONDS)

@@ -11,13 +11,14 @@ from storage.runs import INDEX_PATH, LATEST_PATH, list_runs, read_run
 from storage.store import DamagedFileError, Store
 
 
-def publish_index(store: Store, language: str) -> None:
+def publish_index(store: Store, language: str, just_published: str) -> None:
     """Write `reports/index.html` and `reports/latest.html` as the store's runs now are.
 
-    A run whose record or page is damaged is listed as such: one bad night must not hide the others.
+    The run that was just published is among them, also where an object store does not list it yet. A run whose record
+    or page is damaged is listed as such: one bad night must not hide the others.
     """
     nights, damaged, pages = [], [], []
-    for run_id in list_runs(store):
+    for run_id in sorted({*list_runs(store), just_published}):
         try:
             run = read_run(store, run_id)
         except DamagedFileError:

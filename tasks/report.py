@@ -25,7 +25,7 @@ def prepare_report() -> None:
 @task(name="report", task_run_name="report {run.run_id}", cache_policy=NO_CACHE)
 def write_report(run: Run, store: Store) -> Run:
     """Publish the report and then `run.json`, which makes the run exist; return the run with both files' records."""
-    answer = run_child(MODULE, {"run": asdict(run), "store": store.locate("")}, TIMEOUT_SECONDS)
+    answer = run_child(MODULE, {"run": asdict(run), "store": store.absolute_uri}, TIMEOUT_SECONDS)
     run = read_run_record(answer["run"])
     create_markdown_artifact(answer["markdown"], key="nightly-report", description=run.run_id)
     if run.report:

@@ -37,7 +37,7 @@ def publish_report(run: Run, store: Store) -> tuple[Run, str]:
     path = report_path(run.run_id)
     run = replace(run, report=store.write_bytes(path, seal_page(render_report(run, evidence, language))))
     publish_run(store, run)
-    publish_index(store, language)
+    publish_index(store, language, run.run_id)
     return run, render_markdown(run, evidence, store.locate(path), language)
 
 

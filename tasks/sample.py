@@ -22,7 +22,7 @@ def make_sample(reviews: int, store: Store) -> Dataset:
     inputs = {"version": VERSION, "reviews": reviews}
 
     def build() -> dict[str, StoredFile]:
-        request = {"reviews": reviews, "store": store.locate(""), "folder": dataset_folder("sample", inputs)}
+        request = {"reviews": reviews, "store": store.absolute_uri, "folder": dataset_folder("sample", inputs)}
         files = run_child("tasks.sample_child", request, TIMEOUT_SECONDS)
         return {part: StoredFile(**file) for part, file in files.items()}
 

@@ -31,7 +31,7 @@ def split_reviews(archive: Dataset, parameters: SplitParameters, store: Store) -
             "archive": asdict(archive.files["archive"]),
             "source": archive.source,
             "parameters": parameters._asdict(),
-            "store": store.locate(""),
+            "store": store.absolute_uri,
             "folder": dataset_folder("split", inputs),
         }
         files = run_child("tasks.split_child", request, TIMEOUT_SECONDS)

@@ -161,7 +161,7 @@ def train_variant(
         "parameters": parameters._asdict(),
         "dataset": asdict(padded),
         "behaviour": asdict(behaviour) if behaviour else None,
-        "store": store.locate(""),
+        "store": store.absolute_uri,
         "folder": f"{run_folder}/{name}",
         "requested": time.time(),
     }

@@ -9,7 +9,15 @@ _prefect_home = tempfile.TemporaryDirectory(prefix="prefect-home-")
 os.environ["PREFECT_HOME"] = _prefect_home.name
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
-for _name in ("PREFECT_API_URL", "RETRAIN_STORE", "http_proxy", "https_proxy", "all_proxy"):
+for _name in (
+    "PREFECT_API_URL",
+    "RETRAIN_STORE",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_PROFILE",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+):
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
 
@@ -27,9 +35,18 @@ import pytest
 
 from storage.store import Store
 from tasks.sample_child import make_archive
+from tests.object_server import ObjectServer
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 REAL_ARCHIVE = PROJECT_ROOT.parent / "shared" / "data" / "imdb.npz"
+
+# The secret is a canary: it must turn up nowhere.
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIATESTTESTTEST",
+    "AWS_SECRET_ACCESS_KEY": "canary/ZmluY2gtc2luZ3M+",
+    "AWS_REGION": "eu-central-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 
 # Keras itself loads the archive; only its download, which also compares the hash, is left out.
 KERAS_SCRIPT = """
@@ -78,6 +95,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """An S3 server on loopback, for the whole session."""
+    server = ObjectServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def object_store(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A place in a bucket of its own, on a server that behaves until a test tells it otherwise."""
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}).items():
+        monkeypatch.setenv(name, value)
+    yield Store(f"s3://{object_server.make_bucket()}/retraining")
+    object_server.behave()
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,12 @@ def test_good_parameters_pass(check, changes):
         ("sample_reviews", 19, "`sample_reviews` must be at least 20. Received: sample_reviews=19."),
         ("jobs", 0, "`jobs` must be an integer of at least 1. Received: jobs=0."),
         ("sha256", SHA256, f"`sha256` must be left out with source=sample. Received: sha256={SHA256}."),
-        ("store", "s3://bucket/x", "`store` must be a folder or a file: URI. Received: store='s3://bucket/x'."),
+        (
+            "store",
+            "ftp://host/x",
+            "`store` must be a folder, a file: URI, s3://bucket/prefix or another URI that pyarrow.fs opens. "
+            "Received: store='ftp://host/x' (Unrecognized filesystem type in URI: ftp://host/x).",
+        ),
     ],
 )
 def test_a_bad_parameter_is_refused_by_its_name(check, tmp_path, name, value, message):

@@ -52,7 +52,7 @@ def test_help_lists_the_commands(retrain):
                 "--epochs N",
                 "at most this many (100)",
                 "retrain run --source sample --epochs 2",
-                "folder for everything (RETRAIN_STORE, or output)",
+                "folder or s3://bucket/prefix for everything (RETRAIN_STORE, or output)",
             ],
         ),
         ("verify", ["Exit code: 0 all sound, 2 not.", "retrain verify --store /srv/retraining"]),
@@ -100,12 +100,14 @@ def test_the_help_of_a_command_names_defaults_and_gives_examples(retrain, comman
             "retrain run: `source` must be auto, imdb, sample, a file or an http(s) address. No file at nowhere.npz.",
         ),
         (
-            ["run", "--store", "s3://bucket/x"],
-            "retrain run: `store` must be a folder or a file: URI. Received: store='s3://bucket/x'.",
+            ["run", "--store", "ftp://host/x"],
+            "retrain run: `store` must be a folder, a file: URI, s3://bucket/prefix or another URI that pyarrow.fs "
+            "opens. Received: store='ftp://host/x' (Unrecognized filesystem type in URI: ftp://host/x).",
         ),
         (
-            ["verify", "--store", "s3://bucket/x"],
-            "retrain verify: `store` must be a folder or a file: URI. Received: store='s3://bucket/x'.",
+            ["verify", "--store", "ftp://host/x"],
+            "retrain verify: `store` must be a folder, a file: URI, s3://bucket/prefix or another URI that pyarrow.fs "
+            "opens. Received: store='ftp://host/x' (Unrecognized filesystem type in URI: ftp://host/x).",
         ),
     ],
 )

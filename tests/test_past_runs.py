@@ -145,7 +145,7 @@ def test_a_run_without_evidence_says_where_its_page_is(retrain, store, nights):
 def test_a_damaged_record_is_named_in_the_list_of_nights_and_hides_no_other(store, nights):
     path = Path(store.locate(f"runs/{FIRST}/run.json"))
     path.write_bytes(path.read_bytes()[:-9])
-    publish_index(store, "en")
+    publish_index(store, "en", SECOND)
     page = store.read_bytes(INDEX_PATH).decode()
     assert f"The record of <bdi>{FIRST}</bdi> is damaged" in page
     assert f'href="./{SECOND}.html"' in page

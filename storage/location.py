@@ -1,0 +1,119 @@
+"""What a store's address means: a file system, and a place in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+# Together they find out within about a minute that an endpoint is dead, and outlast one that is busy for seconds.
+CONNECT_SECONDS, SILENCE_SECONDS, ATTEMPTS = 5, 8, 4
+
+ADDRESSES = "`store` must be a folder, a file: URI, s3://bucket/prefix or another URI that pyarrow.fs opens."
+ADVICE = "Check the network and the address, and in the environment the endpoint, the region and the credentials."
+NO_KEYS = (
+    "`store` must not hold a secret, because addresses are logged and kept. Received: one with a secret. "
+    "Give it in the environment instead, for S3 as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+)
+# Not by the parts of the URI: a key may hold slashes, and would pass for a path.
+_USER_AND_PASSWORD = re.compile(r"://.*:.*@")
+_SECRET_OPTION = re.compile(r"://.*[?&][^=&]*(secret|password|token|key|sig)[^=&]*=", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a store is.
+
+    Attributes:
+        filesystem: One of `pyarrow.fs`.
+        root: The store's path in it, with no slash at the end.
+        address: The same for people: an absolute path, or a URI without its options.
+    """
+
+    filesystem: fs.FileSystem
+    root: str
+    address: str
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    @contextmanager
+    def asking(self) -> Iterator[fs.FileSystem]:
+        """Say, of what an object store refused or left unanswered in the block, where that was and what to look at."""
+        try:
+            yield self.filesystem
+        except OSError as error:
+            if self.is_local or isinstance(error, FileNotFoundError):
+                raise
+            reason = " ".join(str(error).split()).rstrip(" .:")
+            raise OSError(f"The store {self.address} could not be used: {reason}. {ADVICE}") from error
+
+
+def resolve_location(uri: str) -> Location:
+    """Return the file system and the place that a store's address names; nothing is asked of either.
+
+    Args:
+        uri: A folder, a `file:` URI, `s3://bucket/prefix`, or any other URI that `pyarrow.fs` opens.
+
+    Raises:
+        ValueError: It names none, or holds a secret, which the message does not repeat.
+    """
+    if _USER_AND_PASSWORD.search(uri) or _SECRET_OPTION.search(uri):
+        raise ValueError(NO_KEYS)
+    if "://" not in uri and uri.strip():
+        uri = Path(uri).expanduser().absolute().as_uri()
+    scheme, _, place = uri.partition("://")
+    scheme = scheme.lower()
+    if scheme == "s3":
+        return _locate_bucket(place)
+    # What stands between file:// and the next slash is another machine.
+    if not scheme.strip() or (scheme == "file" and not place.startswith("/")):
+        raise ValueError(f"{ADDRESSES} Received: store={uri!r}.")
+    try:
+        filesystem, root = fs.FileSystem.from_uri(uri)
+    # An unknown scheme, one that pyarrow was built without, or one whose own library is missing.
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{ADDRESSES} Received: store={uri!r} ({reason}).") from error
+    root = root.rstrip("/")
+    return Location(filesystem, root, root if scheme == "file" else uri.partition("?")[0].rstrip("/"))
+
+
+def _locate_bucket(place: str) -> Location:
+    bucket = place.partition("/")[0]
+    if "@" in bucket or ":" in bucket:
+        raise ValueError(NO_KEYS)
+    if not bucket:
+        raise ValueError(f"{ADDRESSES} Received: store='s3://{place}', which names no bucket.")
+    if "?" in place or "#" in place:
+        raise ValueError(
+            "`store` must be s3://bucket/prefix with nothing behind it: endpoint, region and credentials come from the "
+            f"environment (AWS_ENDPOINT_URL, AWS_REGION, ...). Received: options behind s3://{bucket}."
+        )
+    root = place.rstrip("/")
+    return Location(_open_s3(), root, f"s3://{root}")
+
+
+def _open_s3() -> fs.FileSystem:
+    """Return S3 with time limits, which a URI cannot carry.
+
+    pyarrow finds region and credentials in the environment by itself, but the endpoint only where it is given a URI.
+    """
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and "@" in endpoint:
+        raise ValueError("AWS_ENDPOINT_URL must be an address alone. Received: one with a user or a password.")
+    return fs.S3FileSystem(
+        endpoint_override=endpoint,
+        connect_timeout=CONNECT_SECONDS,
+        request_timeout=SILENCE_SECONDS,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+        # One request for a small object instead of three.
+        allow_delayed_open=True,
+    )
