@@ -26,6 +26,7 @@ INK = "#010203"
 SETTINGS: Any = {"svg.fonttype": "none", "font.size": 10.0, "axes.linewidth": 0.6, "text.parse_math": False}
 # 72 points an inch: small enough for its text to be read on a telephone, and the page enlarges it elsewhere.
 WIDTH, HEIGHT = 4.0, 2.7
+LONGEST_NAME = 24
 # What the `<svg>` element or SVG itself says already.
 ALREADY_SO = {("stroke-linejoin", "round"), ("stroke-linecap", "butt"), ("text-anchor", "start")}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -162,10 +163,11 @@ def _shorten(numbers: str) -> str:
 
 
 def plain(name: str) -> str:
-    r"""Return a name as a drawing can hold it: XML has no control characters.
+    r"""Return a name as a drawing can hold it: XML has no control characters, and a legend has no room for a long one.
 
     Example:
-        >>> plain("lstm\x00")
-        'lstm?'
+        >>> plain("lstm\x00"), plain("a_variant_with_a_very_long_name")
+        ('lstm?', 'a_variant_with_a_very_l…')
     """
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+    short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return "".join(letter if letter.isprintable() else "?" for letter in short)

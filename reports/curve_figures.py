@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
 
 from reports.charts import INK, Style, draw, plain, show_legend, styles_of
 from reports.evidence import Curve, Evidence
@@ -114,6 +115,7 @@ def _draw_curve(
             best = (curve.best_epoch, values[curve.best_epoch - 1])
             axes.plot(*best, "o", color=validation, markersize=5, clip_on=False, linestyle="", label=labels[2])
         axes.set(xlabel=say("epoch"), ylabel=label, xlim=(0.5, last_epoch + 0.5), ylim=limits)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         show_legend(axes)
     return drawing.svg
 
@@ -159,6 +161,7 @@ def draw_overlay(evidence: Evidence, styles: dict[str, Style], language: Languag
                 curve.best_epoch, curve.val_loss[curve.best_epoch - 1], style.marker, color=style.colour, markersize=4.5
             )
         axes.set(xlabel=say("epoch"), ylabel=say("validation loss"))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         show_legend(axes)
     epochs = range(max(len(curve.val_loss) for curve in evidence.curves))
     rows = tuple(

@@ -26,7 +26,7 @@ def draw_pairs(pairs: Pairs, language: Language) -> Chart | None:
         "One line for each pair, the first less the second. A full dot is a resolved difference, an open one is not; "
         "an interval that crosses the line at zero leaves open which is better."
     )
-    with draw("pairs", title, description, left=0.44) as drawing:
+    with draw("pairs", title, description, left=0.3) as drawing:
         axes = drawing.axes
         for place, row in enumerate(pairs.rows):
             shown = row.difference
@@ -34,8 +34,8 @@ def draw_pairs(pairs: Pairs, language: Language) -> Chart | None:
             face = INK if row.is_resolved else "none"
             axes.plot(100 * shown.estimate, place, "o", markeredgecolor=INK, markerfacecolor=face, markersize=5)
         axes.axvline(0, color=INK, linewidth=0.8, linestyle="--")
-        labels = [plain(f"{row.first} – {row.second}") for row in pairs.rows]
-        axes.set_yticks(range(len(labels)), labels, fontsize=7.5)
+        labels = [f"{plain(row.first)} –\n{plain(row.second)}" for row in pairs.rows]
+        axes.set_yticks(range(len(labels)), labels, fontsize=9)
         axes.set(xlabel=say("percentage points"), ylim=(len(labels) - 0.5, -0.5))
     rows = tuple(
         (

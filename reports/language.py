@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -14,6 +15,12 @@ from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
+
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+# Embeddings, overrides and isolates; what ends them; and what is isolated already.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_ENDS = re.compile("[\u202c\u2069]")
+_ISOLATED = re.compile("\u2068[^\u2066-\u2069]*\u2069")
 
 # What a sentence shows where there is no figure.
 NOTHING = "–"
@@ -35,7 +42,8 @@ class Language:
 
     def say(self, message: str, /, **values: Any) -> str:
         """Return a sentence in this language, with its `{name}`s filled in."""
-        return _catalogue(self.code).get(message, message).format(**values)
+        isolated = {name: isolate(value) if isinstance(value, str) else value for name, value in values.items()}
+        return _catalogue(self.code).get(message, message).format(**isolated)
 
     def say_count(self, one: str, many: str, count: int, **values: Any) -> str:
         """Return a sentence about `count` things; `{count}` is the number."""
@@ -80,6 +88,18 @@ class Language:
     def listed(self, items: list[str]) -> str:
         """Return "a, b, and c"."""
         return format_list(items, locale=self.locale)
+
+
+def isolate(text: str) -> str:
+    r"""Return a text whose marks of writing direction end where it ends; most texts have none and stay as they are.
+
+    Example:
+        >>> isolate("gru"), ascii(isolate("\u202egru"))
+        ('gru', "'\\u2068\\u202egru\\u2069'")
+    """
+    if not _TURNING.search(_ISOLATED.sub("", text)):
+        return text
+    return f"{FIRST_STRONG_ISOLATE}{_ENDS.sub('', text)}{POP_ISOLATE}"
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,8 @@ from tasks.describe_child import LENGTH_EDGES
 from tasks.split_child import INDEX_FROM
 
 Tokens = npt.NDArray[np.uint16]
+# A word of the IMDB index is one, left over from another encoding.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def evaluate_run(run: Run, store: Store) -> Evidence:
@@ -152,7 +155,7 @@ def decode_words(ranks: list[int], words: dict[int, str], num_words: int) -> tup
         (('this', 'film', 'art', 'sides'), (3,))
     """
     unknown = tuple(place for place, rank in enumerate(ranks) if rank >= num_words - INDEX_FROM)
-    return tuple(words.get(rank, f"#{rank}") for rank in ranks), unknown
+    return tuple(_CONTROL.sub("·", words.get(rank, f"#{rank}")) for rank in ranks), unknown
 
 
 def read_behaviour(run: Run, standing: dict[str, str], store: Store) -> Behaviour | None:

@@ -14,7 +14,7 @@ from jinja2 import Environment, nodes
 import reports
 from reports.comparison import BAG_OF_WORDS, MAJORITY
 from reports.index import render_index
-from reports.language import Language
+from reports.language import Language, isolate
 from reports.nights import summarise_night
 from reports.page import render_report
 from tests.nights import A_NIGHT, COUNT, EMPTY_NIGHT, FAILED_NIGHT, SEEDS_NIGHT, evidence_of
@@ -167,6 +167,14 @@ def test_no_figure_is_shown_as_a_dash(language, method):
     assert getattr(language, method)(None) == "–"
 
 
+def test_a_turned_direction_of_writing_ends_with_the_name_that_turned_it():
+    said = ENGLISH.say("Best tonight: {name}.", name="\u202eurg")
+    assert said == "Best tonight: \u2068\u202eurg\u2069."
+    # What is isolated already is not isolated again, and no name can end its own isolation.
+    assert isolate("\u2068\u202eurg\u2069 and lstm") == "\u2068\u202eurg\u2069 and lstm"
+    assert isolate("\u2069\u202eurg") == "\u2068\u202eurg\u2069"
+
+
 def test_dates_are_those_of_the_language():
     assert ENGLISH.date("2026-11-24T08:01:13Z") == "November 24, 2026 08:01:13 UTC"
     assert IN_KOREAN.date("2026-11-24T08:01:13Z") == "2026년 11월 24일 08:01:13 UTC"
@@ -243,7 +251,7 @@ def untranslated(texts):
         for text in texts
         if re.search("[A-Za-z]", text)
         and not HANGUL.search(text)
-        and not all(part in NAMES for part in re.split(" – |, ", text.strip()))
+        and not all(part in NAMES for part in re.split(" – |, ", text.strip().removesuffix(" –")))
     ]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from reports.evidence import BehaviourCategory, PairOutcome, from_json, to_json
+from reports.language import isolate
 from reports.page import render_report
 from storage.records import FailedTraining
 from tasks.behaviour import EXPECTATIONS, PAIRS
@@ -291,12 +292,12 @@ def test_hostile_text_can_be_read_in_every_section(hostile_page, name, least):
 
 def test_hostile_text_can_be_read_in_the_title(hostile_page):
     page = parse(render(a_run(a_training(HOSTILE, 0.43, 800))))
-    assert f"Best tonight: {HOSTILE}, with" in page.find("title").text
+    assert f"Best tonight: {isolate(HOSTILE)}, with" in page.find("title").text
 
 
 def test_a_drawing_s_title_shows_hostile_text_as_text(hostile_page):
     titles = [svg.elements[0].text for svg in parse(hostile_page).find_all("svg")]
-    assert f"loss of {HOSTILE} by epoch" in titles
+    assert f"loss of {isolate(HOSTILE)} by epoch" in titles
 
 
 def test_a_name_that_turns_the_direction_of_writing_is_kept_apart_in_every_row(hostile_page):
