@@ -13,7 +13,7 @@ run: .venv/installed ## retrain the four variants now and write the report (ARGS
 	@$(BIN)/retrain run $(ARGS)
 
 test: .venv/installed-dev ## all tests, the quick ones first (ARGS="-k padding" adds options)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed-dev ## lint, formatting, types
 	@$(BIN)/ruff check .

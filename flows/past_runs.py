@@ -126,10 +126,16 @@ def summarise(run: Run) -> dict[str, Any]:
 
 
 def tabulate(nights: list[dict[str, Any]]) -> list[str]:
-    """Return the nights as lines of aligned columns, a header first."""
-    cells = [COLUMNS, *(_write_out(night) for night in nights)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(COLUMNS))]
+    """Return the nights as lines of aligned columns, a header first; the variants' test accuracies come last."""
+    variants = list(dict.fromkeys(name for night in nights for name in night["variants"]))
+    cells = [(*COLUMNS, *variants), *((*_write_out(night), *_accuracies(night, variants)) for night in nights)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def _accuracies(night: dict[str, Any], variants: list[str]) -> list[str]:
+    figures = night["variants"]
+    return [f"{figures[name]['accuracy']:.2%}" if name in figures else "" for name in variants]
 
 
 def _write_out(night: dict[str, Any]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ def render_report(run: Run, evidence: Evidence, language: str) -> str:
         looks=sentences.describe_looks(history, spoken),
         withdrawn=[(pair, sentences.withdraw(pair, run, spoken)) for pair in evidence.pairs.withdrawn],
         fact_tables=provenance.list_facts(run, spoken),
+        data_hashes=provenance.list_data_hashes(run, spoken),
         file_table=provenance.list_files(run, spoken),
         commands=(provenance.render_command(run), provenance.repeat_command(run)),
     )

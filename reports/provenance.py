@@ -58,6 +58,17 @@ def _list_durations(run: Run, language: Language) -> list[tuple[str, str]]:
     ]
 
 
+def list_data_hashes(run: Run, language: Language) -> Table:
+    """Return what tells the reviews of this run from others: the SHA-256 of the archive and of what was made of it."""
+    say = language.say
+    parts = {"train": say("training"), "validation": say("validation"), "test": say("test")}
+    archive, split = (run.datasets[name].files if name in run.datasets else {} for name in ("archive", "split"))
+    rows = [(say("archive"), archive["archive"].sha256)]
+    rows += [(say("word index"), archive["word_index"].sha256)] if "word_index" in archive else []
+    rows += [(name, split[part].sha256) for part, name in parts.items() if part in split]
+    return Table(say("Hashes of the data"), (say("part"), "SHA-256"), tuple(rows))
+
+
 def list_files(run: Run, language: Language) -> Table:
     """Return every file of the run with its SHA-256, in an order of its own, whether or not it was read back."""
     files = []
