@@ -120,7 +120,12 @@ def _submit(variant: Variant, seed: int, order: Order) -> FlowRun:
     for attempt in count(1):
         try:
             run: FlowRun = run_deployment(  # type: ignore[assignment]  # it is no coroutine outside an event loop
-                DEPLOYMENT, parameters=parameters, timeout=0, as_subflow=True, idempotency_key=f"{key}-{attempt}"
+                DEPLOYMENT,
+                parameters=parameters,
+                flow_run_name=f"train {variant.name}, seed {seed}",
+                timeout=0,
+                as_subflow=True,
+                idempotency_key=f"{key}-{attempt}",
             )
         except ObjectNotFound as error:
             raise ValueError(
