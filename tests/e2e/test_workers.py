@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import psutil
 import pytest
@@ -50,9 +51,10 @@ def training_runs(api, run):
     return [flow_run for flow_run in found if flow_run["parameters"]["run_folder"] == f"runs/{run.run_id}"]
 
 
-def training_children(worker):
+def training_children(workers):
+    """Return the processes that train, on whichever worker."""
     found = []
-    for process in psutil.Process(worker.pid).children(recursive=True):
+    for process in [child for worker in workers for child in psutil.Process(worker.pid).children(recursive=True)]:
         try:
             if "tasks.training_child" in process.cmdline():
                 found.append(process)
@@ -111,7 +113,7 @@ def test_two_workers_train_what_the_night_hands_out(api, environment, workers):
 def test_a_training_whose_process_is_killed_is_handed_out_again(api, environment, workers):
     identifier = start_night(api)
     # In the middle of its work: the flow's process has a child that trains.
-    (child,) = wait_until(lambda: training_children(workers[0])[:1], 120, "a training on the first worker")
+    (child,) = wait_until(lambda: training_children(workers)[:1], 120, "a training on a worker")
     child.parent().kill()
     state, run = wait_for_night(api, environment, identifier)
     assert state["type"] == "COMPLETED", state
@@ -122,3 +124,23 @@ def test_a_training_whose_process_is_killed_is_handed_out_again(api, environment
     # The orphan ended itself.
     psutil.wait_procs([child], timeout=20)
     assert not child.is_running()
+
+
+def test_the_command_line_hands_out_too_and_its_relative_store_is_the_workers_own(environment, workers, tmp_path):
+    command = [sys.executable, "-m", "flows", "run", "--placement", "workers", "--store", "night", "--source", "sample"]
+    small = ["--sample-reviews", "400", "--epochs", "2", "--maxlen", "40", "--variants", "lstm", "--no-baselines"]
+    folders = {"PYTHONPATH": str(PROJECT_ROOT)}
+    answer = subprocess.run(
+        [*command, *small],
+        env=environment | folders,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    store = Store(str(tmp_path / "night"))
+    (manifest,) = [path for path in store.list_files("runs") if path.endswith("/run.json")]
+    assert [training.name for training in read_run(store, manifest.split("/")[1]).trainings] == ["lstm-seed42"]
+    assert verify_store(store).damaged == ()
