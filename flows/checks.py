@@ -12,6 +12,7 @@ from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
 
 DEFAULT_STORE = "output"
+PLACEMENTS = ("local", "workers")
 
 
 def choose_store(store: str | None) -> str:
@@ -49,6 +50,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
         _require(parameters["sha256"] is None, "sha256", "left out with source=sample", parameters["sha256"])
     else:
         resolve_source("imdb" if parameters["source"] == "auto" else parameters["source"], parameters["sha256"])
+    _check_placement(parameters["placement"])
     Store(choose_store(parameters["store"])).check_writable()
 
 
@@ -59,6 +61,16 @@ def _check_variants(names: Iterable[str]) -> None:
     if unknown or not names or len(set(names)) < len(names):
         must = f"different names out of {', '.join(known)}"
         _require(False, "variants", must, ",".join(unknown or names))
+
+
+def _check_placement(placement: str) -> None:
+    _require(placement in PLACEMENTS, "placement", f"one of {', '.join(PLACEMENTS)}", placement)
+    if placement == "workers":
+        # It costs a second, and only workers need a server that they can reach.
+        from prefect.settings import PREFECT_API_URL
+
+        must = "local where PREFECT_API_URL is not set, for no worker could reach a temporary server"
+        _require(bool(PREFECT_API_URL.value()), "placement", must, placement)
 
 
 def _require(condition: bool, name: str, must: str, received: Any) -> None:

@@ -48,13 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: dict[str, Any]) -> int:
     """Run the flow in this process, print the comparison and the report's path."""
-    check_parameters(options)
     # Before Prefect is imported, which reads them once.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    options["jobs"] = options["jobs"] or count_jobs()
+    check_parameters(options)
     try:
-        prepare_trainings(min(options["jobs"], len(options["variants"]) * len(options["seeds"])))
+        if options["placement"] == "local":
+            options["jobs"] = options["jobs"] or count_jobs()
+            prepare_trainings(min(options["jobs"], len(options["variants"]) * len(options["seeds"])))
         state = _run_flow(options)
     except ServerFailedError as error:
         return _complain("run", error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
+from flows.checks import PLACEMENTS
 from storage.records import LANGUAGES
 from tasks.variants import VARIANTS
 
@@ -111,6 +112,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--validation-fraction", type=float, default=0.2, metavar="X", help="share kept for validation (0.2)")
     add("--split-seed", type=int, default=42, metavar="N", help="of the draw of the validation reviews (42)")
     add("--jobs", type=int, metavar="N", help="trainings at once (as many as CPUs and memory allow)")
+    add(
+        "--placement", choices=PLACEMENTS, default="local", help="where trainings run: this machine, or workers (local)"
+    )
     add("--timeout-seconds", type=float, default=3600, metavar="S", help="after which one training is ended (3600)")
     add("--sample-reviews", type=int, default=50_000, metavar="N", help="size of the sample corpus (50000)")
     add("--no-baselines", dest="baselines", action="store_false", help="leave out the models that are there for scale")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +20,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.capacity import count_jobs
 from flows.checks import check_parameters, choose_store
+from flows.fan_out import train_on_workers
 from flows.provenance import describe_cpu, read_code_version
 from storage.records import Dataset, FailedTraining, Run, TrainingResult, training_name
 from storage.runs import report_path, run_folder
@@ -55,6 +57,7 @@ def nightly_retraining(
     validation_fraction: float = 0.2,
     split_seed: int = 42,
     jobs: int | None = None,
+    placement: str = "local",
     timeout_seconds: float = 3600,
     sample_reviews: int = 50_000,
     baselines: bool = True,
@@ -77,7 +80,8 @@ def nightly_retraining(
         embedding_dim: Size of a word's vector.
         validation_fraction: Share of the training reviews kept for validation.
         split_seed: Of the draw of the validation reviews.
-        jobs: Trainings at once; by default as many as CPUs and memory allow.
+        jobs: Trainings at once; by default as many as CPUs and memory allow. Workers have limits of their own.
+        placement: "local", or "workers": each training is a flow run that a worker of the pool `training` takes.
         timeout_seconds: After which one training is ended.
         sample_reviews: Size of the sample corpus.
         baselines: Whether to train what gives the figures their scale: SimpleRNN, a bag of words, the majority class.
@@ -96,16 +100,17 @@ def nightly_retraining(
     at_once = min(jobs or count_jobs(), len(planned))
     durations: dict[str, float] = {}
     with supervise_children():
-        prepare_trainings(at_once)
+        if placement == "local":
+            prepare_trainings(at_once)
         with timed(durations, "archive"):
             archive, notice = get_archive(source, sha256, sample_reviews, opened)
         split_parameters = SplitParameters(num_words, validation_fraction, split_seed)
         datasets = {"archive": archive} | prepare_datasets(archive, split_parameters, maxlen, opened, durations)
         with timed(durations, "train"):
+            train = partial(train_all, at_once=at_once) if placement == "local" else train_on_workers
             results = list(
-                train_all(
+                train(
                     planned,
-                    at_once,
                     padded=datasets["pad"],
                     parameters=TrainingParameters(
                         num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate
@@ -118,7 +123,7 @@ def nightly_retraining(
             )
         # Lists, as they come back from run.json, so that the report reads the same from there.
         recorded = {**parameters, "variants": list(variants), "seeds": list(seeds), "language": language}
-        recorded |= {"jobs": at_once, "store": opened.absolute_uri}
+        recorded |= {"jobs": at_once if placement == "local" else None, "store": opened.absolute_uri}
         run = record_night(run_id, began, recorded, datasets, notice, planned, results, durations)
         run = write_report(run, opened)
     if run.failures:

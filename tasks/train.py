@@ -155,7 +155,7 @@ def train_variant(
     get_run_logger().info("%s: starting", name, extra={"stage": TrainingStage(name, "starting")})
     request = {
         "variant": variant.name,
-        "description": " → ".join(str(layer) for layer in variant.layers),
+        "description": variant.description,
         "layers": [asdict(layer) for layer in variant.layers],
         "seed": seed,
         "parameters": parameters._asdict(),

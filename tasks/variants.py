@@ -32,6 +32,10 @@ class Variant:
     layers: tuple[Layer, ...]
     relative_cost: float = 1.0
 
+    @property
+    def description(self) -> str:
+        return " → ".join(str(layer) for layer in self.layers)
+
 
 def layer(name: str, **arguments: Any) -> Layer:
     return Layer(name, arguments)

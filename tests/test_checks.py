@@ -1,6 +1,7 @@
 """Every parameter that is wrong is refused at the door, in one line with its name, what it must be and what came."""
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.checks import check_parameters, choose_store
 
@@ -19,6 +20,7 @@ GOOD = {
     "validation_fraction": 0.2,
     "split_seed": 42,
     "jobs": None,
+    "placement": "local",
     "timeout_seconds": 3600.0,
     "sample_reviews": 50_000,
     "baselines": True,
@@ -93,6 +95,7 @@ def test_good_parameters_pass(check, changes):
         ),
         ("sample_reviews", 19, "`sample_reviews` must be at least 20. Received: sample_reviews=19."),
         ("jobs", 0, "`jobs` must be an integer of at least 1. Received: jobs=0."),
+        ("placement", "cloud", "`placement` must be one of local, workers. Received: placement=cloud."),
         ("sha256", SHA256, f"`sha256` must be left out with source=sample. Received: sha256={SHA256}."),
         (
             "store",
@@ -128,6 +131,18 @@ def test_a_bad_source_is_refused_before_anything_is_written(check, tmp_path, mon
         check(**changes)
     assert str(caught.value).startswith(start)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_need_a_server_that_they_can_reach(check, tmp_path):
+    with temporary_settings(restore_defaults={PREFECT_API_URL}), pytest.raises(ValueError, match="placement") as caught:
+        check(placement="workers")
+    assert str(caught.value) == (
+        "`placement` must be local where PREFECT_API_URL is not set, for no worker could reach a temporary server. "
+        "Received: placement=workers."
+    )
+    assert list(tmp_path.iterdir()) == []
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        check(placement="workers")
 
 
 def test_a_store_that_cannot_be_written_is_refused(check, tmp_path):

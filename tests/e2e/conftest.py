@@ -1,9 +1,14 @@
-"""A real browser, for what people look at."""
+"""A real browser for what people look at, and a real Prefect server with the deployments on it."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+import subprocess
+import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -11,8 +16,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
+PREFECT = str(Path(sys.executable).with_name("prefect"))
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -135,3 +143,75 @@ def serve(folder):
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = condition()
+        if answer:
+            return answer
+        time.sleep(0.5)
+    raise AssertionError(f"{what} did not happen in {seconds} s")
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deployment")
+    return {
+        **os.environ,
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "RETRAIN_STORE": str(folder / "store"),
+    }
+
+
+@pytest.fixture(scope="module")
+def api(environment, tmp_path_factory):
+    """A client of a Prefect server to which `make deploy` has deployed, with a worker on its pool."""
+    url = environment["PREFECT_API_URL"]
+    port = url.split(":")[2].split("/")[0]
+    log = (tmp_path_factory.mktemp("logs") / "server-and-worker.txt").open("w")
+    options = {"env": environment, "cwd": PROJECT_ROOT, "stdout": log, "stderr": subprocess.STDOUT}
+    server = subprocess.Popen([PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port], **options)
+    worker = None
+    try:
+        with httpx.Client(base_url=url, timeout=30) as client:
+
+            def is_healthy():
+                try:
+                    return client.get("/health").is_success
+                except httpx.TransportError:
+                    return False
+
+            wait_until(is_healthy, 90, "the server's start")
+            deployed = subprocess.run(
+                ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, check=False
+            )
+            assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+            worker = subprocess.Popen([PREFECT, "worker", "start", "--pool", "retraining"], **options)
+            yield client
+    finally:
+        for process in filter(None, (worker, server)):
+            end(process)
+        log.close()
+
+
+def deployment(api, name):
+    return api.get(f"/deployments/name/{name}").raise_for_status().json()

@@ -3,94 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import sys
-import time
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import httpx
-import pytest
-
 from storage.runs import read_run, verify_store
 from storage.store import Store
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
-PREFECT = str(Path(sys.executable).with_name("prefect"))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.5)
-    raise AssertionError(f"{what} did not happen in {seconds} s")
-
-
-def end(process):
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("deployment")
-    return {
-        **os.environ,
-        "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "RETRAIN_STORE": str(folder / "store"),
-    }
-
-
-@pytest.fixture(scope="module")
-def api(environment, tmp_path_factory):
-    """A client of a Prefect server to which `make deploy` has deployed, with a worker on its pool."""
-    url = environment["PREFECT_API_URL"]
-    port = url.split(":")[2].split("/")[0]
-    log = (tmp_path_factory.mktemp("logs") / "server-and-worker.txt").open("w")
-    options = {"env": environment, "cwd": PROJECT_ROOT, "stdout": log, "stderr": subprocess.STDOUT}
-    server = subprocess.Popen([PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port], **options)
-    worker = None
-    try:
-        with httpx.Client(base_url=url, timeout=30) as client:
-
-            def is_healthy():
-                try:
-                    return client.get("/health").is_success
-                except httpx.TransportError:
-                    return False
-
-            wait_until(is_healthy, 90, "the server's start")
-            deployed = subprocess.run(
-                ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, check=False
-            )
-            assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-            worker = subprocess.Popen([PREFECT, "worker", "start", "--pool", "retraining"], **options)
-            yield client
-    finally:
-        for process in filter(None, (worker, server)):
-            end(process)
-        log.close()
-
-
-def deployment(api, name):
-    return api.get(f"/deployments/name/nightly-retraining/{name}").raise_for_status().json()
+from tests.e2e.conftest import PREFECT, PROJECT_ROOT, deployment, wait_until
 
 
 def test_make_deploy_says_that_it_needs_a_server():
@@ -103,7 +23,7 @@ def test_make_deploy_says_that_it_needs_a_server():
 
 
 def test_the_deployments_are_as_the_readme_says(api):
-    nightly, smoke = deployment(api, "nightly"), deployment(api, "smoke")
+    nightly, smoke = deployment(api, "nightly-retraining/nightly"), deployment(api, "nightly-retraining/smoke")
     (schedule,) = nightly["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 2 * * *", "Asia/Seoul")
     assert (schedule["slug"], schedule["active"]) == ("every-night-at-two", True)
@@ -117,7 +37,7 @@ def test_the_deployments_are_as_the_readme_says(api):
 
 def test_the_schedule_really_makes_runs_at_two_in_the_morning(api):
     wanted = {
-        "deployments": {"id": {"any_": [deployment(api, "nightly")["id"]]}},
+        "deployments": {"id": {"any_": [deployment(api, "nightly-retraining/nightly")["id"]]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
     }
     runs = wait_until(lambda: api.post("/flow_runs/filter", json=wanted).json(), 60, "a scheduled run")
@@ -130,7 +50,7 @@ def test_the_schedule_really_makes_runs_at_two_in_the_morning(api):
 def test_a_deployed_run_ends_completed_and_its_report_opens_in_a_browser(api, environment, open_page):
     command = [PREFECT, "deployment", "run", "nightly-retraining/smoke"]
     subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=True, capture_output=True)
-    wanted = {"deployments": {"id": {"any_": [deployment(api, "smoke")["id"]]}}}
+    wanted = {"deployments": {"id": {"any_": [deployment(api, "nightly-retraining/smoke")["id"]]}}}
 
     def finished_run():
         (run,) = api.post("/flow_runs/filter", json=wanted).json()

@@ -1,0 +1,146 @@
+"""Trainings on real workers: a night hands them out, loses one, and finds none at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from storage.runs import read_run, verify_store
+from storage.store import Store
+from tests.e2e.conftest import PREFECT, PROJECT_ROOT, deployment, end, wait_until
+
+NIGHT = {
+    "source": "sample",
+    "sample_reviews": 400,
+    "epochs": 2,
+    "maxlen": 40,
+    "variants": ["lstm", "gru"],
+    "baselines": False,
+    "placement": "workers",
+    "timeout_seconds": 120,
+}
+OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+def start_night(api, **changes):
+    smoke = deployment(api, "nightly-retraining/smoke")["id"]
+    created = api.post(f"/deployments/{smoke}/create_flow_run", json={"parameters": {**NIGHT, **changes}})
+    return created.raise_for_status().json()["id"]
+
+
+def wait_for_night(api, environment, identifier):
+    """Return the flow run's last state, and the run that it published."""
+
+    def finished():
+        flow_run = api.get(f"/flow_runs/{identifier}").raise_for_status().json()
+        return flow_run if flow_run["state_type"] in OVER else None
+
+    flow_run = wait_until(finished, 240, "the night's end")
+    store = Store(environment["RETRAIN_STORE"])
+    (manifest,) = [path for path in store.list_files("runs") if path.endswith(f"{identifier[:6]}/run.json")]
+    return flow_run["state"], read_run(store, manifest.split("/")[1])
+
+
+def training_runs(api, run):
+    """Return the flow runs of a night's trainings."""
+    wanted = {"deployments": {"id": {"any_": [deployment(api, "train-variant/worker")["id"]]}}}
+    found = api.post("/flow_runs/filter", json=wanted).raise_for_status().json()
+    return [flow_run for flow_run in found if flow_run["parameters"]["run_folder"] == f"runs/{run.run_id}"]
+
+
+def training_children(workers):
+    """Return the processes that train, on whichever worker."""
+    found = []
+    for process in [child for worker in workers for child in psutil.Process(worker.pid).children(recursive=True)]:
+        try:
+            if "tasks.training_child" in process.cmdline():
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def workers(api, environment, tmp_path_factory):
+    """Two workers of the pool `training`, each with one training at a time."""
+    command = [PREFECT, "worker", "start", "--pool", "training", "--limit", "1", "--name"]
+    with (tmp_path_factory.mktemp("logs") / "workers.txt").open("w") as log:
+        options = {"env": environment, "cwd": PROJECT_ROOT, "stdout": log, "stderr": subprocess.STDOUT}
+        started = [subprocess.Popen([*command, name], **options) for name in ("first", "second")]
+        try:
+            yield started
+        finally:
+            for process in started:
+                end(process)
+
+
+def test_trainings_have_a_pool_of_their_own_and_no_schedule(api):
+    training = deployment(api, "train-variant/worker")
+    assert (training["work_pool_name"], training["schedules"]) == ("training", [])
+    assert deployment(api, "nightly-retraining/nightly")["work_pool_name"] == "retraining"
+
+
+def test_without_a_worker_the_trainings_fail_with_the_reason_and_the_report_is_written(api, environment):
+    state, run = wait_for_night(api, environment, start_night(api, timeout_seconds=5))
+    assert state["type"] == "FAILED"
+    reason = "no worker of the pool training took it within 5 s"
+    assert {(failure.name, failure.error) for failure in run.failures} == {
+        ("lstm-seed42", reason),
+        ("gru-seed42", reason),
+    }
+    assert (
+        "No model tonight: every training failed."
+        in Store(environment["RETRAIN_STORE"]).read_bytes(run.report.path).decode()
+    )
+    assert {flow_run["state_type"] for flow_run in training_runs(api, run)} == {"CANCELLED"}
+
+
+def test_two_workers_train_what_the_night_hands_out(api, environment, workers):
+    state, run = wait_for_night(api, environment, start_night(api))
+    assert state["type"] == "COMPLETED", state
+    assert [training.name for training in run.trainings] == ["lstm-seed42", "gru-seed42"]
+    assert [training.epochs for training in run.trainings] == [2, 2]
+    trained = training_runs(api, run)
+    assert {flow_run["name"] for flow_run in trained} == {"train lstm, seed 42", "train gru, seed 42"}
+    assert [flow_run["state_type"] for flow_run in trained] == ["COMPLETED", "COMPLETED"]
+    assert all(flow_run["parent_task_run_id"] for flow_run in trained)
+    assert verify_store(Store(environment["RETRAIN_STORE"])).damaged == ()
+
+
+def test_a_training_whose_process_is_killed_is_handed_out_again(api, environment, workers):
+    identifier = start_night(api)
+    # In the middle of its work: the flow's process has a child that trains.
+    (child,) = wait_until(lambda: training_children(workers)[:1], 120, "a training on a worker")
+    child.parent().kill()
+    state, run = wait_for_night(api, environment, identifier)
+    assert state["type"] == "COMPLETED", state
+    assert [training.name for training in run.trainings] == ["lstm-seed42", "gru-seed42"]
+    states = sorted(flow_run["state_type"] for flow_run in training_runs(api, run))
+    assert states == ["COMPLETED", "COMPLETED", "CRASHED"]
+    assert verify_store(Store(environment["RETRAIN_STORE"])).damaged == ()
+    # The orphan ended itself.
+    psutil.wait_procs([child], timeout=20)
+    assert not child.is_running()
+
+
+def test_the_command_line_hands_out_too_and_its_relative_store_is_the_workers_own(environment, workers, tmp_path):
+    command = [sys.executable, "-m", "flows", "run", "--placement", "workers", "--store", "night", "--source", "sample"]
+    small = ["--sample-reviews", "400", "--epochs", "2", "--maxlen", "40", "--variants", "lstm", "--no-baselines"]
+    folders = {"PYTHONPATH": str(PROJECT_ROOT)}
+    answer = subprocess.run(
+        [*command, *small],
+        env=environment | folders,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    store = Store(str(tmp_path / "night"))
+    (manifest,) = [path for path in store.list_files("runs") if path.endswith("/run.json")]
+    assert [training.name for training in read_run(store, manifest.split("/")[1]).trainings] == ["lstm-seed42"]
+    assert verify_store(store).damaged == ()
