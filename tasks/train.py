@@ -159,6 +159,26 @@ def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[
     return result, []
 
 
+def _reuse_training(store: Store, request: dict[str, Any], reporter: _Reporter) -> TrainingResult | None:
+    """Return what an earlier attempt made of the same request, and say so; None where there is nothing to be used."""
+    name, logger = reporter.training, reporter.logger
+    expected = {key: request[key] for key in ("variant", "seed", "parameters")}
+    expected |= {"layers": request["description"], "dataset": request["dataset"]["key"]}
+    finished, damage = find_training(store, request["folder"], expected)
+    for sentence in damage:
+        logger.warning("%s: %s", name, sentence)
+    if finished is None or (request["behaviour"] and "predictions-behaviour.parquet" not in finished.files):
+        return None
+    try:
+        store.delete(checkpoints_folder(request["folder"]))
+    except OSError as error:
+        logger.warning("%s: its checkpoints could not be removed: %s", name, error)
+    reporter.update_artifact(100, "done by an earlier attempt")
+    stage = TrainingStage(name, "done")
+    logger.info("%s: verified, done by an earlier attempt of this run", name, extra={"stage": stage})
+    return finished
+
+
 def _worth_another_attempt(_task: Any, _run: Any, _state: State[Any]) -> bool:
     return not is_closing()
 
@@ -187,7 +207,6 @@ def train_variant(
     `behaviour` holds padded sentences for which the trained model's probabilities are kept as well.
     """
     name = training_name(variant.name, seed)
-    folder = f"{run_folder}/{name}"
     reporter = _Reporter(name, parameters.epochs)
     get_run_logger().info("%s: starting", name, extra={"stage": TrainingStage(name, "starting")})
     request = {
@@ -199,19 +218,11 @@ def train_variant(
         "dataset": asdict(padded),
         "behaviour": asdict(behaviour) if behaviour else None,
         "store": store.absolute_uri,
-        "folder": folder,
+        "folder": f"{run_folder}/{name}",
         "requested": time.time(),
     }
-    same = ("variant", "seed", "parameters")
-    expected = {"layers": request["description"], "dataset": padded.key, **{key: request[key] for key in same}}
-    finished, damage = find_training(store, folder, expected)
-    for sentence in damage:
-        reporter.logger.warning("%s: %s", name, sentence)
-    if finished and (behaviour is None or "predictions-behaviour.parquet" in finished.files):
-        store.delete(checkpoints_folder(folder))
-        reporter.update_artifact(100, "done by an earlier attempt")
-        stage = TrainingStage(name, "done")
-        reporter.logger.info("%s: verified, done by an earlier attempt of this run", name, extra={"stage": stage})
+    finished = _reuse_training(store, request, reporter)
+    if finished:
         return cast(TrainingResult, Completed(name="Cached", message=f"verified {name}", data=finished))
     content = run_child(training_process.MODULE, request, timeout_seconds, reporter, training_process.ENVIRONMENT)
     result = read_training_record(content)

@@ -9,16 +9,34 @@ from tasks import training_child
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Train, and die before the given call, from 1, of the given method of Store in the checkpoints' folder."""
-    method, number = request["die_before"]
+    """Train, and die after the event of epoch `die_after_epoch` or as `die_before` says."""
+    if "die_after_epoch" in request:
+        die_after_epoch(request["die_after_epoch"])
+    if "die_before" in request:
+        die_before(*request["die_before"])
+    return training_child.main(request)
+
+
+def die_after_epoch(number: int) -> None:
+    send_event = training_child.send_event
+
+    def send_and_die(**event: Any) -> None:
+        send_event(**event)
+        if event.get("epoch") == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    training_child.send_event = send_and_die
+
+
+def die_before(method: str, number: int) -> None:
+    """Die before the nth call, from 1, of a method of Store with a path among the checkpoints."""
     original, calls = getattr(Store, method), []
 
-    def counted(self: Store, path: str, *arguments: Any, **options: Any) -> Any:
+    def count(self: Store, path: str, *arguments: Any, **options: Any) -> Any:
         if "/checkpoints" in path:
             calls.append(path)
             if len(calls) == number:
                 os.kill(os.getpid(), signal.SIGKILL)
         return original(self, path, *arguments, **options)
 
-    setattr(Store, method, counted)
-    return training_child.main(request)
+    setattr(Store, method, count)
