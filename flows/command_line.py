@@ -137,7 +137,8 @@ def verify(options: dict[str, Any]) -> int:
     for sentence in found.damaged:
         print(sentence, file=sys.stderr)
     for path in found.unfinished:
-        print(f"{path} is named by no manifest: a run was interrupted here, or is still at work.")
+        reason = "belongs to a checkpoint" if "/checkpoints/" in path else "is named by no manifest"
+        print(f"{path} {reason}: a run was interrupted here, or is still at work.")
     for path in found.quarantined:
         print(f"{path} was found damaged earlier and put aside; it may be deleted.")
     print(f"{store.locate('')}: {found.sound} files sound, {len(found.damaged)} damaged or missing")

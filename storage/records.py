@@ -81,7 +81,8 @@ class TrainingResult:
         parameter_count: Trainable weights of the model.
         weights_sha256: Of all its weights, so that two trainings can be told to be the same bit for bit.
         seconds: Wall time by phase: "start" (process, imports, data), "fit", "predict" (the test reviews alone),
-            "evaluate" (everything after "fit", "predict" among it), "total".
+            "evaluate" (everything after "fit", "predict" among it), "total". Of the process that finished it, where an
+            earlier one was interrupted.
         files: By name: "model.keras", "history.parquet", and "predictions-validation.parquet", "-test", "-behaviour".
     """
 

@@ -17,11 +17,17 @@ def run_folder(run_id: str) -> str:
     return f"runs/{run_id}"
 
 
+def checkpoints_folder(training_folder: str) -> str:
+    """Return where a training that is not finished keeps what it can go on from."""
+    return f"{training_folder}/checkpoints"
+
+
 def report_path(run_id: str, language: str | None = None) -> str:
     """Return where a run's page is, or its page in another language than the run's own."""
     return f"reports/{run_id}.{language}.html" if language else f"reports/{run_id}.html"
 
 
+CHECKPOINT = r"runs/[^/]+/[^/]+/checkpoints/[^/]+/manifest\.json"
 # The list of all nights, and a copy of the newest run's page.
 INDEX_PATH, LATEST_PATH = "reports/index.html", "reports/latest.html"
 
@@ -80,7 +86,8 @@ class Verification:
     Attributes:
         sound: Number of files whose SHA-256 is the recorded one.
         damaged: One sentence for each file that is damaged or missing.
-        unfinished: Paths that no manifest names: left by a run that was interrupted, or still being written.
+        unfinished: Paths that no manifest names, and sound checkpoints: left by a run that was interrupted, or still
+            being written.
         quarantined: Paths of damaged files that were put aside earlier.
     """
 
@@ -118,6 +125,8 @@ def verify_store(store: Store) -> Verification:
     for path in paths:
         if path in named or path in manifests:
             continue
+        if re.fullmatch(CHECKPOINT, path):
+            damaged.extend(_check_checkpoint(store, path))
         if not _is_derived_page(path, manifests):
             rest.append(path)
         elif is_intact(store.read_bytes(path)):
@@ -128,6 +137,17 @@ def verify_store(store: Store) -> Verification:
             )
     quarantined = tuple(path for path in rest if path.startswith("quarantine/"))
     return Verification(sound, tuple(damaged), tuple(path for path in rest if path not in quarantined), quarantined)
+
+
+def _check_checkpoint(store: Store, manifest: str) -> Iterator[str]:
+    """Yield what is damaged of a checkpoint; one that its training has removed meanwhile is not."""
+    try:
+        store.verify(StoredFile(**store.read_manifest(manifest)["file"]))
+    except FileNotFoundError:
+        return
+    except (DamagedFileError, KeyError, TypeError) as error:
+        if store.exists(manifest):
+            yield str(error) if isinstance(error, DamagedFileError) else f"{manifest} must be a manifest: {error}."
 
 
 def _is_derived_page(path: str, manifests: set[str]) -> bool:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import posixpath
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -109,6 +110,10 @@ class Store:
             write(content)
         return StoredFile(path, hashlib.sha256(content).hexdigest(), len(content), rows)
 
+    def write_bytes_by_hash(self, path: str, content: bytes, rows: int | None = None) -> StoredFile:
+        """Publish `content`; `{sha}` in `path` becomes the first 12 digits of its SHA-256."""
+        return self.write_bytes(path.format(sha=hashlib.sha256(content).hexdigest()[:12]), content, rows)
+
     def write_chunks(self, path: str, chunks: Iterable[bytes], sha256: str) -> StoredFile:
         """Publish a file that comes in pieces, if its bytes have the hash that is expected.
 
@@ -170,8 +175,7 @@ class Store:
         """
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        content = sink.getvalue().to_pybytes()
-        return self.write_bytes(path.format(sha=hashlib.sha256(content).hexdigest()[:12]), content, table.num_rows)
+        return self.write_bytes_by_hash(path, sink.getvalue().to_pybytes(), table.num_rows)
 
     def read_table(self, file: StoredFile, schema: pa.Schema) -> pa.Table:
         """Return a stored Parquet file as a table.
@@ -216,6 +220,23 @@ class Store:
                 f"{self.locate(path)} must be as it was written, and its own SHA-256 does not match."
             )
         return dict(content)
+
+    def delete(self, folder: str, keep: Collection[str] = ()) -> None:
+        """Delete the files below `folder` but for those to keep, manifests first.
+
+        Whatever is left when this is interrupted has no manifest, and so does not exist.
+        """
+        if not folder:
+            raise ValueError("`folder` must be one inside the store, not the whole store. Received: folder=''.")
+        leaving = [path for path in self.list_files(folder) if path not in keep]
+        folders = {posixpath.dirname(path) for path in leaving} - {posixpath.dirname(path) for path in keep}
+        with self._location.asking() as filesystem:
+            for path in sorted(leaving, key=lambda path: not path.endswith("/manifest.json")):
+                with suppress(FileNotFoundError):
+                    filesystem.delete_file(self._key(path))
+            for emptied in [folder] if leaving and not keep else sorted(folders):
+                with suppress(FileNotFoundError):
+                    filesystem.delete_dir(self._key(emptied))
 
     def quarantine(self, path: str) -> str:
         """Move a damaged file out of the way, keeping it for whoever wants to look; return where it went."""

@@ -13,10 +13,11 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
+from prefect.states import Completed
 
 from storage.records import Dataset, StoredFile, TrainingResult, training_name
-from storage.runs import read_training_record
-from storage.store import Store
+from storage.runs import checkpoints_folder, read_training_record
+from storage.store import DamagedFileError, Store
 from tasks import training_process
 from tasks.supervisor import is_closing, run_child
 from tasks.variants import Variant
@@ -89,6 +90,12 @@ class _Reporter:
         self.update_artifact(0, "starting")
 
     def __call__(self, event: dict[str, Any]) -> None:
+        if "warning" in event:
+            self.logger.warning("%s: %s", self.training, event["warning"])
+            return
+        if "resumed" in event:
+            self.logger.info("%s: resumed at epoch %d", self.training, event["resumed"])
+            return
         epoch = event["epoch"]
         self.seconds.append(event["seconds"])
         later = self.seconds[1:]
@@ -124,6 +131,54 @@ class _Reporter:
             self.logger.warning("%s: the progress artifact could not be updated: %s", self.training, error)
 
 
+def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[TrainingResult | None, list[str]]:
+    """Look for a finished training with the values that are expected of its record, and verify every file of it.
+
+    Returns:
+        The training, or None when it is not there, is another or is damaged; and one sentence for each file that was
+        moved to quarantine.
+    """
+    manifest = f"{folder}/training.json"
+    if not store.exists(manifest):
+        return None, []
+    try:
+        result = read_training_record(store.read_manifest(manifest))
+    except DamagedFileError as error:
+        return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
+    if any(getattr(result, name) != value for name, value in expected.items()):
+        return None, []
+    damage = []
+    for file in result.files.values():
+        try:
+            store.verify(file)
+        except DamagedFileError as error:
+            damage.append(f"{error} Moved to {store.quarantine(file.path)}; training again.")
+    if damage:
+        store.quarantine(manifest)
+        return None, damage
+    return result, []
+
+
+def _reuse_training(store: Store, request: dict[str, Any], reporter: _Reporter) -> TrainingResult | None:
+    """Return what an earlier attempt made of the same request, and say so; None where there is nothing to be used."""
+    name, logger = reporter.training, reporter.logger
+    expected = {key: request[key] for key in ("variant", "seed", "parameters")}
+    expected |= {"layers": request["description"], "dataset": request["dataset"]["key"]}
+    finished, damage = find_training(store, request["folder"], expected)
+    for sentence in damage:
+        logger.warning("%s: %s", name, sentence)
+    if finished is None or (request["behaviour"] and "predictions-behaviour.parquet" not in finished.files):
+        return None
+    try:
+        store.delete(checkpoints_folder(request["folder"]))
+    except OSError as error:
+        logger.warning("%s: its checkpoints could not be removed: %s", name, error)
+    reporter.update_artifact(100, "done by an earlier attempt")
+    stage = TrainingStage(name, "done")
+    logger.info("%s: verified, done by an earlier attempt of this run", name, extra={"stage": stage})
+    return finished
+
+
 def _worth_another_attempt(_task: Any, _run: Any, _state: State[Any]) -> bool:
     return not is_closing()
 
@@ -148,6 +203,7 @@ def train_variant(
 ) -> TrainingResult:
     """Supervise one training child, and return what it published below `run_folder`.
 
+    A training that an earlier attempt of the same run finished is returned as it is, and shown as Cached.
     `behaviour` holds padded sentences for which the trained model's probabilities are kept as well.
     """
     name = training_name(variant.name, seed)
@@ -165,6 +221,9 @@ def train_variant(
         "folder": f"{run_folder}/{name}",
         "requested": time.time(),
     }
+    finished = _reuse_training(store, request, reporter)
+    if finished:
+        return cast(TrainingResult, Completed(name="Cached", message=f"verified {name}", data=finished))
     content = run_child(training_process.MODULE, request, timeout_seconds, reporter, training_process.ENVIRONMENT)
     result = read_training_record(content)
     reporter.update_artifact(100, f"done, best epoch {result.best_epoch}, val_loss {result.validation.loss:.4f}")

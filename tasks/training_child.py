@@ -20,6 +20,7 @@ from storage.records import Scores, StoredFile, TrainingResult
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.batches import as_dataset, shuffle_reviews
+from tasks.checkpoints import Checkpoints, describe_training, remove_checkpoints
 from tasks.child import send_event
 from tasks.epoch_program import EpochTrainer
 from tasks.kernel_trainer import KernelTrainer
@@ -52,11 +53,11 @@ def build_network(layers: list[dict[str, Any]], num_words: int, embedding_dim: i
 
 
 class EpochReporter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Sends each epoch's figures to the supervisor, and keeps its seconds."""
+    """Sends each epoch's figures to the supervisor, and keeps them with its seconds."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds: list[float] = []
+        self.history: dict[str, list[float]] = {}
 
     def on_epoch_begin(self, _epoch: int, _logs: dict[str, Any] | None = None) -> None:
         self._began = time.perf_counter()
@@ -65,8 +66,10 @@ class EpochReporter(keras.callbacks.Callback):  # type: ignore[misc]  # keras ha
         figures = {name: float(value) for name, value in (logs or {}).items()}
         if not all(np.isfinite(value) for value in figures.values()):
             raise FloatingPointError(f"the loss of epoch {epoch + 1} is not a finite number: {figures}")
-        self.seconds.append(time.perf_counter() - self._began)
-        send_event(epoch=epoch + 1, seconds=self.seconds[-1], **figures)
+        figures["seconds"] = time.perf_counter() - self._began
+        for name, value in figures.items():
+            self.history.setdefault(name, []).append(value)
+        send_event(epoch=epoch + 1, **figures)
 
 
 def read_part(store: Store, file: StoredFile, maxlen: int, num_words: int) -> pa.Table:
@@ -100,26 +103,37 @@ def make_trainer(network: keras.Sequential, parameters: dict[str, Any]) -> Train
     return trainer
 
 
-def train(trainer: Trainer, train_data: pa.Table, validation_data: pa.Table, request: dict[str, Any]) -> pa.Table:
-    """Fit the network until its val_loss stops falling, leave the best epoch's weights in it, return the history."""
+def train(
+    trainer: Trainer, train_data: pa.Table, validation_data: pa.Table, request: dict[str, Any], store: Store
+) -> pa.Table:
+    """Fit the network until its val_loss stops falling, leave the best epoch's weights in it, return the history.
+
+    A training that was interrupted goes on from its newest checkpoint.
+    """
     parameters = request["parameters"]
     shuffled = shuffle_reviews(tokens_of(train_data), train_data["label"].to_numpy(), request["seed"])
     validation = tokens_of(validation_data), validation_data["label"].to_numpy()
     reporter = EpochReporter()
     stopping = keras.callbacks.EarlyStopping(patience=parameters["patience"], restore_best_weights=True)
-    history = trainer.fit(
+    key = describe_training(request, list_versions())
+    checkpoints = Checkpoints(
+        store, request["folder"], key, stopping, reporter.history, request.get("checkpoint_epochs")
+    )
+    trainer.fit(
         as_dataset(trainer.stack_batches(*shuffled, training=True)),
+        initial_epoch=checkpoints.initial_epoch,
         epochs=parameters["epochs"],
         steps_per_epoch=1,
         shuffle=False,
         validation_data=as_dataset(trainer.stack_batches(*validation, training=False)),
         validation_steps=1,
-        callbacks=[stopping, reporter],
+        # Each on what those before it made of the epoch.
+        callbacks=[stopping, reporter, checkpoints],
         verbose=0,
-    ).history
-    columns = {name: np.asarray(history[name]) for name in HISTORY_SCHEMA.names if name in history}
-    epoch_numbers = np.arange(1, len(reporter.seconds) + 1)
-    return pa.table({"epoch": epoch_numbers, **columns, "seconds": reporter.seconds}).cast(HISTORY_SCHEMA)
+    )
+    columns = {name: reporter.history[name] for name in HISTORY_SCHEMA.names if name in reporter.history}
+    epoch_numbers = np.arange(1, len(reporter.history["seconds"]) + 1)
+    return pa.table({"epoch": epoch_numbers, **columns}).cast(HISTORY_SCHEMA)
 
 
 def predict(trainer: Trainer, table: pa.Table) -> pa.Table:
@@ -170,6 +184,16 @@ def hash_weights(network: keras.Model) -> str:
     return digest.hexdigest()
 
 
+def list_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that compute a training."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tensorflow.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+
+
 def main(request: dict[str, Any]) -> dict[str, Any]:
     """Train one variant with one seed, and publish model, history, predictions and, last, `training.json`."""
     parameters, folder = request["parameters"], request["folder"]
@@ -189,7 +213,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     network.compile(loss="binary_crossentropy", metrics=["accuracy"])
     started = time.time()
     trainer = make_trainer(network, parameters)
-    history = train(trainer, tables["train"], tables["validation"], request)
+    history = train(trainer, tables["train"], tables["validation"], request, store)
     fitted = time.time()
     test = predict(trainer, tables["test"])
     predicted = time.time()
@@ -209,12 +233,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         layers=request["description"],
         seed=request["seed"],
         parameters=parameters,
-        versions={
-            "python": platform.python_version(),
-            "tensorflow": tensorflow.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
+        versions=list_versions(),
         dataset=request["dataset"]["key"],
         epochs=len(history),
         best_epoch=best + 1,
@@ -234,4 +253,5 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         files=published,
     )
     store.write_manifest(f"{folder}/training.json", asdict(result))
+    remove_checkpoints(store, folder)
     return asdict(result)

@@ -179,12 +179,14 @@ def test_verify_names_what_is_damaged_and_exits_with_code_2(retrain, store):
 
 def test_verify_lists_what_is_unfinished_and_what_was_put_aside(retrain, store):
     store.write_bytes("raw/half.npz", b"hello")
+    checkpoint = store.write_bytes("runs/1/gru-seed42/checkpoints/epoch-0005/state-x.npz", b"state").path
     store.write_bytes("raw/bad.npz", b"hello")
     target = store.quarantine("raw/bad.npz")
     code, out, err = retrain("verify", "--store", store.uri)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "raw/half.npz is named by no manifest: a run was interrupted here, or is still at work.",
+        f"{checkpoint} belongs to a checkpoint: a run was interrupted here, or is still at work.",
         f"{target} was found damaged earlier and put aside; it may be deleted.",
         f"{store.uri}: 0 files sound, 0 damaged or missing",
     ]

@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "storage": ("storage",),
 }
 TRAINING = {
-    f"tasks/{name}.py" for name in ("training_child", "epoch_program", "batches", "kernel_trainer", "recurrent_network")
+    f"tasks/{name}.py"
+    for name in ("training_child", "checkpoints", "epoch_program", "batches", "kernel_trainer", "recurrent_network")
 }
 MODULES = sorted(path for folder in OURS for path in (PROJECT_ROOT / folder).rglob("*.py"))
 

@@ -1,5 +1,6 @@
 """A run is read back as it was published, and a look at the whole store names every damage."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,28 @@ def test_the_word_index_of_a_sample_is_not_taken_for_a_manifest(store):
     publish_dataset(store, "sample", inputs, {name: StoredFile(**file) for name, file in files.items()}, "sample")
     found = verify_store(store)
     assert (found.sound, found.damaged, found.unfinished) == (3, (), ())
+
+
+def publish_checkpoint(store: Store) -> tuple[StoredFile, StoredFile]:
+    place = "runs/20260103T030405Z-abcdef/gru-seed42/checkpoints/epoch-0005"
+    file = store.write_bytes(f"{place}/state-0123456789ab.npz", b"weights")
+    return file, store.write_manifest(f"{place}/manifest.json", {"file": asdict(file)})
+
+
+def test_a_sound_checkpoint_of_an_interrupted_run_is_unfinished(store):
+    publish_night(store)
+    file, manifest = publish_checkpoint(store)
+    found = verify_store(store)
+    assert (found.sound, found.damaged, found.unfinished) == (6, (), (manifest.path, file.path))
+
+
+def test_a_damaged_checkpoint_is_named(store):
+    file, manifest = publish_checkpoint(store)
+    Path(store.locate(file.path)).write_bytes(b"WEIGHTS")
+    (sentence,) = verify_store(store).damaged
+    assert sentence.startswith(f"{store.locate(file.path)} must have SHA-256 ")
+    Path(store.locate(file.path)).unlink()
+    assert verify_store(store).damaged == (f"{store.locate(file.path)} must be there and is missing.",)
+    Path(store.locate(manifest.path)).write_bytes(b"torn")
+    (sentence,) = verify_store(store).damaged
+    assert sentence.startswith(f"{store.locate(manifest.path)} must be as it was written")
