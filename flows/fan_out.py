@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import prefect.runtime.flow_run
@@ -22,7 +22,7 @@ from storage.records import Dataset, FailedTraining, StoredFile, TrainingResult,
 from storage.runs import read_training_record
 from storage.store import DamagedFileError, Store
 from tasks.report import prepare_report
-from tasks.train import TrainingParameters, TrainingStage
+from tasks.train import TrainingParameters, TrainingStage, find_training
 from tasks.variants import Variant
 
 DEPLOYMENT = "train-variant/worker"
@@ -225,17 +225,23 @@ def _log_stage(training: _Training, word: str, outcome: TrainingResult | FailedT
 def find_finished(variant: Variant, seed: int, order: Order) -> TrainingResult | None:
     """Return the training where it is in the store already, is the one asked for, and every file of it is intact."""
     name = training_name(variant.name, seed)
-    try:
-        result = read_result(variant, seed, order)
-        for file in result.files.values():
-            order.store.verify(file)
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        get_run_logger().warning("%s is trained again: %s", name, error)
-        return None
-    get_run_logger().info("%s: found in the store", name, extra={"stage": TrainingStage(name, "done")})
-    return result
+    finished, damage = find_training(order.store, f"{order.run_folder}/{name}", _expect(variant, seed, order))
+    for sentence in damage:
+        get_run_logger().warning("%s: %s", name, sentence)
+    if finished:
+        get_run_logger().info("%s: found in the store", name, extra={"stage": TrainingStage(name, "done")})
+    return finished
+
+
+def _expect(variant: Variant, seed: int, order: Order) -> dict[str, Any]:
+    """Return what the record of a training must say of itself."""
+    return {
+        "variant": variant.name,
+        "layers": variant.description,
+        "seed": seed,
+        "dataset": order.padded.key,
+        "parameters": order.parameters._asdict(),
+    }
 
 
 def read_result(variant: Variant, seed: int, order: Order) -> TrainingResult:
@@ -251,14 +257,7 @@ def read_result(variant: Variant, seed: int, order: Order) -> TrainingResult:
         result = read_training_record(order.store.read_manifest(path))
     except (KeyError, TypeError) as error:
         raise DamagedFileError(f"{order.store.locate(path)} must be the record of a training: {error}.") from error
-    asked = {
-        "variant": variant.name,
-        "layers": variant.description,
-        "seed": seed,
-        "dataset": order.padded.key,
-        "parameters": order.parameters._asdict(),
-    }
-    for field, expected in asked.items():
+    for field, expected in _expect(variant, seed, order).items():
         received = getattr(result, field)
         if received != expected:
             raise ValueError(f"{order.store.locate(path)} must be of {field}={expected}. Received: {received}.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -116,6 +117,7 @@ def time_ours(variant, data, epochs):
     import keras
     import pyarrow as pa
 
+    from storage.store import Store
     from tasks.training_child import build_network, make_trainer, train
     from tasks.variants import VARIANTS
 
@@ -128,7 +130,11 @@ def time_ours(variant, data, epochs):
     for part in ("train", "validation"):
         tokens = pa.FixedSizeListArray.from_arrays(pa.array(data[f"{part}_tokens"].reshape(-1)), maxlen)
         tables.append(pa.table({"tokens": tokens, "label": data[f"{part}_labels"]}))
-    history = train(make_trainer(network, parameters), *tables, {"parameters": parameters, "seed": SEED})
+    request = {"parameters": parameters, "seed": SEED, "variant": variant, "layers": layers}
+    request |= {"dataset": {"key": "0" * 16}, "folder": "training"}
+    # Its checkpoints are a part of what an epoch costs.
+    with tempfile.TemporaryDirectory() as folder:
+        history = train(make_trainer(network, parameters), *tables, request, Store(folder))
     return history["seconds"].to_pylist(), history["val_loss"].to_pylist()
 
 
