@@ -64,7 +64,7 @@ def find_errors(measured: Measurements, facts: ReviewFacts | None) -> Errors | N
         suspects=show(suspects[:SUSPECTS_SHOWN]),
         suspect_count=len(suspects),
         without_suspects=pair_up(measured, without),
-        accuracy_without_suspects={name: accuracy_of(without, [training]) for name, training in standing.items()},
+        accuracy_without_suspects=_accuracies(without, standing),
     )
 
 
@@ -133,9 +133,7 @@ def slice_reviews(test: Predictions, standing: dict[str, str], facts: ReviewFact
             kinds += [(by, 0, None, ~marks), (by, 1, None, marks)]
     for by, low, high, chosen in kinds:
         if chosen.any():
-            part = test.keep(chosen)
-            accuracy = {name: accuracy_of(part, [training]) for name, training in standing.items()}
-            yield Slice(by, low, high, int(chosen.sum()), accuracy)
+            yield Slice(by, low, high, int(chosen.sum()), _accuracies(test.keep(chosen), standing))
 
 
 def find_confidently_wrong(test: Predictions, training: str, count: int) -> Places:
@@ -206,7 +204,8 @@ def _reviews_shower(
 
 def accuracy_where(test: Predictions, standing: dict[str, str], kept: Bools) -> dict[str, Interval]:
     """Return each variant's accuracy on some of the reviews."""
-    if not kept.any():
-        return {}
-    part = test.keep(kept)
-    return {name: accuracy_of(part, [training]) for name, training in standing.items()}
+    return _accuracies(test.keep(kept), standing) if kept.any() else {}
+
+
+def _accuracies(test: Predictions, standing: dict[str, str]) -> dict[str, Interval]:
+    return {name: accuracy_of(test, [training]) for name, training in standing.items()}

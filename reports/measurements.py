@@ -66,14 +66,18 @@ class Measurements:
 
         Variants with a failed training are left out: one of fewer seeds would have been chosen from fewer.
         """
-        failed = {failure.variant for failure in self.run.failures}
-        complete = (name for name in self.run.parameters["variants"] if name not in failed)
-        return {name: choose(trainings_of(self.run, name)).name for name in complete if trainings_of(self.run, name)}
+        return {name: choose(trainings_of(self.run, name)).name for name in complete_variants(self.run)}
 
 
 def trainings_of(run: Run, variant: str) -> list[TrainingResult]:
     """Return the finished trainings of one variant or baseline."""
     return [training for training in (*run.trainings, *run.baselines) if training.variant == variant]
+
+
+def complete_variants(run: Run) -> list[str]:
+    """Return the variants of which every training finished."""
+    failed = {failure.variant for failure in run.failures}
+    return [name for name in run.parameters["variants"] if name not in failed and trainings_of(run, name)]
 
 
 def validation_loss_of(run: Run, variant: str) -> float:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from reports.evidence import Band, Change, History, Night, NightFigures, Regression
-from reports.measurements import trainings_of, validation_loss_of
+from reports.evidence import SIGNIFICANCE, Band, Change, History, Night, NightFigures, Regression
+from reports.measurements import complete_variants, trainings_of, validation_loss_of
 from reports.statistics import exact_mcnemar, seed_band, seed_noise
 from storage.records import Run, Scores
 
@@ -24,8 +24,7 @@ def archive_of(run: Run) -> str:
 
 def summarise_night(run: Run) -> Night:
     """Return a run in a few figures."""
-    failed = {failure.variant for failure in run.failures}
-    complete = [name for name in run.parameters["variants"] if name not in failed and trainings_of(run, name)]
+    complete = complete_variants(run)
     figures = {
         name: NightFigures(
             tuple(training.seed for training in trainings_of(run, name)),
@@ -95,7 +94,7 @@ def _find_regressions(
             if band and worse > band.half_width:
                 yield Regression(variant, metric, was, is_now, "seeds")
         lost, gained = discordant.get(variant, (0, 0))
-        if (variant, "accuracy") not in known and lost > gained and exact_mcnemar(lost, gained) < 0.05:
+        if (variant, "accuracy") not in known and lost > gained and exact_mcnemar(lost, gained) < SIGNIFICANCE:
             yield Regression(variant, "accuracy", before[variant].accuracy, now[variant].accuracy, "reviews")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -27,16 +28,25 @@ def find_dataset(store: Store, step: str, inputs: dict[str, Any]) -> tuple[Datas
         dataset = read_dataset(store, manifest)
     except DamagedFileError as error:
         return None, [f"{error} Moved to {store.quarantine(manifest)}; building it again."]
-    damage = []
-    for file in dataset.files.values():
-        try:
-            store.verify(file)
-        except DamagedFileError as error:
-            damage.append(f"{error} Moved to {store.quarantine(file.path)}; building it again.")
+    damage = put_damaged_aside(store, dataset.files.values(), "building it again")
     if damage:
         store.quarantine(manifest)
         return None, damage
     return dataset, []
+
+
+def put_damaged_aside(store: Store, files: Iterable[StoredFile], then: str) -> list[str]:
+    """Verify files and move those that are damaged to quarantine; return one sentence for each of these.
+
+    `then` says in the sentence what comes next.
+    """
+    damage = []
+    for file in files:
+        try:
+            store.verify(file)
+        except DamagedFileError as error:
+            damage.append(f"{error} Moved to {store.quarantine(file.path)}; {then}.")
+    return damage
 
 
 def read_dataset(store: Store, manifest: str) -> Dataset:

@@ -31,9 +31,9 @@ from storage.store import DamagedFileError, Store
 from tasks import behaviour
 from tasks.bag_of_words import predict_bag_of_words, predict_majority
 from tasks.describe_child import LENGTH_EDGES
+from tasks.pad_child import tokens_of
 from tasks.split_child import INDEX_FROM
 
-Tokens = npt.NDArray[np.uint16]
 # A word of the IMDB index is one, left over from another encoding.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -93,7 +93,7 @@ def _predict_plain_baselines(run: Run, store: Store) -> dict[str, dict[str, npt.
         part: store.read_table(file, padded_schema(run.parameters["maxlen"]))
         for part, file in run.datasets["pad"].files.items()
     }
-    tokens = {part: _tokens_of(table) for part, table in tables.items()}
+    tokens = {part: tokens_of(table) for part, table in tables.items()}
     labels = tables["train"]["label"].to_numpy() == 1
     others = [part for part in tokens if part != "train"]
     majority = {part: predict_majority(labels, len(tokens[part])) for part in others}
@@ -104,12 +104,6 @@ def _predict_plain_baselines(run: Run, store: Store) -> dict[str, dict[str, npt.
         (tokens["train"], labels), [tokens[part] for part in others], run.parameters["num_words"]
     )
     return {MAJORITY: majority, BAG_OF_WORDS: dict(zip(others, counted, strict=True))}
-
-
-def _tokens_of(table: pa.Table) -> Tokens:
-    column = table["tokens"].combine_chunks()
-    tokens: Tokens = column.values.to_numpy().reshape(len(table), column.type.list_size)
-    return tokens
 
 
 def read_review_facts(run: Run, description: Dataset, store: Store) -> ReviewFacts:

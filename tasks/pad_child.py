@@ -54,6 +54,13 @@ def pad_table(table: pa.Table, maxlen: int) -> pa.Table:
     return pa.Table.from_arrays([table["review_id"], tokens, table["label"]], schema=padded_schema(maxlen))
 
 
+def tokens_of(table: pa.Table) -> npt.NDArray[np.uint16]:
+    """Return the tokens of a padded table, uint16, shape (reviews, maxlen), without a copy."""
+    column = table["tokens"].combine_chunks()
+    tokens: npt.NDArray[np.uint16] = column.values.to_numpy().reshape(len(table), column.type.list_size)
+    return tokens
+
+
 def main(request: dict[str, Any]) -> dict[str, Any]:
     """Pad every part of a split dataset and write it into the store; return the files' records."""
     store, folder = Store(request["store"]), request["folder"]

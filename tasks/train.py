@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.states import Completed
 
+from storage.datasets import put_damaged_aside
 from storage.records import Dataset, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training_record
 from storage.store import DamagedFileError, Store
@@ -149,12 +150,7 @@ def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[
         return None, [f"{manifest} must be the record of a training: {error}. Training again."]
     if any(getattr(result, name) != value for name, value in expected.items()):
         return None, []
-    damage = []
-    for file in result.files.values():
-        try:
-            store.verify(file)
-        except DamagedFileError as error:
-            damage.append(f"{error} Moved to {store.quarantine(file.path)}; training again.")
+    damage = put_damaged_aside(store, result.files.values(), "training again")
     if damage:
         store.quarantine(manifest)
         return None, damage

@@ -12,7 +12,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import tensorflow
 
@@ -24,6 +23,7 @@ from tasks.checkpoints import Checkpoints, describe_training, remove_checkpoints
 from tasks.child import send_event
 from tasks.epoch_program import EpochTrainer
 from tasks.kernel_trainer import KernelTrainer
+from tasks.pad_child import tokens_of
 from tasks.recurrent_network import is_known
 
 Trainer = EpochTrainer | KernelTrainer
@@ -86,13 +86,6 @@ def read_part(store: Store, file: StoredFile, maxlen: int, num_words: int) -> pa
             f"Received: a token {tokens.max()}, a label {labels.max()}."
         )
     return table
-
-
-def tokens_of(table: pa.Table) -> npt.NDArray[np.uint16]:
-    """Return the tokens of a padded table, uint16, shape (reviews, maxlen), without a copy."""
-    column = table["tokens"].combine_chunks()
-    tokens: npt.NDArray[np.uint16] = column.values.to_numpy().reshape(len(table), column.type.list_size)
-    return tokens
 
 
 def make_trainer(network: keras.Sequential, parameters: dict[str, Any]) -> Trainer:
