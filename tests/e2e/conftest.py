@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.client.base import PrefectHttpxSyncClient
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 PREFECT = str(Path(sys.executable).with_name("prefect"))
@@ -192,7 +193,8 @@ def api(environment, tmp_path_factory):
     server = subprocess.Popen([PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port], **options)
     worker = None
     try:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        # Asks again, as all of Prefect does, when SQLite is busy and the server answers 503.
+        with PrefectHttpxSyncClient(base_url=url, timeout=30, raise_on_all_errors=False) as client:
 
             def is_healthy():
                 try:
