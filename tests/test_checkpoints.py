@@ -10,19 +10,17 @@ import numpy as np
 import pytest
 
 from storage.records import Dataset, StoredFile
-from storage.runs import checkpoints_folder, read_training_record, verify_store
+from storage.runs import checkpoints_folder, verify_store
 from storage.schemas import HISTORY_SCHEMA
 from storage.store import Store
-from tasks.supervisor import ChildFailedError, run_child
 from tasks.train import TrainingParameters, find_training, train_variant
-from tasks.training_process import ENVIRONMENT
 from tasks.variants import BASELINES, VARIANTS, Variant, layer
+from tests.forked_trainings import run_forked
 from tests.test_train import prepared, request_for  # noqa: F401 - a fixture
 
 UNKNOWN = Variant("averaged", (layer("Dropout", rate=0.3), layer("GlobalAveragePooling1D")))
 TRAINED = (*VARIANTS, *BASELINES, UNKNOWN)
 LSTM_DROPOUT = VARIANTS[1]
-DYING = "tests.checkpoint_children"
 
 
 def request(prepared, variant, folder, epochs=7, patience=7, **changes):  # noqa: F811
@@ -31,20 +29,19 @@ def request(prepared, variant, folder, epochs=7, patience=7, **changes):  # noqa
 
 
 def train(asked, events=None):
-    seen = events.append if events is not None else lambda _event: None
-    return read_training_record(run_child("tasks.training_child", asked, 120, seen, ENVIRONMENT))
+    result = run_forked(asked, events)
+    assert result is not None
+    return result
 
 
 def interrupt(asked, after_epoch):
-    """Let the training's child die by SIGKILL when it has told of an epoch, and before it does anything else."""
-    with pytest.raises(ChildFailedError, match="SIGKILL"):
-        run_child(DYING, {**asked, "die_after_epoch": after_epoch}, 120, environment=ENVIRONMENT)
+    """Let the training's process die by SIGKILL when it has told of an epoch, and before it does anything else."""
+    assert run_forked({**asked, "die_after_epoch": after_epoch}) is None
 
 
 def interrupt_at(asked, method, number):
-    """Let the training's child die before the nth call of a method of its store."""
-    with pytest.raises(ChildFailedError, match="SIGKILL"):
-        run_child(DYING, {**asked, "die_before": [method, number]}, 120, environment=ENVIRONMENT)
+    """Let the training's process die before the nth call of a method of its store."""
+    assert run_forked({**asked, "die_before": [method, number]}) is None
 
 
 def figures(store, result):
