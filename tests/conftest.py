@@ -22,8 +22,6 @@ for _name in (
     os.environ.pop(_name.upper(), None)
 
 import io
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,34 +45,6 @@ CREDENTIALS = {
     "AWS_REGION": "eu-central-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-# Keras itself loads the archive; only its download, which also compares the hash, is left out.
-KERAS_SCRIPT = """
-import sys
-import numpy as np
-import keras
-from keras.src.datasets import imdb
-from sklearn.model_selection import train_test_split
-
-for archive, target in zip(sys.argv[1::2], sys.argv[2::2]):
-    imdb.get_file = lambda **_: archive
-    (train_input, train_target), (test_input, test_target) = keras.datasets.imdb.load_data(num_words=500)
-    train_input, val_input, train_target, val_target = train_test_split(
-        train_input, train_target, test_size=0.2, random_state=42
-    )
-    parts = {
-        "train": (train_input, train_target),
-        "validation": (val_input, val_target),
-        "test": (test_input, test_target),
-    }
-    expected = {}
-    for part, (reviews, labels) in parts.items():
-        expected[f"{part}_lengths"] = np.array([len(review) for review in reviews])
-        expected[f"{part}_tokens"] = np.concatenate([np.array(review) for review in reviews])
-        expected[f"{part}_labels"] = labels
-        expected[f"{part}_padded"] = keras.utils.pad_sequences(reviews, maxlen=100)
-    np.savez(target, **expected)
-"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -153,21 +123,6 @@ def imdb_archive() -> Path:
     if not REAL_ARCHIVE.is_file():
         pytest.skip("the real IMDB archive is not beside the checkout")
     return REAL_ARCHIVE
-
-
-@pytest.fixture(scope="session")
-def keras_expectations(tmp_path_factory: pytest.TempPathFactory, sample_archive: Path) -> dict[Path, dict[str, Any]]:
-    """Return what Keras and scikit-learn make of the sample and of the real archive, in one process of their own.
-
-    Of each archive, by part: `lengths`, `tokens` one after another, `labels`, and `padded` to 100.
-    """
-    folder = tmp_path_factory.mktemp("keras")
-    archives = [path for path in (sample_archive, REAL_ARCHIVE) if path.is_file()]
-    targets = {path: folder / f"{path.stem}-expected.npz" for path in archives}
-    environment = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_HOME": str(folder)}
-    command = [sys.executable, "-c", KERAS_SCRIPT, *(str(path) for pair in targets.items() for path in pair)]
-    subprocess.run(command, check=True, env={**os.environ, **environment}, timeout=300)
-    return {path: dict(np.load(target)) for path, target in targets.items()}
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
-"""Padding is, number for number, what Keras gives: zeros in front, and the last words kept."""
-
-import hashlib
+"""Padding: zeros in front, and the last words kept; that it is what Keras gives is tested in test_keras_data.py."""
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
 from storage.datasets import publish_dataset
 from storage.records import Dataset
@@ -12,7 +9,6 @@ from storage.schemas import SPLIT_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.pad import pad_reviews
 from tasks.pad_child import ROWS_AT_ONCE, pad_table, pad_tokens
-from tasks.split import split_reviews
 from tasks.split_child import SplitParameters, split_part
 
 RECIPE = SplitParameters(num_words=500, validation_fraction=0.2, split_seed=42)
@@ -79,30 +75,6 @@ def test_a_table_that_comes_in_pieces_is_padded_as_a_whole():
     piece = pa.table(columns, schema=SPLIT_SCHEMA)
     padded = pad_table(pa.concat_tables([piece, piece]), 3)
     assert padded["tokens"].to_pylist() == [[0, 1, 4], [0, 1, 4]]
-
-
-@pytest.mark.slow
-def test_padding_of_a_small_archive_equals_keras(sample_archive, keras_expectations):
-    content = sample_archive.read_bytes()
-    tables = {**split_part("train", content, "x.npz", RECIPE), **split_part("test", content, "x.npz", RECIPE)}
-    expected = keras_expectations[sample_archive]
-    for part in ("train", "validation", "test"):
-        np.testing.assert_array_equal(tokens_of(pad_table(tables[part], 100)), expected[f"{part}_padded"])
-
-
-def test_padding_of_the_real_archive_equals_keras(store, run_task, imdb_archive, keras_expectations):
-    content = imdb_archive.read_bytes()
-    file = store.write_bytes("raw/imdb.npz", content)
-    inputs = {"archive": hashlib.sha256(content).hexdigest()}
-    archive = publish_dataset(store, "download", inputs, {"archive": file}, "imdb.npz")
-    split = run_task(split_reviews, archive, RECIPE, store).result()
-    padded = run_task(pad_reviews, split, 100, store).result()
-    expected = keras_expectations[imdb_archive]
-    for part, rows in (("train", 20000), ("validation", 5000), ("test", 25000)):
-        table = store.read_table(padded.files[part], padded_schema(100))
-        assert table.num_rows == rows
-        np.testing.assert_array_equal(tokens_of(table), expected[f"{part}_padded"])
-        np.testing.assert_array_equal(table["label"].to_numpy(), expected[f"{part}_labels"])
 
 
 def test_other_lengths_do_not_collide_and_a_second_padding_finds_the_first(store, run_task, sample_archive):

@@ -1,4 +1,4 @@
-"""The split is, token for token, what Keras and scikit-learn give."""
+"""Splitting a small archive; that it is what Keras and scikit-learn give is tested in test_keras_data.py."""
 
 import hashlib
 
@@ -31,15 +31,6 @@ def store_archive(store: Store, content: bytes):
 def flatten(table) -> tuple[np.ndarray, np.ndarray]:
     lists = table["tokens"].combine_chunks()
     return lists.flatten().to_numpy(), lists.value_lengths().to_numpy()
-
-
-def assert_equals_keras(tables, expected) -> None:
-    assert sorted(tables) == ["test", "train", "validation"]
-    for part, table in tables.items():
-        tokens, lengths = flatten(table)
-        np.testing.assert_array_equal(lengths, expected[f"{part}_lengths"])
-        np.testing.assert_array_equal(tokens, expected[f"{part}_tokens"])
-        np.testing.assert_array_equal(table["label"].to_numpy(), expected[f"{part}_labels"])
 
 
 def test_a_review_becomes_a_start_token_and_its_words_shifted_by_three():
@@ -113,28 +104,6 @@ def test_an_archive_too_small_to_give_all_three_parts_is_refused(sample_archive,
     with pytest.raises(ValueError, match="at least two reviews") as caught:
         split_part("train", sample_archive.read_bytes(), "sample.npz", parameters)
     assert str(caught.value) == "sample.npz must hold at least two reviews for each of train, validation and test."
-
-
-@pytest.mark.slow
-def test_the_split_of_a_small_archive_equals_keras_and_scikit_learn(sample_archive, keras_expectations):
-    content = sample_archive.read_bytes()
-    tables = {
-        **split_part("train", content, "sample.npz", RECIPE),
-        **split_part("test", content, "sample.npz", RECIPE),
-    }
-    assert_equals_keras(tables, keras_expectations[sample_archive])
-
-
-def test_the_split_of_the_real_archive_equals_keras_and_scikit_learn(store, run_task, imdb_archive, keras_expectations):
-    archive = store_archive(store, imdb_archive.read_bytes())
-    split = run_task(split_reviews, archive, RECIPE, store).result()
-    assert {part: file.rows for part, file in split.files.items()} == {
-        "train": 20000,
-        "validation": 5000,
-        "test": 25000,
-    }
-    tables = {part: store.read_table(file, SPLIT_SCHEMA) for part, file in split.files.items()}
-    assert_equals_keras(tables, keras_expectations[imdb_archive])
 
 
 def test_a_second_split_finds_the_first_and_says_so(store, run_task, sample_archive):

@@ -24,6 +24,7 @@ from tasks.train import TrainingParameters
 from tasks.training_process import ENVIRONMENT
 from tasks.variants import VARIANTS, Variant, layer
 from tests.conftest import training_children
+from tests.forked_trainings import run_forked
 
 pytestmark = pytest.mark.slow
 
@@ -161,21 +162,23 @@ def test_the_saved_models_load_in_plain_keras_in_safe_mode(prepared, trained, tm
 
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(prepared, trained):
-    again = train(prepared, VARIANTS[1], "runs/again")
-    other = train(prepared, VARIANTS[1], "runs/other", seed=43)
+    again = run_forked(request_for(prepared, VARIANTS[1], "runs/again"))
+    other = run_forked(request_for(prepared, VARIANTS[1], "runs/other", seed=43))
     assert again.weights_sha256 == trained[0]["lstm_dropout"].weights_sha256
     assert again.weights_sha256 != other.weights_sha256
 
 
 def test_a_fifth_variant_needs_nothing_but_its_layers(prepared):
     average = Variant("average", (layer("GlobalAveragePooling1D"), layer("Dense", units=4, activation="relu")))
-    result = train(prepared, average, "runs/average", epochs=1)
+    result = run_forked(request_for(prepared, average, "runs/average", epochs=1))
     assert result.parameter_count == 500 * 16 + (16 * 4 + 4) + (4 + 1)
 
 
 def test_a_layer_that_keras_refuses_fails_its_training_with_keras_own_words(prepared):
+    from tasks import training_child
+
     with pytest.raises(ValueError, match="units"):
-        train(prepared, Variant("broken", (layer("LSTM", units=-1),)), "runs/broken")
+        training_child.main(request_for(prepared, Variant("broken", (layer("LSTM", units=-1),)), "runs/broken"))
     assert not prepared[0].exists("runs/broken/training.json")
 
 
@@ -186,12 +189,14 @@ def test_a_learning_rate_that_blows_up_is_said_and_publishes_nothing(prepared):
 
 
 def test_a_training_refuses_a_parquet_file_that_was_edited_by_hand(prepared):
+    from tasks import training_child
+
     store, padded = prepared
     original = store.read_bytes(padded["test"]["path"])
     try:
         store.write_bytes(padded["test"]["path"], original[:-9] + bytes([original[-9] ^ 1]) + original[-8:])
         with pytest.raises(ValueError, match="must have SHA-256"):
-            train(prepared, VARIANTS[0], "runs/damaged")
+            training_child.main(request_for(prepared, VARIANTS[0], "runs/damaged"))
     finally:
         store.write_bytes(padded["test"]["path"], original)
 
