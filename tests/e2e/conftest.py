@@ -20,6 +20,8 @@ import httpx
 import pytest
 from prefect.client.base import PrefectHttpxSyncClient
 
+from tests.conftest import CREDENTIALS
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 FLAGS = [
@@ -172,13 +174,17 @@ def end(process):
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
+def environment(tmp_path_factory, object_server):
     folder = tmp_path_factory.mktemp("deployment")
     return {
         **os.environ,
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": object_server.url,
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # Instead of 10 s.
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
         "RETRAIN_STORE": str(folder / "store"),
     }
 
