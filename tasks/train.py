@@ -143,11 +143,9 @@ def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[
     if not store.exists(manifest):
         return None, []
     try:
-        result = read_training_record(store.read_manifest(manifest))
+        result = read_training_record(store.read_manifest(manifest), store.locate(manifest))
     except DamagedFileError as error:
         return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
-    except (KeyError, TypeError) as error:
-        return None, [f"{manifest} must be the record of a training: {error}. Training again."]
     if any(getattr(result, name) != value for name, value in expected.items()):
         return None, []
     damage = put_damaged_aside(store, result.files.values(), "training again")

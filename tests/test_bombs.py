@@ -12,6 +12,8 @@ import zipfile
 from functools import cache
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.supervisor import PROJECT_ROOT
@@ -192,3 +194,58 @@ def test_an_archive_of_checkpoints_is_bounded_too(tmp_path):
     error, megabytes = measure("attempt(lambda: read_arrays(open(sys.argv[1], 'rb').read(), 'evil.npz'))", str(path))
     assert error.endswith("it must unpack to at most 67108864 bytes, and says 3221225472.")
     assert megabytes < 40
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", store_schema=False, write_page_checksum=True)
+    return sink.getvalue().to_pybytes()
+
+
+READ_TABLE = """
+import hashlib
+import pyarrow as pa
+from pathlib import Path
+folder, field, rows = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+content = (folder / "evil.parquet").read_bytes()
+file = StoredFile("evil.parquet", hashlib.sha256(content).hexdigest(), len(content), rows)
+kinds = {"review_id": pa.string(), "label": pa.uint8(), "words": pa.list_(pa.uint32())}
+attempt(lambda: Store(str(folder)).read_table(file, pa.schema([(field, kinds[field])])))
+"""
+
+
+def one_long_word_said_often() -> pa.Table:
+    """30 GB: ten thousand letters, three million times."""
+    places = pa.array(np.zeros(3_000_000, np.int32))
+    return pa.table({"review_id": pa.DictionaryArray.from_arrays(places, ["x" * 10_000])})
+
+
+def one_long_review() -> pa.Table:
+    return pa.table({"words": pa.array([np.zeros(100_000_000, np.uint32)])})
+
+
+@pytest.mark.parametrize("make", [one_long_word_said_often, one_long_review])
+def test_a_table_of_few_bytes_that_unpacks_to_gigabytes_is_refused(tmp_path, make):
+    table = make()
+    (tmp_path / "evil.parquet").write_bytes(parquet(table))
+    assert (tmp_path / "evil.parquet").stat().st_size < 10_000
+    error, megabytes = measure(READ_TABLE, str(tmp_path), table.column_names[0], str(table.num_rows))
+    assert error is not None
+    assert error.startswith(f"{tmp_path}/evil.parquet must be a Parquet file. Received: ")
+    assert megabytes < 1100
+
+
+def test_a_table_that_announces_other_rows_than_its_record_is_refused_unread(tmp_path):
+    (tmp_path / "evil.parquet").write_bytes(parquet(pa.table({"label": pa.array(np.zeros(50_000_000, np.uint8))})))
+    error, megabytes = measure(READ_TABLE, str(tmp_path), "label", "2")
+    assert error.startswith(f"{tmp_path}/evil.parquet must hold 2 rows of (label uint8). Received: 50000000 rows of ")
+    assert megabytes < 60
+
+
+def test_as_many_tokens_as_the_longest_review_has_words_are_still_read(store):
+    """The memory that a table may take is enough for the longest that `maxlen` can sensibly be."""
+    tokens = pa.FixedSizeListArray.from_arrays(
+        pa.array(np.arange(20_000 * 2500, dtype=np.uint32).astype(np.uint16)), 2500
+    )
+    file = store.write_table("wide.parquet", pa.table({"tokens": tokens}))
+    assert store.read_table(file, pa.schema([("tokens", pa.list_(pa.uint16(), 2500))]))["tokens"].nbytes >= 100_000_000
