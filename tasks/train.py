@@ -183,6 +183,7 @@ def _worth_another_attempt(_task: Any, _run: Any, _state: State[Any]) -> bool:
     name="train",
     task_run_name="train {variant.name}, seed {seed}",
     cache_policy=NO_CACHE,
+    persist_result=False,
     retries=1,
     retry_delay_seconds=1,
     retry_condition_fn=_worth_another_attempt,

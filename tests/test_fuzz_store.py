@@ -72,7 +72,8 @@ def changed(draw: st.DrawFn, good: Any) -> Any:
             here = here[key]
         kind = draw(st.sampled_from(("replace", "replace", "remove", "add")))
         if kind == "replace" and here:
-            here[key] = draw(st.sampled_from(HOSTILE_VALUES))
+            # A copy, because a later change may go into it.
+            here[key] = copy.deepcopy(draw(st.sampled_from(HOSTILE_VALUES)))
         elif kind == "remove" and here:
             del here[key]
         elif isinstance(here, dict):
