@@ -10,7 +10,7 @@ from storage.memory import bounded_memory
 from storage.text import on_one_line
 
 # To read the largest table of the IMDB reviews takes 100 MB, and all words of each review as tokens take 500 MB.
-MAXIMUM_TABLE_BYTES = 1 << 30
+MAXIMUM_TABLE_BYTES = 768 << 20
 
 
 def read_parquet(content: bytes, schema: pa.Schema, rows: int | None, where: str) -> pa.Table:
@@ -27,6 +27,8 @@ def read_parquet(content: bytes, schema: pa.Schema, rows: int | None, where: str
             than any table of ours.
     """
     try:
+        # pyarrow's allocator reserves the address space of a gigabyte at once, which the limit must not be used up by.
+        pa.allocate_buffer(64)
         with bounded_memory(MAXIMUM_TABLE_BYTES):
             # Not `pq.read_table`, which imports pandas: 0.3 s and 70 MB in each process.
             file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
