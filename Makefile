@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a machine that has Python, pip and make: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-peers deploy format lock
+.PHONY: help run test check audit bench bench-peers deploy format lock
 PYTHON ?= python3
 BIN := .venv/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -19,6 +19,10 @@ check: .venv/installed-dev ## lint, formatting, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Strict, because it says that nothing is known of a package also where it could not ask.
+audit: .venv-audit/installed ## ask for known vulnerabilities of every locked package; needs the internet (ARGS="--vulnerability-service osv")
+	@.venv-audit/bin/pip-audit --requirement requirements-dev.lock --require-hashes --disable-pip --strict --progress-spinner off $(ARGS) || { echo "make audit: not all is well. A table above names what is vulnerable: raise it in pyproject.toml, then make lock. A line with ERROR says that the database could not be asked, and nothing was audited: run it where https://pypi.org is reached." >&2; exit 1; }
 
 bench: .venv/installed-dev ## time it beside the book's notebook loop, and write tests/benchmarks/RESULTS.md (ARGS="--full")
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
@@ -68,4 +72,10 @@ endef
 .venv-peers/installed:
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0" "jax==0.10.2" "keras>=3.15.1,<4"
+	@touch $@
+
+# Likewise apart: it looks at the lock, not at what is installed.
+.venv-audit/installed:
+	@test -x .venv-audit/bin/python || $(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit==2.10.1"
 	@touch $@

@@ -20,7 +20,7 @@ from prefect.states import Cancelled, Cancelling, Crashed
 
 from storage.records import Dataset, FailedTraining, StoredFile, TrainingResult, training_name
 from storage.runs import read_training_record
-from storage.store import DamagedFileError, Store
+from storage.store import Store
 from tasks.report import prepare_report
 from tasks.train import TrainingParameters, TrainingStage, find_training
 from tasks.variants import Variant
@@ -253,10 +253,7 @@ def read_result(variant: Variant, seed: int, order: Order) -> TrainingResult:
         ValueError: The record is of another training than the one asked for.
     """
     path = f"{order.run_folder}/{training_name(variant.name, seed)}/training.json"
-    try:
-        result = read_training_record(order.store.read_manifest(path))
-    except (KeyError, TypeError) as error:
-        raise DamagedFileError(f"{order.store.locate(path)} must be the record of a training: {error}.") from error
+    result = read_training_record(order.store.read_manifest(path), order.store.locate(path))
     for field, expected in _expect(variant, seed, order).items():
         received = getattr(result, field)
         if received != expected:

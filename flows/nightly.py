@@ -41,7 +41,7 @@ from tasks.variants import BASELINES, VARIANTS, Variant
 LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "numba", "scipy", "scikit-learn", "statsmodels", "matplotlib")
 
 
-@flow(name="nightly-retraining", flow_run_name="{source}", task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]  # Prefect infers Never
+@flow(name="nightly-retraining", flow_run_name="{source}", persist_result=False, task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]  # Prefect infers Never
 def nightly_retraining(
     source: str = "imdb",
     sha256: str | None = None,

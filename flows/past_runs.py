@@ -55,7 +55,7 @@ def read_evidence(store: Store, run: Run) -> Evidence:
             f"{run.run_id} was published by a version that kept no evidence, and its page cannot be rendered again. "
             f"The page that it published is {store.locate(report_path(run.run_id))}."
         )
-    return from_json(store.read_verified(run.evidence))
+    return from_json(store.read_verified(run.evidence), store.locate(run.evidence.path))
 
 
 def render_stored_run(store: Store, run: Run, language: str) -> bytes:

@@ -13,7 +13,7 @@ from tasks.train import TrainingParameters, train_variant
 from tasks.variants import BASELINES, VARIANTS, Variant
 
 
-@flow(name="train-variant", flow_run_name="train {variant}, seed {seed}")
+@flow(name="train-variant", flow_run_name="train {variant}, seed {seed}", persist_result=False)
 def train_on_this_worker(
     variant: str,
     seed: int,

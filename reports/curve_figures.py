@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from functools import cache
 from importlib.resources import files
 
@@ -16,6 +17,8 @@ from reports.sentences import read_curve
 from reports.tables import Chart, Table
 from storage.records import Run
 
+BOOK = "book_9_3.csv"
+BOOK_COLUMNS = ("variant", "epoch", "accuracy", "loss", "val_accuracy", "val_loss")
 # The run parameters under which the textbook's curves are those of the same recipe.
 RECIPE = {
     "num_words": 500,
@@ -30,13 +33,35 @@ RECIPE = {
 @cache
 def _book() -> dict[str, dict[str, list[float]]]:
     """Return the textbook's training log: by variant and column, one value per epoch."""
-    text = (files("reports") / "data" / "book_9_3.csv").read_text()
+    return read_book((files("reports") / "data" / BOOK).read_bytes())
+
+
+def read_book(content: bytes) -> dict[str, dict[str, list[float]]]:
+    """Return the curves in a CSV file of `BOOK_COLUMNS`.
+
+    Raises:
+        ValueError: It has other columns, or holds anything but finite numbers.
+    """
     book: dict[str, dict[str, list[float]]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        columns = book.setdefault(row.pop("variant"), {name: [] for name in row if name != "epoch"})
-        for name, values in columns.items():
-            values.append(float(row[name]))
+    try:
+        header, *rows = csv.reader(content.decode().splitlines(), strict=True)
+        if tuple(header) != BOOK_COLUMNS:
+            raise ValueError(f"its columns are {', '.join(header)[:200]!r}")  # noqa: TRY301 - the file's name comes below
+        for variant, _epoch, *cells in rows:
+            columns = book.setdefault(variant, {name: [] for name in BOOK_COLUMNS[2:]})
+            for values, cell in zip(columns.values(), cells, strict=True):
+                values.append(_read_number(cell))
+    except (ValueError, csv.Error) as error:
+        reason = " ".join(repr(str(error))[1:301].split())
+        raise ValueError(f"{BOOK} must have the columns {', '.join(BOOK_COLUMNS)}. Received: {reason}.") from None
     return book
+
+
+def _read_number(cell: str) -> float:
+    number = float(cell)
+    if not math.isfinite(number):
+        raise ValueError(f"{cell[:40]} is no finite number")
+    return number
 
 
 def has_book_curve(run: Run, variant: str) -> bool:

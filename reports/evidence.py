@@ -485,10 +485,18 @@ def to_json(evidence: Evidence) -> bytes:
     return _adapter().dump_json(evidence, indent=1)
 
 
-def from_json(content: bytes) -> Evidence:
-    """Return the evidence that `to_json` wrote.
+def from_json(content: bytes, name: str = "evidence.json") -> Evidence:
+    """Return the evidence that `to_json` wrote; `name` says in an error of which file.
 
     Raises:
         ValueError: It is none, or one of other versions.
     """
-    return _adapter().validate_json(content)
+    from pydantic import ValidationError
+
+    try:
+        return _adapter().validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        reason = "".join(character if character.isprintable() else " " for character in f"{place}: {first['msg']}")
+        raise ValueError(f"{name} must hold the evidence of this version. Received: {reason[:300]}.") from None

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from storage.pickles import read_array
+from storage.text import on_one_line
+
 PARTS = ("train", "test")
-MAXIMUM_MEMBER_BYTES = 4 << 30
+# Unpacked, the largest member of the IMDB archive has 14 MB. To read one takes up to 16 times its bytes and 256 MB.
+MAXIMUM_MEMBER_BYTES = 64 << 20
+# The IMDB archive has 6 million in each part.
+MAXIMUM_WORDS = 32 << 20
+# NumPy uses no others, and those of the other kinds unpack without a limit.
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Each takes 700 bytes to read; a checkpoint has some dozens.
+MAXIMUM_MEMBERS = 10_000
+CHUNK_BYTES = 1 << 20
 AS_THEY_STAND = slice(None)
 
 
@@ -38,11 +49,8 @@ def check_archive(file: IO[bytes], name: str) -> None:
     Raises:
         ValueError: It is not: truncated, say, or something else altogether.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            missing = sorted({f"{column}_{part}.npy" for column in "xy" for part in PARTS} - set(archive.namelist()))
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{name} must be a whole .npz archive. Received: {file.seek(0, 2)} bytes, {error}.") from None
+    with _open_archive(file, name) as archive:
+        missing = sorted({f"{column}_{part}.npy" for column in "xy" for part in PARTS} - set(archive.namelist()))
     if missing:
         raise ValueError(f"{name} must be an archive that holds {missing[0]}. It holds none.")
 
@@ -58,7 +66,7 @@ def read_labels(content: bytes, part: str, name: str) -> npt.NDArray[np.uint8]:
     Raises:
         ValueError: It is no such archive, or holds labels other than 0 and 1.
     """
-    labels = _read_member(content, f"y_{part}.npy", name)
+    labels = _read_part(content, f"y_{part}.npy", name)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise ValueError(f"{name}: y_{part} must be a row of integers. Received: {labels.dtype} {labels.shape}.")
     strange = labels[(labels != 0) & (labels != 1)]
@@ -79,7 +87,7 @@ def read_reviews(
         ValueError: It is no such archive, or holds anything but one list of word ranks per label.
     """
     labels = read_labels(content, part, name)
-    lists = _read_member(content, f"x_{part}.npy", name)
+    lists = _read_part(content, f"x_{part}.npy", name)
     if lists.dtype != object or lists.ndim != 1:
         raise ValueError(
             f"{name}: x_{part} must hold one list of word ranks per review. Received: {lists.dtype} {lists.shape}."
@@ -88,14 +96,34 @@ def read_reviews(
         raise ValueError(
             f"{name}: x_{part} and y_{part} must have the same length. Received: {len(lists)} and {len(labels)}."
         )
-    tokens, offsets = _flatten(lists[order], f"{name}: x_{part}")
+    tokens, offsets = _flatten(lists, order, f"{name}: x_{part}")
     return Reviews(tokens, offsets, labels[order])
 
 
-def _flatten(lists: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+def read_arrays(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
+    """Return all arrays of an .npz archive that holds no pickles, by their names.
+
+    Raises:
+        ValueError: It is no such archive.
+    """
+    with _open_archive(io.BytesIO(content), name) as archive:
+        members = archive.namelist()
+        return {
+            member.removesuffix(".npy"): _read_member(archive, member, name, allow_pickle=False) for member in members
+        }
+
+
+def _flatten(
+    lists: npt.NDArray[Any], order: npt.NDArray[np.integer] | slice, name: str
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     strange = {type(review).__name__ for review in lists} - {"list"}
     if strange:
         raise ValueError(f"{name} must hold one list of word ranks per review. Received: {min(strange)}.")
+    lists = lists[order]
+    # A pickle can hold one list and name it a million times.
+    words = sum(map(len, lists))
+    if words > MAXIMUM_WORDS:
+        raise ValueError(f"{name} must hold at most {MAXIMUM_WORDS} words. Received: {words}.")
     tokens = array("I")
     offsets = np.zeros(len(lists) + 1, np.int64)
     try:
@@ -108,55 +136,59 @@ def _flatten(lists: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[np.uint32]
     return np.frombuffer(tokens, np.uint32), offsets
 
 
-def _read_member(content: bytes, member: str, name: str) -> npt.NDArray[Any]:
+def _open_archive(file: IO[bytes], name: str) -> zipfile.ZipFile:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = archive.getinfo(member).file_size
-            if size > MAXIMUM_MEMBER_BYTES:
-                raise ValueError(  # noqa: TRY301 - the handler below puts the archive's name in front
-                    f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and says {size}"
-                )
-            with archive.open(member) as stream:
-                return _read_array(stream)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{name} must be a whole .npz archive. Received: {len(content)} bytes, {error}.") from None
-    except KeyError:
-        raise ValueError(f"{name} must be an archive that holds {member}. It holds none.") from None
+        members = sum(chunk.count(b"PK\x01\x02") for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
+        if members > MAXIMUM_MEMBERS:
+            raise ValueError(  # noqa: TRY301 - the handler below puts the archive's name in front
+                f"it must have at most {MAXIMUM_MEMBERS} members, and has more"
+            )
+        return zipfile.ZipFile(file)
+    # A damaged directory raises more kinds of errors than `BadZipFile`.
+    except Exception as error:
+        size = file.seek(0, io.SEEK_END)
+        raise ValueError(
+            f"{name} must be a whole .npz archive. Received: {size} bytes, {on_one_line(error)}."
+        ) from None
+
+
+def _read_part(content: bytes, member: str, name: str) -> npt.NDArray[Any]:
+    with _open_archive(io.BytesIO(content), name) as archive:
+        if member not in archive.namelist():
+            raise ValueError(f"{name} must be an archive that holds {member}. It holds none.")
+        return _read_member(archive, member, name, allow_pickle=True)
+
+
+def _read_member(archive: zipfile.ZipFile, member: str, name: str, *, allow_pickle: bool) -> npt.NDArray[Any]:
+    try:
+        return _read_npy(io.BytesIO(b"".join(_unpack(archive, member))), allow_pickle=allow_pickle)
     # The pickle module documents that damaged input may raise almost anything.
     except Exception as error:
-        raise ValueError(f"{name}: {member} cannot be read: {error}.") from None
+        raise ValueError(f"{name}: {on_one_line(member)} cannot be read: {on_one_line(error)}.") from None
 
 
-def _read_array(stream: BinaryIO | Any) -> npt.NDArray[Any]:
+def _unpack(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
+    """Yield a member's bytes in pieces, because what the directory says of its size may be a lie."""
+    information, size = archive.getinfo(member), 0
+    if information.compress_type not in COMPRESSIONS:
+        raise ValueError(f"it must be stored or deflated. Received: compression {information.compress_type}")
+    if information.file_size > MAXIMUM_MEMBER_BYTES:
+        raise ValueError(f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and says {information.file_size}")
+    with archive.open(member) as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            size += len(chunk)
+            if size > MAXIMUM_MEMBER_BYTES:
+                raise ValueError(f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and goes on")
+            yield chunk
+
+
+def _read_npy(stream: io.BytesIO, *, allow_pickle: bool) -> npt.NDArray[Any]:
     version = np.lib.format.read_magic(stream)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(stream)
-    if dtype.hasobject:
-        array = ArrayUnpickler(stream).load()
-        if not isinstance(array, np.ndarray) or array.shape != shape:
-            raise ValueError(f"it must hold an array of shape {shape}, and holds {type(array).__name__}")
-        return array
+    shape, is_fortran, dtype = read_header(stream)
     content = stream.read()
-    return np.frombuffer(content, dtype).reshape(shape)
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """Unpickles NumPy arrays of plain lists of numbers, and refuses every other name before it is imported."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module in ("numpy._core.multiarray", "numpy.core.multiarray") and name == "_reconstruct":
-            return _reconstruct_empty
-        if (module, name) == ("numpy", "ndarray"):
-            return np.ndarray
-        if (module, name) == ("numpy", "dtype"):
-            return np.dtype
-        raise pickle.UnpicklingError(f"only arrays of lists of integers are allowed, and it names {module}.{name}")
-
-
-def _reconstruct_empty(subtype: type, shape: tuple[int, ...], _kind: bytes) -> npt.NDArray[Any]:
-    # NumPy always pickles an empty array first and fills it by its state; any other shape would only be a memory bomb.
-    if subtype is not np.ndarray or shape != (0,):
-        raise pickle.UnpicklingError(
-            f"only empty arrays may be constructed, and it asks for {subtype} of shape {shape}"
-        )
-    return np.ndarray((0,), np.int8)
+    if dtype.kind != "O":
+        return np.frombuffer(content, dtype).reshape(shape, order="F" if is_fortran else "C")
+    if not allow_pickle:
+        raise ValueError("it must hold numbers, and holds a pickle")
+    return read_array(content, shape)

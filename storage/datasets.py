@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from storage.decoding import decode_record
 from storage.records import Dataset, StoredFile
 from storage.store import DamagedFileError, Store, hash_inputs
 
@@ -53,15 +54,10 @@ def read_dataset(store: Store, manifest: str) -> Dataset:
     """Return the record that a manifest holds; the files themselves are not read.
 
     Raises:
-        DamagedFileError: The manifest was changed after it was written.
+        DamagedFileError: The manifest was changed after it was written, or is none of a dataset.
     """
-    return read_dataset_record(store.read_manifest(manifest))
-
-
-def read_dataset_record(content: dict[str, Any]) -> Dataset:
-    """Return the record that a dataset's manifest holds."""
-    files = {part: StoredFile(**file) for part, file in content["files"].items()}
-    return Dataset(**{**content, "files": files})
+    must = f"{store.locate(manifest)} must be the manifest of a dataset"
+    return decode_record(Dataset, store.read_manifest(manifest), must)
 
 
 def publish_dataset(

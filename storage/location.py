@@ -23,7 +23,7 @@ NO_KEYS = (
 )
 # Not by the parts of the URI: a key may hold slashes, and would pass for a path.
 _USER_AND_PASSWORD = re.compile(r"://.*:.*@")
-_SECRET_OPTION = re.compile(r"://.*[?&][^=&]*(secret|password|token|key|sig)[^=&]*=", re.IGNORECASE)
+_SECRET_OPTION = re.compile(r"://.*[?&][^=&]*(secret|passw|token|key|sig|credential)[^=&]*=", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ class Location:
             raise OSError(f"The store {self.address} could not be used: {reason}. {ADVICE}") from error
 
 
+def holds_secret(address: str) -> bool:
+    """Return whether an address names a password, a key or the like.
+
+    Example:
+        >>> holds_secret("https://user:word@example.org/x"), holds_secret("https://example.org/x?page=2")
+        (True, False)
+    """
+    return bool(_USER_AND_PASSWORD.search(address) or _SECRET_OPTION.search(address))
+
+
 def resolve_location(uri: str) -> Location:
     """Return the file system and the place that a store's address names; nothing is asked of either.
 
@@ -65,7 +75,7 @@ def resolve_location(uri: str) -> Location:
     Raises:
         ValueError: It names none, or holds a secret, which the message does not repeat.
     """
-    if _USER_AND_PASSWORD.search(uri) or _SECRET_OPTION.search(uri):
+    if holds_secret(uri):
         raise ValueError(NO_KEYS)
     if "://" not in uri and uri.strip():
         uri = Path(uri).expanduser().absolute().as_uri()

@@ -109,6 +109,25 @@ class TrainingResult:
 
 
 @dataclass(frozen=True)
+class CheckpointRecord:
+    """Where an unfinished training stood: what a checkpoint's manifest holds.
+
+    Attributes:
+        format: Version of the checkpoint's own format.
+        key: All that determines the training's bits.
+        epoch: Epochs finished.
+        stopping: What early stopping remembers, its weights apart.
+        file: The arrays.
+    """
+
+    format: int
+    key: dict[str, Any]
+    epoch: int
+    stopping: dict[str, float]
+    file: StoredFile
+
+
+@dataclass(frozen=True)
 class FailedTraining:
     """A training that ended without a model, and the last line of its error."""
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from storage.datasets import read_dataset, read_dataset_record
+from storage.datasets import read_dataset
+from storage.decoding import decode_record
 from storage.pages import is_intact
-from storage.records import CodeVersion, FailedTraining, Run, Scores, StoredFile, TrainingResult
+from storage.records import CheckpointRecord, Run, StoredFile, TrainingResult
 from storage.store import DamagedFileError, Store
+from storage.text import on_one_line
 
 
 def run_folder(run_id: str) -> str:
@@ -42,24 +44,24 @@ def read_run(store: Store, run_id: str) -> Run:
 
     Raises:
         FileNotFoundError: There is no such run.
-        DamagedFileError: Its `run.json` was changed.
+        DamagedFileError: Its `run.json` was changed, or is none of this run.
     """
-    return read_run_record(store.read_manifest(f"{run_folder(run_id)}/run.json"))
+    path = f"{run_folder(run_id)}/run.json"
+    run = read_run_record(store.read_manifest(path), store.locate(path))
+    if run.run_id != run_id:
+        raise DamagedFileError(
+            f"{store.locate(path)} must be the record of run {run_id}. Received: one of {on_one_line(run.run_id)}."
+        )
+    return run
 
 
-def read_run_record(content: dict[str, Any]) -> Run:
-    """Return the record that `run.json` holds."""
-    return Run(
-        **{
-            **content,
-            "datasets": {step: read_dataset_record(dataset) for step, dataset in content["datasets"].items()},
-            "trainings": tuple(read_training_record(training) for training in content["trainings"]),
-            "baselines": tuple(read_training_record(training) for training in content.get("baselines", ())),
-            "failures": tuple(FailedTraining(**failure) for failure in content["failures"]),
-            "code": CodeVersion(**content.get("code", {})),
-            **{name: StoredFile(**content[name]) if content.get(name) else None for name in ("report", "evidence")},
-        }
-    )
+def read_run_record(content: dict[str, Any], where: str = "run.json") -> Run:
+    """Return the record that `run.json` holds; `where` says in an error which one.
+
+    Raises:
+        DamagedFileError: It holds something else.
+    """
+    return decode_record(Run, content, f"{where} must be the record of a run")
 
 
 def is_published(store: Store, run_id: str) -> bool:
@@ -72,11 +74,24 @@ def list_runs(store: Store) -> list[str]:
     return [path.split("/")[1] for path in store.list_files("runs") if re.fullmatch(r"runs/[^/]+/run\.json", path)]
 
 
-def read_training_record(content: dict[str, Any]) -> TrainingResult:
-    """Return the record that `training.json` holds."""
-    scores = {part: Scores(**content[part]) for part in ("train", "validation", "test")}
-    files = {name: StoredFile(**file) for name, file in content["files"].items()}
-    return TrainingResult(**{**content, **scores, "files": files})
+def read_training_record(content: dict[str, Any], where: str = "training.json") -> TrainingResult:
+    """Return the record that `training.json` holds; `where` says in an error which one.
+
+    Raises:
+        DamagedFileError: It holds something else.
+    """
+    return decode_record(TrainingResult, content, f"{where} must be the record of a training")
+
+
+def read_checkpoint_record(store: Store, manifest: str) -> CheckpointRecord:
+    """Return the record that a checkpoint's manifest holds.
+
+    Raises:
+        FileNotFoundError: There is none.
+        DamagedFileError: It was changed, or is none of a checkpoint.
+    """
+    must = f"{store.locate(manifest)} must be the manifest of a checkpoint"
+    return decode_record(CheckpointRecord, store.read_manifest(manifest), must)
 
 
 @dataclass(frozen=True)
@@ -109,10 +124,8 @@ def verify_store(store: Store) -> Verification:
         try:
             named.update((file.path, file) for file in _named_files(store, path))
             manifests.add(path)
-        except (DamagedFileError, KeyError, TypeError) as error:
-            damaged.append(
-                str(error) if isinstance(error, DamagedFileError) else f"{path} must be a manifest: {error}."
-            )
+        except DamagedFileError as error:
+            damaged.append(str(error))
             manifests.add(path)
     sound = len(manifests) - len(damaged)
     for file in named.values():
@@ -129,12 +142,10 @@ def verify_store(store: Store) -> Verification:
             damaged.extend(_check_checkpoint(store, path))
         if not _is_derived_page(path, manifests):
             rest.append(path)
-        elif is_intact(store.read_bytes(path)):
-            sound += 1
         else:
-            damaged.append(
-                f"{path} must end in its own SHA-256, and does not match it. `retrain report` writes it again."
-            )
+            damage = list(_check_page(store, path))
+            damaged.extend(damage)
+            sound += not damage
     quarantined = tuple(path for path in rest if path.startswith("quarantine/"))
     return Verification(sound, tuple(damaged), tuple(path for path in rest if path not in quarantined), quarantined)
 
@@ -142,12 +153,20 @@ def verify_store(store: Store) -> Verification:
 def _check_checkpoint(store: Store, manifest: str) -> Iterator[str]:
     """Yield what is damaged of a checkpoint; one that its training has removed meanwhile is not."""
     try:
-        store.verify(StoredFile(**store.read_manifest(manifest)["file"]))
+        store.verify(read_checkpoint_record(store, manifest).file)
     except FileNotFoundError:
         return
-    except (DamagedFileError, KeyError, TypeError) as error:
+    except DamagedFileError as error:
         if store.exists(manifest):
-            yield str(error) if isinstance(error, DamagedFileError) else f"{manifest} must be a manifest: {error}."
+            yield str(error)
+
+
+def _check_page(store: Store, path: str) -> Iterator[str]:
+    try:
+        if not is_intact(store.read_bytes(path)):
+            yield f"{path} must end in its own SHA-256, and does not match it. `retrain report` writes it again."
+    except DamagedFileError as error:
+        yield str(error)
 
 
 def _is_derived_page(path: str, manifests: set[str]) -> bool:
@@ -162,10 +181,10 @@ def _named_files(store: Store, manifest: str) -> Iterator[StoredFile]:
     if manifest.startswith("datasets/"):
         yield from read_dataset(store, manifest).files.values()
         return
-    content = store.read_manifest(manifest)
-    trainings = content.get("trainings", [content] if "files" in content else [])
-    for training in [*trainings, *content.get("baselines", [])]:
-        yield from read_training_record(training).files.values()
-    for name in ("report", "evidence"):
-        if content.get(name):
-            yield StoredFile(**content[name])
+    if manifest.endswith("/training.json"):
+        yield from read_training_record(store.read_manifest(manifest), store.locate(manifest)).files.values()
+        return
+    run = read_run(store, manifest.split("/")[1])
+    for training in (*run.trainings, *run.baselines):
+        yield from training.files.values()
+    yield from (file for file in (run.report, run.evidence) if file)

@@ -18,8 +18,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from storage.records import StoredFile
-from storage.runs import checkpoints_folder
+from storage.archive import read_arrays
+from storage.records import CheckpointRecord
+from storage.runs import checkpoints_folder, read_checkpoint_record
 from storage.store import DamagedFileError, Store
 from tasks.child import send_event
 
@@ -61,14 +62,8 @@ def publish_checkpoint(store: Store, folder: str, key: dict[str, Any], checkpoin
     np.savez(buffer, allow_pickle=False, **checkpoint.arrays)
     # The hash in its name keeps it apart from what another manifest in the same place may name.
     file = store.write_bytes_by_hash(f"{place}/state-{{sha}}.npz", buffer.getvalue())
-    content = {
-        "format": FORMAT_VERSION,
-        "key": key,
-        "epoch": checkpoint.epoch,
-        "stopping": checkpoint.stopping,
-        "file": asdict(file),
-    }
-    manifest = store.write_manifest(f"{place}/manifest.json", content)
+    record = CheckpointRecord(FORMAT_VERSION, key, checkpoint.epoch, checkpoint.stopping, file)
+    manifest = store.write_manifest(f"{place}/manifest.json", asdict(record))
     store.delete(checkpoints_folder(folder), keep=(file.path, manifest.path))
 
 
@@ -83,23 +78,24 @@ def find_checkpoint(store: Store, folder: str, key: dict[str, Any]) -> tuple[Che
     for manifest in sorted((path for path in paths if path.endswith("/manifest.json")), reverse=True):
         damaged = [manifest]
         try:
-            content = store.read_manifest(manifest)
-            if (content.get("format"), content.get("key")) != (FORMAT_VERSION, key):
+            record = read_checkpoint_record(store, manifest)
+            if (record.format, record.key) != (FORMAT_VERSION, key):
                 continue
-            file = StoredFile(**content["file"])
-            damaged.append(file.path)
-            arrays = _unpack(store.read_verified(file))
+            damaged.append(record.file.path)
+            arrays = _unpack(store.read_verified(record.file), store.locate(record.file.path))
         except DamagedFileError as error:
             targets = " and ".join(store.quarantine(path) for path in damaged)
             damage.append(f"{error} Moved to {targets}; going on from an older checkpoint or the beginning.")
             continue
-        return Checkpoint(content["epoch"], content["stopping"], arrays), damage
+        return Checkpoint(record.epoch, record.stopping, arrays), damage
     return None, damage
 
 
-def _unpack(content: bytes) -> Arrays:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return dict(archive)
+def _unpack(content: bytes, where: str) -> Arrays:
+    try:
+        return read_arrays(content, where)
+    except ValueError as error:
+        raise DamagedFileError(str(error)) from error
 
 
 def remove_checkpoints(store: Store, folder: str) -> None:

@@ -19,7 +19,7 @@ VERSION = 1
 TIMEOUT_SECONDS = 600
 
 
-@task(name="describe", task_run_name="describe", cache_policy=NO_CACHE)
+@task(name="describe", task_run_name="describe", cache_policy=NO_CACHE, persist_result=False)
 def describe_reviews(archive: Dataset, split: Dataset, num_words: int, maxlen: int, store: Store) -> Dataset:
     """Publish "facts" (counts of each part), "reviews" (of each test review) and "behaviour" (the minimal pairs)."""
     word_index = archive.files.get("word_index")

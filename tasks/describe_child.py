@@ -21,6 +21,7 @@ from storage.archive import Reviews, read_reviews
 from storage.records import StoredFile
 from storage.schemas import REVIEW_SCHEMA, SPLIT_SCHEMA, padded_schema
 from storage.store import Store
+from storage.word_index import read_word_index
 from tasks.behaviour import encode_pairs
 from tasks.pad_child import pad_tokens
 from tasks.split_child import INDEX_FROM
@@ -175,13 +176,17 @@ def read_positions(store: Store, file: StoredFile) -> Counts:
     return np.array([int(name.rpartition("-")[2]) for name in names], np.int64)
 
 
+def _read_word_index(store: Store, file: StoredFile) -> dict[str, int]:
+    return read_word_index(store.read_verified(file), store.locate(file.path))
+
+
 def main(request: dict[str, Any]) -> dict[str, Any]:
     """Describe one split of one archive, and write what was found into the store; return the files' records."""
     gc.disable()
     store, folder, parameters = Store(request["store"]), request["folder"], request["parameters"]
     content = store.read_verified(StoredFile(**request["archive"]))
     index_file = request["word_index"]
-    word_index = json.loads(store.read_verified(StoredFile(**index_file))) if index_file else None
+    word_index = _read_word_index(store, StoredFile(**index_file)) if index_file else None
     positions = {part: read_positions(store, StoredFile(**file)) for part, file in request["split"].items()}
     training = read_reviews(content, "train", request["source"])
     training_keys = word_keys(training)

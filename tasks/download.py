@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import socket
 import sys
 import tempfile
@@ -29,6 +30,8 @@ from storage.store import CHUNK_BYTES, Store
 from tasks.caching import reuse_or_build
 from tasks.sources import Source
 
+# The IMDB archive has 17 MB.
+MAXIMUM_FILE_BYTES = 256 << 20
 # The hash is of the file, not of a copy that the server compressed on the way.
 AS_IT_IS = {"Accept-Encoding": "identity"}
 
@@ -59,10 +62,14 @@ def read_chunks(address: str, limits: TimeLimits) -> Iterator[bytes]:
     """Yield the bytes of a file or of an http(s) address, with a progress bar where the terminal is a person's.
 
     Raises:
-        SourceUnreachableError: The address did not answer, answered with an error, stalled or broke off.
+        SourceUnreachableError: The address did not answer, answered with an error or with more than any archive of
+            ours has, stalled or broke off.
+        ValueError: The file is larger than that.
     """
     if urlsplit(address).scheme not in ("http", "https"):
         with Path(address).open("rb") as file:
+            _check_size(file.seek(0, io.SEEK_END))
+            file.seek(0)
             yield from iter(lambda: file.read(CHUNK_BYTES), b"")
         return
     try:
@@ -88,13 +95,22 @@ def _stream(url: str, limits: TimeLimits) -> Iterator[bytes]:
     ):
         response.raise_for_status()
         size = int(response.headers.get("content-length", 0)) or None
+        _check_size(size or 0)
         bar = progress.add_task(url.rsplit("/", 1)[-1], total=size)
         # As the bytes come: chunks of a size of our own would let a trickle run past the deadline.
+        received = 0
         for chunk in response.iter_raw():
+            received += len(chunk)
+            _check_size(received)
             progress.update(bar, advance=len(chunk))
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not finished after {limits.total:g} s")
             yield chunk
+
+
+def _check_size(size: int) -> None:
+    if size > MAXIMUM_FILE_BYTES:
+        raise ValueError(f"a file must have at most {MAXIMUM_FILE_BYTES} bytes, and it has {size} or more")
 
 
 def _check_name_resolves(url: str, seconds: float) -> None:
@@ -159,6 +175,7 @@ def _may_help_to_retry(_task: Any, _run: Any, state: State[Any]) -> bool:
     name="download",
     task_run_name="download {source.archive}",
     cache_policy=NO_CACHE,
+    persist_result=False,
     retries=2,
     retry_delay_seconds=exponential_backoff(1),
     retry_jitter_factor=0.3,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +22,12 @@ from reports.errors import ReviewFacts, accuracy_where, find_errors
 from reports.evidence import Behaviour, Data, Evidence, PairOutcome, PartFacts
 from reports.measurements import Measurements, Predictions, trainings_of
 from reports.nights import archive_of, look_back
+from storage.decoding import decode_json
 from storage.records import Dataset, Run, TrainingResult
 from storage.runs import list_runs, read_run
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, REVIEW_SCHEMA, padded_schema
 from storage.store import DamagedFileError, Store
+from storage.word_index import read_word_index
 from tasks import behaviour
 from tasks.bag_of_words import predict_bag_of_words, predict_majority
 from tasks.describe_child import LENGTH_EDGES
@@ -127,7 +127,8 @@ def _make_shower(
     file = run.datasets["archive"].files.get("word_index")
     if file is None:
         return None
-    words = {rank: word for word, rank in json.loads(store.read_verified(file)).items()}
+    index = read_word_index(store.read_verified(file), store.locate(file.path))
+    words = {rank: word for word, rank in index.items()}
 
     def show(place: int) -> tuple[tuple[str, ...], tuple[int, ...], int]:
         cut = table["cut_words"][place].as_py()
@@ -204,13 +205,8 @@ def _describe_data(
 ) -> Data | None:
     if description is None:
         return None
-    counted: dict[str, Any] = json.loads(store.read_verified(description.files["facts"]))
-    parts = {
-        part: PartFacts(
-            **{**counted[part], **{name: tuple(counted[part][name]) for name in ("length_quantiles", "length_counts")}}
-        )
-        for part in ("train", "validation", "test")
-    }
+    file = description.files["facts"]
+    parts = decode_json(dict[str, PartFacts], store.read_verified(file), f"{store.locate(file.path)} must hold counts")
     repeated = facts.is_in_training if facts else np.zeros(0, bool)
     without = accuracy_where(measured.test, standing, ~repeated) if standing else {}
     return Data(parts, LENGTH_EDGES, int(repeated.sum()), without)

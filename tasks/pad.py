@@ -18,7 +18,7 @@ VERSION = 1
 TIMEOUT_SECONDS = 600
 
 
-@task(name="pad", task_run_name="pad to {maxlen}", cache_policy=NO_CACHE)
+@task(name="pad", task_run_name="pad to {maxlen}", cache_policy=NO_CACHE, persist_result=False)
 def pad_reviews(split: Dataset, maxlen: int, store: Store) -> Dataset:
     """Publish the three Parquet files that the trainings read."""
     inputs = {"version": VERSION, "split": split.key, "maxlen": maxlen}

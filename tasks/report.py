@@ -22,7 +22,7 @@ def prepare_report() -> None:
     prepare_children(MODULE, 1)
 
 
-@task(name="report", task_run_name="report {run.run_id}", cache_policy=NO_CACHE)
+@task(name="report", task_run_name="report {run.run_id}", cache_policy=NO_CACHE, persist_result=False)
 def write_report(run: Run, store: Store) -> Run:
     """Publish the report and then `run.json`, which makes the run exist; return the run with both files' records."""
     answer = run_child(MODULE, {"run": asdict(run), "store": store.absolute_uri}, TIMEOUT_SECONDS)

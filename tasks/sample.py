@@ -16,7 +16,7 @@ VERSION = 1
 TIMEOUT_SECONDS = 600
 
 
-@task(name="sample", task_run_name="make {reviews} sample reviews", cache_policy=NO_CACHE)
+@task(name="sample", task_run_name="make {reviews} sample reviews", cache_policy=NO_CACHE, persist_result=False)
 def make_sample(reviews: int, store: Store) -> Dataset:
     """Publish an archive of made-up reviews and its word index."""
     inputs = {"version": VERSION, "reviews": reviews}

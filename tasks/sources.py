@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from storage.location import holds_secret
+
 WORD_INDEX_NAME = "imdb_word_index.json"
 
 
@@ -37,6 +39,12 @@ IMDB = Source(
 )
 
 
+NO_SECRETS = (
+    "`source` must not hold a secret, because addresses are logged, kept by Prefect and written into the report. "
+    "Received: one with a user, a password or a key. Fetch the file by other means, and give its path."
+)
+
+
 def resolve_source(source: str, sha256: str | None) -> Source:
     """Return where the archive is that `source` names.
 
@@ -45,19 +53,31 @@ def resolve_source(source: str, sha256: str | None) -> Source:
         sha256: What its SHA-256 must be; None is allowed for "imdb", whose hash is known, and for files.
 
     Raises:
-        ValueError: The hash is malformed, or an address of one's own came without one.
+        ValueError: The hash is malformed, or an address of one's own came without one, or it holds a secret, which the
+            message does not repeat.
         FileNotFoundError: There is no such file.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise ValueError(f"`sha256` must be 64 hexadecimal digits in lower case. Received: sha256={sha256!r}.")
     if source == "imdb":
         return IMDB if sha256 is None else Source(IMDB.archive, sha256, IMDB.word_index, IMDB.word_index_sha256)
-    scheme = urlsplit(source).scheme
+    scheme = _scheme_of(source)
     if scheme in ("http", "https"):
+        # A name alone may be a token.
+        if holds_secret(source) or "@" in source.partition("://")[2].partition("/")[0]:
+            raise ValueError(NO_SECRETS)
         if sha256 is None:
             raise ValueError(f"`sha256` must be given with an address of your own. Received: source={source!r} alone.")
         return Source(source, sha256)
     return _resolve_file(Path(unquote(urlsplit(source).path) if scheme == "file" else source).expanduser(), sha256)
+
+
+def _scheme_of(source: str) -> str:
+    try:
+        return urlsplit(source).scheme
+    except ValueError:
+        # Of half an IPv6 address, for instance. The message would repeat what may be a secret.
+        raise ValueError("`source` must be an address that can be read. Received: one that cannot.") from None
 
 
 def _resolve_file(path: Path, sha256: str | None) -> Source:

@@ -20,7 +20,7 @@ VERSION = 1
 TIMEOUT_SECONDS = 600
 
 
-@task(name="split", task_run_name="split", cache_policy=NO_CACHE)
+@task(name="split", task_run_name="split", cache_policy=NO_CACHE, persist_result=False)
 def split_reviews(archive: Dataset, parameters: SplitParameters, store: Store) -> Dataset:
     """Publish three Parquet files of whole reviews, token for token what Keras and scikit-learn give."""
     inputs = {"version": VERSION, "archive": archive.files["archive"].sha256, **parameters._asdict()}

@@ -143,11 +143,9 @@ def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[
     if not store.exists(manifest):
         return None, []
     try:
-        result = read_training_record(store.read_manifest(manifest))
+        result = read_training_record(store.read_manifest(manifest), store.locate(manifest))
     except DamagedFileError as error:
         return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
-    except (KeyError, TypeError) as error:
-        return None, [f"{manifest} must be the record of a training: {error}. Training again."]
     if any(getattr(result, name) != value for name, value in expected.items()):
         return None, []
     damage = put_damaged_aside(store, result.files.values(), "training again")
@@ -185,6 +183,7 @@ def _worth_another_attempt(_task: Any, _run: Any, _state: State[Any]) -> bool:
     name="train",
     task_run_name="train {variant.name}, seed {seed}",
     cache_policy=NO_CACHE,
+    persist_result=False,
     retries=1,
     retry_delay_seconds=1,
     retry_condition_fn=_worth_another_attempt,

@@ -133,13 +133,13 @@ def make_npz() -> Callable[..., bytes]:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             for name, member in members.items():
-                archive.writestr(f"{name}.npy", member if isinstance(member, bytes) else _as_npy(member))
+                archive.writestr(f"{name}.npy", member if isinstance(member, bytes) else as_npy(member))
         return buffer.getvalue()
 
     return make
 
 
-def _as_npy(array: Any) -> bytes:
+def as_npy(array: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=True)
     return buffer.getvalue()

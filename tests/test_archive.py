@@ -140,7 +140,7 @@ def test_a_pickle_that_asks_for_an_array_of_its_own_shape_is_refused(make_npz, s
     reconstruct = np.empty(0).__reduce__()[0]
     payload = pickle.dumps(Call(reconstruct, np.ndarray, shape, b"b"))
     message = refuse(make_npz(x_train=npy_of_objects(payload), y_train=LABELS))
-    assert f"only empty arrays may be constructed, and it asks for <class 'numpy.ndarray'> of shape {shape}" in message
+    assert message.endswith("only empty arrays may be constructed, and it asks for another.")
 
 
 def test_a_pickle_of_another_shape_than_announced_is_refused(make_npz):
@@ -239,12 +239,16 @@ def test_tokens_out_of_range_are_refused(make_npz, token):
         (as_column([[1], (2, 3)]), "tuple"),
         (as_column([[1], "word"]), "str"),
         (as_column([[1], None]), "NoneType"),
-        (as_column([[1], np.array([2, 3])]), "ndarray"),
     ],
 )
 def test_reviews_that_are_no_lists_are_refused(make_npz, reviews, received):
     message = refuse(make_npz(x_train=reviews, y_train=LABELS))
     assert message == f"reviews.npz: x_train must hold one list of word ranks per review. Received: {received}."
+
+
+def test_reviews_that_are_arrays_of_numbers_are_refused(make_npz):
+    message = refuse(make_npz(x_train=as_column([[1], np.array([2, 3])]), y_train=LABELS))
+    assert message.endswith("x_train.npy cannot be read: only arrays of objects are allowed, and it asks for another.")
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

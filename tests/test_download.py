@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -64,7 +65,14 @@ class Handler(BaseHTTPRequestHandler):
         if compressed:
             content = gzip.compress(content)
         self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
+        if behaviour == "endless":
+            self.end_headers()
+            with suppress(ConnectionError):
+                while not self.server.closing.is_set():
+                    self.wfile.write(bytes(1 << 20))
+            return
+        size = 3 << 30 if behaviour == "gigabytes" else len(content)
+        self.send_header("Content-Length", str(size))
         if compressed:
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
@@ -279,6 +287,25 @@ def test_a_closed_port_fails_the_task_after_its_attempts(download, store):
     assert type(error) is SourceUnreachableError
     assert "Connection refused" in str(error)
     assert store.list_files("") == []
+
+
+@pytest.mark.parametrize("behaviour", ["gigabytes", "endless"])
+def test_more_than_any_archive_has_is_given_up_and_not_asked_for_again(server, download, store, monkeypatch, behaviour):
+    monkeypatch.setattr("tasks.download.MAXIMUM_FILE_BYTES", 10_000_000)
+    error = failure_of(download(Source(server.address(behaviour), SHA256)))
+    assert type(error) is SourceUnreachableError
+    assert str(error).startswith(
+        f"{server.address(behaviour)} could not be fetched: a file must have at most 10000000 bytes, and it has "
+    )
+    assert server.requests == [f"/{behaviour}"]
+    assert store.list_files("") == []
+
+
+def test_a_file_that_is_larger_than_any_archive_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.download.MAXIMUM_FILE_BYTES", 4)
+    (tmp_path / "large.npz").write_bytes(b"hello")
+    with pytest.raises(ValueError, match="a file must have at most 4 bytes, and it has 5 or more"):
+        list(read_chunks(str(tmp_path / "large.npz"), SHORT))
 
 
 def test_a_truncated_archive_is_refused_and_leaves_nothing(tmp_path, store, run_task):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage.datasets import publish_dataset
-from storage.records import FailedTraining, Run, Scores, StoredFile, TrainingResult
+from storage.records import CheckpointRecord, FailedTraining, Run, Scores, StoredFile, TrainingResult
 from storage.runs import publish_run, read_run, verify_store
 from storage.store import DamagedFileError, Store
 from tasks.sample_child import main as make_sample
@@ -47,7 +47,7 @@ def publish_night(store: Store) -> Run:
         source="imdb.npz",
         is_sample=False,
         notice=None,
-        parameters={"maxlen": 100, "seeds": [42]},
+        parameters={"maxlen": 100, "seeds": [42], "variants": ["lstm", "gru"]},
         versions={"python": "3.11.7"},
         datasets={"pad": dataset},
         trainings=(training,),
@@ -128,7 +128,10 @@ def test_an_edited_manifest_is_named(store, path):
 
 def test_a_manifest_of_something_else_is_named(store):
     store.write_manifest("datasets/pad-84d628a8f59f3e5a/manifest.json", {"rows": 2})
-    assert verify_store(store).damaged == ("datasets/pad-84d628a8f59f3e5a/manifest.json must be a manifest: 'files'.",)
+    path = store.locate("datasets/pad-84d628a8f59f3e5a/manifest.json")
+    assert verify_store(store).damaged == (
+        f"{path} must be the manifest of a dataset: it has a field rows, of which this version knows nothing.",
+    )
 
 
 def test_what_no_manifest_names_is_unfinished(store):
@@ -171,7 +174,8 @@ def test_the_word_index_of_a_sample_is_not_taken_for_a_manifest(store):
 def publish_checkpoint(store: Store) -> tuple[StoredFile, StoredFile]:
     place = "runs/20260103T030405Z-abcdef/gru-seed42/checkpoints/epoch-0005"
     file = store.write_bytes(f"{place}/state-0123456789ab.npz", b"weights")
-    return file, store.write_manifest(f"{place}/manifest.json", {"file": asdict(file)})
+    record = CheckpointRecord(1, {"seed": 42}, 5, {"best": 0.25, "wait": 0, "best_epoch": 4}, file)
+    return file, store.write_manifest(f"{place}/manifest.json", asdict(record))
 
 
 def test_a_sound_checkpoint_of_an_interrupted_run_is_unfinished(store):

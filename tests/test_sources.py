@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from flows.command_line import main
 from tasks.sources import IMDB, Source, resolve_source
 
 SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -62,6 +63,30 @@ def test_an_address_of_one_s_own_needs_its_hash(scheme):
     assert str(caught.value) == (
         f"`sha256` must be given with an address of your own. Received: source='{address}' alone."
     )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://user:canary@example.org/reviews.npz",
+        "https://user:can/ary@example.org/reviews.npz",
+        "http://canary@example.org/reviews.npz",
+        "http://:canary@example.org/reviews.npz",
+        "HTTP://user:canary@example.org/reviews.npz",
+        "https://example.org/reviews.npz?token=canary",
+        "https://example.org/reviews.npz?page=2&X-Amz-Signature=canary",
+        "https://example.org/reviews.npz?api_key=canary",
+        "https://user:canary@[example.org/reviews.npz",
+    ],
+)
+@pytest.mark.parametrize("sha256", [None, SHA256])
+def test_an_address_with_a_secret_is_refused_without_repeating_it(source, sha256, capsys, tmp_path):
+    with pytest.raises(ValueError, match=r"^`source` must ") as caught:
+        resolve_source(source, sha256)
+    assert "canary" not in str(caught.value)
+    assert main(["run", "--source", source, "--store", str(tmp_path / "store")]) == 2
+    assert "canary" not in "".join(capsys.readouterr())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("sha256", ["", "abc", SHA256.upper(), SHA256 + "0", SHA256[:-1] + "g", SHA256 + "\n"])

@@ -48,6 +48,19 @@ def test_it_answers_on_loopback_alone_and_is_gone_when_it_is_stopped(server):
     assert not is_listening(server.port)
 
 
+def test_its_process_listens_on_loopback_alone(server):
+    server.wait()
+    process = psutil.Process(server._process.pid)
+    processes = [process, *process.children(recursive=True)]
+    listening = [
+        one.laddr for each in processes for one in each.net_connections("inet") if one.status == psutil.CONN_LISTEN
+    ]
+    assert [address.port for address in listening] == [server.port]
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    # Of datagrams as well, which are in no state.
+    assert [one for each in processes for one in each.net_connections("udp")] == []
+
+
 def test_one_that_cannot_start_is_told_by_its_last_words(server, monkeypatch):
     server.wait()
     monkeypatch.setattr(temporary_server, "_find_free_port", lambda: server.port)

@@ -1,0 +1,79 @@
+"""Secrets of the environment turn up in nothing that a night says or leaves, whether it ends well or fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.supervisor import PROJECT_ROOT
+
+pytestmark = pytest.mark.slow
+
+CANARY = "canary7c1f93b2"
+SECRETS = {
+    "AWS_ACCESS_KEY_ID": "AKIATESTTESTTEST",
+    "AWS_SECRET_ACCESS_KEY": f"{CANARY}/aws",
+    "AWS_SESSION_TOKEN": f"{CANARY}/session",
+    "PREFECT_API_KEY": f"pnu_{CANARY}",
+    "PREFECT_API_AUTH_STRING": f"admin:{CANARY}",
+    "GOOGLE_APPLICATION_CREDENTIALS_JSON": CANARY,
+}
+NIGHT = "--source sample --sample-reviews 400 --epochs 1 --maxlen 40 --variants gru --no-baselines --jobs 1"
+
+
+def leaves_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module", params=["well", "failed"])
+def night(request, tmp_path_factory):
+    """A night with secrets in its environment; return its exit code, what it said, and all files that it left."""
+    folder = tmp_path_factory.mktemp("night")
+    for name in ("home", "prefect", "tmp", "work"):
+        (folder / name).mkdir()
+    places = {"HOME": "home", "PREFECT_HOME": "prefect", "TMPDIR": "tmp", "RETRAIN_STORE": "store"}
+    environment = os.environ | SECRETS | {name: str(folder / place) for name, place in places.items()}
+    environment |= {"PYTHONPATH": str(PROJECT_ROOT), "PREFECT_LOGGING_LEVEL": "DEBUG"}
+    # A training that is given no time fails, and the report says so.
+    options = ["--timeout-seconds", "0.01"] if request.param == "failed" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", "run", *NIGHT.split(), *options],
+        env=environment,
+        cwd=folder / "work",
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == (1 if options else 0), done.stderr.decode()[-3000:]
+    return done.stdout + done.stderr, leaves_of(folder)
+
+
+def test_no_secret_is_said(night):
+    said, _ = night
+    assert b"report: " in said
+    assert CANARY.encode() not in said
+
+
+def test_no_secret_is_in_the_store_nor_in_prefect_s_database_nor_beside_them(night):
+    _, leaves = night
+    assert [name for name, content in leaves.items() if CANARY.encode() in content] == []
+    # They were looked at: what has to be there is there.
+    assert any(name.startswith("store/reports/2") for name in leaves)
+    database = b"".join(content for name, content in leaves.items() if name.startswith("prefect/prefect.db"))
+    assert b"train gru, seed 42" in database
+
+
+@pytest.mark.parametrize("night", ["well"], indirect=True)
+def test_no_result_was_kept_as_a_pickle(night):
+    """Of a failed task Prefect keeps the error, whatever it is told."""
+    _, leaves = night
+    assert [name for name in leaves if name.startswith("prefect/storage")] == []
+
+
+def test_nothing_is_left_in_the_folder_for_temporary_files(night):
+    _, leaves = night
+    assert [name for name in leaves if name.startswith(("tmp/", "work/"))] == []
