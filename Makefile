@@ -30,11 +30,12 @@ bench: .venv/installed-dev ## time it beside the book's notebook loop, and write
 bench-peers: .venv/installed-dev .venv-peers/installed ## the same, and beside Keras on JAX and PyTorch
 	@$(BIN)/python -m tests.benchmarks.run --peers .venv-peers/bin/python $(ARGS)
 
-deploy: .venv/installed ## create the work pools and the deployments on the server in PREFECT_API_URL
+deploy: .venv/installed ## create the work pools, deployments and alarms on the server in PREFECT_API_URL
 	@test -n "$$PREFECT_API_URL" || { echo "make deploy: PREFECT_API_URL must name the Prefect server, for example http://127.0.0.1:4200/api. It is not set." >&2; exit 2; }
 	@$(BIN)/prefect work-pool create retraining --type process --overwrite
 	@$(BIN)/prefect work-pool create training --type process --overwrite
 	@$(BIN)/prefect --no-prompt deploy --all
+	@$(BIN)/python -m flows.alarms automations.yaml
 
 format: .venv/installed-dev ## reformat the code
 	@$(BIN)/ruff format .

@@ -15,7 +15,7 @@ import prefect.runtime.flow_run
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, as_completed
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.capacity import count_jobs
@@ -23,7 +23,7 @@ from flows.checks import check_parameters, choose_store
 from flows.fan_out import train_on_workers
 from flows.provenance import describe_cpu, read_code_version
 from storage.records import Dataset, FailedTraining, Run, TrainingResult, training_name
-from storage.runs import report_path, run_folder
+from storage.runs import run_folder
 from storage.store import Store
 from tasks.describe import describe_reviews
 from tasks.download import SourceUnreachableError, download_reviews
@@ -63,7 +63,7 @@ def nightly_retraining(
     baselines: bool = True,
     language: str = "en",
     store: str | None = None,
-) -> Run | State[Run]:
+) -> State[Run]:
     """Retrain the variants and write one report.
 
     Args:
@@ -89,7 +89,7 @@ def nightly_retraining(
         store: A folder or an object store's URI, for everything; by default RETRAIN_STORE or "output".
 
     Returns:
-        The run's record; in a Failed state when a training failed.
+        The run's record, in a Completed state with the verdict, or in a Failed one when a training failed.
     """
     parameters = dict(prefect.runtime.flow_run.parameters)
     check_parameters(parameters)
@@ -125,11 +125,11 @@ def nightly_retraining(
         recorded = {**parameters, "variants": list(variants), "seeds": list(seeds), "language": language}
         recorded |= {"jobs": at_once if placement == "local" else None, "store": opened.absolute_uri}
         run = record_night(run_id, began, recorded, datasets, notice, planned, results, durations)
-        run = write_report(run, opened)
+        published = write_report(run, opened)
     if run.failures:
         names = ", ".join(failure.name for failure in run.failures)
-        return Failed(message=f"{names} failed; the report says so: {opened.locate(report_path(run_id))}", data=run)
-    return run
+        return Failed(message=f"{names} failed; the report says so: {published.address}", data=published.run)
+    return Completed(message=f"{published.verdict} Report: {published.address}", data=published.run)
 
 
 def prepare_datasets(

@@ -24,6 +24,12 @@ def render_markdown(run: Run, evidence: Evidence, address: str, language: str) -
     return "\n".join(lines) + "\n"
 
 
+def state_verdict(run: Run, evidence: Evidence, language: str) -> str:
+    """Return the verdict as plain text, without the failures and without what changed since the last night."""
+    verdict = reach_verdict(run, evidence, Language(language))
+    return " ".join((verdict.headline, *verdict.evidence))
+
+
 def _markdown_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 

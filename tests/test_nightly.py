@@ -75,6 +75,13 @@ def test_a_night_ends_completed_with_all_variants_in_the_declared_order(two_nigh
     assert [baseline.name for baseline in run.baselines] == ["simple_rnn-seed42"]
 
 
+def test_the_verdict_and_the_report_s_address_are_the_message_of_the_final_state(two_nights):
+    store, first, second = two_nights
+    assert first.message.startswith("Best tonight: ")
+    assert first.message.endswith(f" Report: {store.locate(first.result().report.path)}")
+    assert second.message.startswith("Best tonight: gru, with the lowest validation loss (")
+
+
 def test_the_baselines_stand_in_the_comparison_and_do_not_compete(two_nights):
     store, first, second = two_nights
     rows = read_evidence(store, first.result()).comparison

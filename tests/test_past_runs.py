@@ -32,7 +32,7 @@ def nights(store):
     published = []
     for run in runs:
         trainings = tuple(publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
-        stored, _ = publish_report(replace(run, trainings=trainings), store)
+        stored, _, _ = publish_report(replace(run, trainings=trainings), store)
         published.append(store.read_verified(stored.report))
     return published
 

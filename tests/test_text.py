@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reports.text import render_markdown, table_cells
+from reports.text import render_markdown, state_verdict, table_cells
 from storage.records import FailedTraining
 from tests.nights import A_NIGHT, EMPTY_NIGHT, a_run, a_training, evidence_of
 
@@ -33,6 +33,15 @@ def test_the_markdown_quotes_the_notice_and_holds_the_verdict():
     assert markdown.startswith("> These reviews are made up.\n")
     assert "**Best tonight: lstm, with the lowest validation loss (0.4300).** On the 1,000 test reviews" in markdown
     assert "This is the first night on these test reviews." in markdown
+
+
+def test_the_verdict_in_plain_text_has_neither_the_failures_nor_what_changed():
+    run = replace(A_NIGHT, failures=(FailedTraining("gru", 43, "gone"),))
+    verdict = state_verdict(run, evidence_of(run), "en")
+    assert verdict.startswith("No best variant tonight, because gru-seed43 failed. Of those that finished, lstm has")
+    assert "gone" not in verdict
+    assert "first night" not in verdict
+    assert state_verdict(EMPTY_NIGHT, evidence_of(EMPTY_NIGHT), "en") == "No model tonight: every training failed."
 
 
 def test_the_markdown_of_a_night_without_a_model_has_a_table_without_rows():

@@ -173,13 +173,10 @@ def end(process):
         process.wait()
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory, object_server):
-    folder = tmp_path_factory.mktemp("deployment")
+def make_environment(folder):
+    """Return the environment of a server, its workers and those who talk to it, with everything below `folder`."""
     return {
         **os.environ,
-        **CREDENTIALS,
-        "AWS_ENDPOINT_URL": object_server.url,
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -189,31 +186,58 @@ def environment(tmp_path_factory, object_server):
     }
 
 
+def start(command, environment, log):
+    """Start one of Prefect's commands in the project's folder."""
+    return subprocess.Popen([PREFECT, *command], env=environment, cwd=PROJECT_ROOT, stdout=log, stderr=log)
+
+
+def start_server(environment, log):
+    port = environment["PREFECT_API_URL"].split(":")[2].split("/")[0]
+    return start(["server", "start", "--host", "127.0.0.1", "--port", port], environment, log)
+
+
+def open_client(environment):
+    """Return a client that asks again, as all of Prefect does, when SQLite is busy and the server answers 503."""
+    return PrefectHttpxSyncClient(base_url=environment["PREFECT_API_URL"], timeout=30, raise_on_all_errors=False)
+
+
+def wait_for_server(client):
+    def is_healthy():
+        try:
+            return client.get("/health").is_success
+        except httpx.TransportError:
+            return False
+
+    wait_until(is_healthy, 180, "the server's start")
+
+
+def deploy(environment):
+    """Return what `make deploy` printed."""
+    deployed = subprocess.run(
+        ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    return deployed.stdout + deployed.stderr
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory, object_server):
+    """With a bucket's credentials, so that a night can be told to use one."""
+    credentials = CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}
+    return make_environment(tmp_path_factory.mktemp("deployment")) | credentials
+
+
 @pytest.fixture(scope="module")
 def api(environment, tmp_path_factory):
     """A client of a Prefect server to which `make deploy` has deployed, with a worker on its pool."""
-    url = environment["PREFECT_API_URL"]
-    port = url.split(":")[2].split("/")[0]
     log = (tmp_path_factory.mktemp("logs") / "server-and-worker.txt").open("w")
-    options = {"env": environment, "cwd": PROJECT_ROOT, "stdout": log, "stderr": subprocess.STDOUT}
-    server = subprocess.Popen([PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port], **options)
+    server = start_server(environment, log)
     worker = None
     try:
-        # Asks again, as all of Prefect does, when SQLite is busy and the server answers 503.
-        with PrefectHttpxSyncClient(base_url=url, timeout=30, raise_on_all_errors=False) as client:
-
-            def is_healthy():
-                try:
-                    return client.get("/health").is_success
-                except httpx.TransportError:
-                    return False
-
-            wait_until(is_healthy, 90, "the server's start")
-            deployed = subprocess.run(
-                ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, check=False
-            )
-            assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-            worker = subprocess.Popen([PREFECT, "worker", "start", "--pool", "retraining"], **options)
+        with open_client(environment) as client:
+            wait_for_server(client)
+            deploy(environment)
+            worker = start(["worker", "start", "--pool", "retraining"], environment, log)
             yield client
     finally:
         for process in filter(None, (worker, server)):

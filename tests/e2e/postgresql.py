@@ -1,0 +1,75 @@
+"""A PostgreSQL server of one's own: in a temporary folder, on loopback, for as long as a test needs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.e2e.conftest import free_port
+
+INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+PASSWORD = "only-on-loopback"
+
+
+class PostgreSQL:
+    """The server's cluster, made by `initdb` with a password, as in production."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        self.port = free_port()
+        if os.geteuid() == 0:
+            # PostgreSQL refuses to run as root.
+            shutil.chown(self.folder, "postgres", "postgres")
+        secret = self.folder / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        self._run(
+            "initdb", "--auth=scram-sha-256", "--username=prefect", f"--pwfile={secret}", "--no-sync", *self._data
+        )
+        self._control("start", "--options", f"-h 127.0.0.1 -p {self.port} -k {self.folder}")
+
+    @property
+    def _data(self) -> tuple[str, str]:
+        return ("--pgdata", str(self.folder / "data"))
+
+    def url(self, database: str) -> str:
+        return f"postgresql+asyncpg://prefect:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What PostgreSQL's own commands need to find the server."""
+        return {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "prefect", "PGPASSWORD": PASSWORD}
+
+    def restart(self) -> None:
+        """Restart it as an upgrade of its package would: at once, with every connection cut."""
+        self._control("restart", "--mode", "fast")
+
+    def stop(self) -> None:
+        self._control("stop", "--mode", "immediate")
+        shutil.rmtree(self.folder)
+
+    def _control(self, *arguments: str) -> None:
+        self._run("pg_ctl", "--wait", "--log", str(self.folder / "log.txt"), *self._data, *arguments)
+
+    def _run(self, command: str, *arguments: str) -> None:
+        as_its_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        subprocess.run(
+            [*as_its_user, str(INSTALLED[-1] / command), *arguments],
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+
+    def client(self, command: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's client commands, as the operator does."""
+        subprocess.run(
+            [str(INSTALLED[-1] / command), *arguments],
+            env=os.environ | self.environment,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )

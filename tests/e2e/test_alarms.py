@@ -1,0 +1,316 @@
+"""The alarms on a real server, and who is called: by a night that failed, was killed, is late, or never came."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import (
+    PROJECT_ROOT,
+    deploy,
+    deployment,
+    end,
+    make_environment,
+    open_client,
+    start,
+    start_server,
+    wait_for_server,
+    wait_until,
+)
+
+FAILED, SILENT = "nightly retraining: run failed", "nightly retraining: run went silent"
+NOT_OVER, NOTHING = "nightly retraining: night not over by six", "nightly retraining: nothing for 28 hours"
+NIGHT = {
+    "source": "sample",
+    "sample_reviews": 400,
+    "epochs": 20_000,
+    "patience": 20_000,
+    "maxlen": 40,
+    "variants": ["lstm"],
+    "baselines": False,
+    "placement": "workers",
+    "timeout_seconds": 600,
+}
+# The address is a secret: it must turn up nowhere.
+CANARY = "canary-Zm9yIHRoZSBhbGFybXM"
+
+
+@dataclass
+class Receiver:
+    """Takes alarms, as a pager or a chat would."""
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self):
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                assert self.path == f"/{CANARY}"
+                assert self.headers["Content-Type"] == "application/json"
+                receiver.calls.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_port}/{CANARY}"
+
+    def wait_for(self, alarm, seconds, flow_run=""):
+        """Return the first call of an alarm, where given of one flow run."""
+
+        def called():
+            found = [call for call in self.calls if call["alarm"] == alarm and flow_run in (call["flow_run"] or "")]
+            return found[:1]
+
+        return wait_until(called, seconds, f"the alarm {alarm}")[0]
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def create_run(api, name, parameters=None):
+    """Return the id of a flow run that is due now."""
+    wanted = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}}
+    created = api.post(f"/deployments/{deployment(api, name)['id']}/create_flow_run", json=wanted)
+    return created.raise_for_status().json()["id"]
+
+
+def state_of(api, identifier):
+    return api.get(f"/flow_runs/{identifier}").raise_for_status().json()["state"]
+
+
+def run_of(event):
+    return event["resource"]["prefect.resource.id"].removeprefix("prefect.flow-run.")
+
+
+def kill_whole(processes):
+    """Kill processes and all that they started, at once, as the loss of their machine would."""
+    doomed = [psutil.Process(process.pid) for process in processes]
+    doomed += [child for parent in doomed for child in parent.children(recursive=True)]
+    for process in doomed:
+        process.kill()
+    psutil.wait_procs(doomed, timeout=20)
+    for process in processes:
+        process.wait()
+
+
+@dataclass
+class Site:
+    """A server with the alarms, a receiver, and a night whose machine was lost.
+
+    Attributes:
+        printed: What the alarms' deployment said: without an address, with one, and once more.
+        automations: Those on the server after each of these.
+        failing: A night that no worker trains for, and that gives up after longer than a lost one is given.
+        killed: The lost night's flow run, and that of its training.
+        killed_at: When it was lost.
+    """
+
+    api: Any
+    environment: dict[str, str]
+    log: Path
+    receiver: Receiver
+    printed: list[str] = field(default_factory=list)
+    automations: list[list[dict[str, Any]]] = field(default_factory=list)
+    failing: str = ""
+    killed: tuple[str, str] = ("", "")
+    killed_at: datetime = datetime.min
+
+    def note(self, printed):
+        self.printed.append(printed)
+        self.automations.append(self.api.post("/automations/filter", json={}).raise_for_status().json())
+
+    def load_alarms(self, path):
+        command = [sys.executable, "-m", "flows.alarms", str(path)]
+        answer = subprocess.run(
+            command, env=self.environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+        )
+        return answer.stdout + answer.stderr
+
+    def lose_a_night(self, log):
+        """Start a night that hands out its training, and kill both workers when both runs are known to live."""
+        pools = ("retraining", "training")
+        workers = [start(["worker", "start", "--pool", pool], self.environment, log) for pool in pools]
+        night = create_run(self.api, "nightly-retraining/smoke", NIGHT)
+
+        def alive():
+            """Both runs have sent their first heartbeat."""
+            heard = {run_of(event) for event in self.events("prefect.flow-run.heartbeat")}
+            return sorted(heard, key=lambda run: run != night) if len(heard) == 2 else None
+
+        try:
+            self.killed = tuple(wait_until(alive, 240, "the heartbeats of a night and of its training"))
+        finally:
+            kill_whole(workers)
+        self.killed_at = datetime.now(UTC)
+
+    def start_a_failing_night(self, log):
+        """Return the worker that has taken it; it takes nothing else beside it."""
+        worker = start(["worker", "start", "--pool", "retraining", "--limit", "1"], self.environment, log)
+        self.failing = create_run(self.api, "nightly-retraining/nightly", NIGHT | {"timeout_seconds": 100})
+        wait_until(lambda: state_of(self.api, self.failing)["type"] == "RUNNING", 180, "the failing night's start")
+        return worker
+
+    def events(self, name):
+        wanted = {"filter": {"event": {"name": [name]}}}
+        return self.api.post("/events/filter", json=wanted).raise_for_status().json()["events"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alarms")
+    environment = make_environment(folder) | {"PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "2"}
+    receiver = Receiver()
+    with (folder / "log.txt").open("w") as log:
+        server, worker = start_server(environment, log), None
+        try:
+            with open_client(environment) as client:
+                wait_for_server(client)
+                made = Site(client, environment, folder / "log.txt", receiver)
+                made.note(made.load_alarms(PROJECT_ROOT / "automations.yaml"))
+                made.note(deploy(environment | {"RETRAIN_ALARM_WEBHOOK": receiver.address}))
+                made.lose_a_night(log)
+                # The time of both goes on while the other tests run.
+                worker = made.start_a_failing_night(log)
+                made.note(deploy(environment))
+                yield made
+        finally:
+            for process in filter(None, (worker, server)):
+                end(process)
+            receiver.stop()
+
+
+@pytest.fixture(scope="module")
+def short_alarms(site):
+    """The same alarms, those that take hours in seconds."""
+    text = (PROJECT_ROOT / "automations.yaml").read_text()
+    short = text.replace("within: 14400", "within: 10").replace("within: 100800", "within: 12")
+    assert short != text
+    path = site.log.with_name("short.yaml")
+    path.write_text(short)
+    assert "2 of them new or changed" in site.load_alarms(path)
+
+
+def test_without_an_address_silent_runs_are_marked_all_the_same_and_it_is_said_that_nobody_is_called(site):
+    assert "No alarm calls anyone: RETRAIN_ALARM_WEBHOOK is not set" in site.printed[0]
+    assert [automation["name"] for automation in site.automations[0]] == [SILENT]
+
+
+def test_make_deploy_creates_the_alarms_and_a_second_time_leaves_them_as_they_are(site):
+    assert {automation["name"] for automation in site.automations[1]} == {SILENT, FAILED, NOT_OVER, NOTHING}
+    assert "Alarms: 4 on the server, 3 of them new or changed." in site.printed[1]
+    assert "Alarms: 4 on the server, 0 of them new or changed." in site.printed[2]
+    assert site.automations[2] == site.automations[1]
+
+
+def test_it_calls_when_nothing_comes_at_all_though_no_worker_lives(site, short_alarms):
+    call = site.receiver.wait_for(NOTHING, 60)
+    assert call["reason"].startswith("no report and no other alarm came")
+    assert (call["report"], call["verdict"]) == (None, None)
+
+
+def test_it_calls_when_no_worker_takes_a_night_that_is_due(site, short_alarms):
+    late = create_run(site.api, "nightly-retraining/nightly")
+    call = site.receiver.wait_for(NOT_OVER, 90, late)
+    assert call["reason"].startswith("due at 20")
+    assert call["reason"].endswith(" and not over: no worker took it, or it hangs")
+    site.api.delete(f"/flow_runs/{late}").raise_for_status()
+
+
+def test_what_comes_after_the_last_report_is_silence_and_the_call_names_that_report(site, short_alarms):
+    event = {
+        "id": "0199f3a8-53f4-7a24-9f9c-3f1d2a6b7c8d",
+        "event": "retraining.report.published",
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {
+            "prefect.resource.id": "retraining.report.20261124T170000Z-c48114",
+            "prefect.resource.name": "nightly-retraining/nightly",
+        },
+        "payload": {"verdict": 'Best tonight: "gru".', "report": "/srv/reports/x.html", "failures": []},
+    }
+    site.api.post("/events", json=[event]).raise_for_status()
+
+    def called_with_a_report():
+        return [call for call in site.receiver.calls if call["alarm"] == NOTHING and call["report"]]
+
+    call = wait_until(called_with_a_report, 60, "the alarm with a report")[0]
+    assert (call["report"], call["verdict"]) == ("/srv/reports/x.html", 'Best tonight: "gru".')
+
+
+def test_a_reason_with_quotes_and_lines_arrives_as_it_is(site):
+    reason = 'He said "no"\nand <left> \\ {{ 7 * 7 }} — 아니요'
+    run = create_run(site.api, "nightly-retraining/smoke")
+    failed = {"state": {"type": "FAILED", "message": reason}, "force": True}
+    site.api.post(f"/flow_runs/{run}/set_state", json=failed).raise_for_status()
+    call = site.receiver.wait_for(FAILED, 60, run)
+    assert (call["state"], call["reason"], call["report"]) == ("Failed", reason, None)
+
+
+def test_a_night_whose_machine_was_lost_is_marked_crashed_within_two_minutes_and_calls(site):
+    night, training = site.killed
+    wait_until(lambda: state_of(site.api, night)["type"] == "CRASHED", 130, "the night's crash")
+    wait_until(lambda: state_of(site.api, training)["type"] == "CRASHED", 30, "its training's crash")
+    marked = datetime.fromisoformat(state_of(site.api, night)["timestamp"].replace("Z", "+00:00"))
+    assert marked - site.killed_at < timedelta(seconds=120)
+    reason = "it sent no heartbeat for 90 s, so its process or its machine was lost"
+    assert state_of(site.api, night)["message"] == state_of(site.api, training)["message"] == reason
+    call = site.receiver.wait_for(FAILED, 30, night)
+    assert (call["deployment"], call["state"], call["reason"]) == ("smoke", "Crashed", reason)
+    # Whoever hands out a lost training is told of it by this state, so it calls nobody.
+    assert not [call for call in site.receiver.calls if training in (call["flow_run"] or "")]
+
+
+def test_a_night_that_lives_longer_is_not_marked_and_calls_with_its_reason_and_report_when_it_fails(site):
+    call = site.receiver.wait_for(FAILED, 180, site.failing)
+    assert (call["deployment"], call["state"]) == ("nightly", "Failed")
+    assert call["reason"] == f"lstm-seed42 failed; the report says so: {call['report']}"
+    assert "No model tonight: every training failed." in Path(call["report"]).read_text()
+    published = site.events("retraining.report.published")
+    (event,) = [event for event in published if event["payload"]["report"] == call["report"]]
+    assert event["resource"]["prefect.resource.name"] == "nightly-retraining/nightly"
+    assert event["payload"]["verdict"] == "No model tonight: every training failed."
+    assert event["payload"]["failures"] == ["lstm-seed42"]
+    run = site.api.get(f"/flow_runs/{site.failing}").raise_for_status().json()
+    # Longer than a run without heartbeats is left alone.
+    assert run["total_run_time"] > 100
+    states = site.api.get("/flow_run_states/", params={"flow_run_id": site.failing}).raise_for_status().json()
+    assert "CRASHED" not in {state["type"] for state in states}
+
+
+def test_the_address_turns_up_in_no_log_and_not_in_the_database(site):
+    assert CANARY not in site.log.read_text()
+    assert CANARY not in " ".join(site.printed)
+    database = sorted(Path(site.environment["PREFECT_HOME"]).glob("prefect.db*"))
+    assert database
+    assert not any(CANARY.encode() in path.read_bytes() for path in database)
+
+
+def test_an_address_that_is_none_is_refused_without_being_shown(site):
+    refused = subprocess.run(
+        [sys.executable, "-m", "flows.alarms", "automations.yaml"],
+        env=site.environment | {"RETRAIN_ALARM_WEBHOOK": CANARY},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "make deploy: RETRAIN_ALARM_WEBHOOK must be an http or https address. What it is is not shown here.\n"
+    )
+    assert CANARY not in refused.stdout

@@ -1,0 +1,180 @@
+"""A Prefect server on PostgreSQL: nights go on when the database or the server is lost, and a backup restores."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from storage.runs import verify_store
+from storage.store import Store
+from tests.e2e.conftest import (
+    PREFECT,
+    deploy,
+    deployment,
+    end,
+    free_port,
+    make_environment,
+    open_client,
+    start,
+    start_server,
+    wait_for_server,
+    wait_until,
+)
+from tests.e2e.postgresql import INSTALLED, PostgreSQL
+
+pytestmark = pytest.mark.skipif(not INSTALLED, reason="no PostgreSQL on this machine: install Debian's postgresql")
+
+NIGHT = {
+    "source": "sample",
+    "sample_reviews": 400,
+    "epochs": 2,
+    "maxlen": 40,
+    "variants": ["lstm", "gru"],
+    "baselines": False,
+    "jobs": 1,
+}
+# Some ten seconds of training.
+LONG = NIGHT | {"variants": ["lstm"], "epochs": 300, "patience": 300}
+OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+class Site:
+    """PostgreSQL, a Prefect server on it, and a worker that has taken `make deploy`'s deployments."""
+
+    def __init__(self, folder):
+        self.log = (folder / "log.txt").open("w")
+        self.database = PostgreSQL()
+        self.database.client("createdb", "prefect")
+        self.environment = make_environment(folder) | {
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database.url("prefect")
+        }
+        self.api = open_client(self.environment)
+        upgrade(self.environment)
+        self.server = start_server(self.environment, self.log)
+        self.worker = None
+        wait_for_server(self.api)
+        deploy(self.environment)
+        self.worker = start(["worker", "start", "--pool", "retraining"], self.environment, self.log)
+
+    def start_night(self, parameters):
+        smoke = deployment(self.api, "nightly-retraining/smoke")["id"]
+        created = self.api.post(f"/deployments/{smoke}/create_flow_run", json={"parameters": parameters})
+        return created.raise_for_status().json()["id"]
+
+    def state_of(self, identifier):
+        """Return the state of a flow run, None while the server does not say."""
+        answer = self.api.get(f"/flow_runs/{identifier}")
+        return answer.json()["state"] if answer.is_success else None
+
+    def wait_for_night(self, identifier, seconds=240):
+        def over():
+            state = self.state_of(identifier)
+            return state if state and state["type"] in OVER else None
+
+        return wait_until(over, seconds, "the night's end")
+
+    def children(self):
+        """Return the processes below the worker: flow runs, and what they started."""
+        return psutil.Process(self.worker.pid).children(recursive=True)
+
+    def wait_for_training(self):
+        def training():
+            for process in self.children():
+                try:
+                    if "tasks.training_child" in process.cmdline() and process.cpu_times().user > 6:
+                        return process
+                except psutil.NoSuchProcess:
+                    continue
+            return None
+
+        return wait_until(training, 240, "a training")
+
+    def stop(self):
+        for process in filter(None, (self.worker, self.server)):
+            end(process)
+        self.api.close()
+        self.database.stop()
+        self.log.close()
+
+
+def upgrade(environment):
+    subprocess.run(
+        [PREFECT, "server", "database", "upgrade", "-y"], env=environment, check=True, capture_output=True, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    made = Site(tmp_path_factory.mktemp("production"))
+    yield made
+    made.stop()
+
+
+def check_that_all_is_well_after(site, identifier, children):
+    """The night ends and says how, no process of it is left, and nothing in the store is damaged; return its state."""
+    _, alive = psutil.wait_procs(children, timeout=180)
+    assert alive == []
+    state = site.wait_for_night(identifier)
+    assert state["type"] == "COMPLETED" or state["message"], state
+    assert verify_store(Store(site.environment["RETRAIN_STORE"])).damaged == ()
+    return state
+
+
+def test_a_night_goes_on_when_its_database_restarts(site):
+    night = site.start_night(LONG)
+    site.wait_for_training()
+    children = site.children()
+    site.database.restart()
+    state = check_that_all_is_well_after(site, night, children)
+    assert (state["type"], state["message"][:18]) == ("COMPLETED", "Best tonight: lstm")
+
+
+def test_the_next_night_goes_on_when_its_server_is_killed_and_so_does_the_one_after_it(site):
+    night = site.start_night(LONG)
+    site.wait_for_training()
+    children = site.children()
+    site.server.send_signal(signal.SIGKILL)
+    site.server.wait()
+    time.sleep(5)
+    site.server = start_server(site.environment, site.log)
+    wait_for_server(site.api)
+    state = check_that_all_is_well_after(site, night, children)
+    assert (state["type"], state["message"][:18]) == ("COMPLETED", "Best tonight: lstm")
+    following = site.wait_for_night(site.start_night(NIGHT))
+    assert following["type"] == "COMPLETED", following
+
+
+def test_a_backup_restored_into_another_database_has_the_deployments(site, tmp_path):
+    dump = tmp_path / "prefect.dump"
+    site.database.client("pg_dump", "--format=custom", f"--file={dump}", "prefect")
+    site.database.client("createdb", "restored")
+    site.database.client("pg_restore", "--no-owner", "--exit-on-error", "--dbname=restored", str(dump))
+    environment = site.environment | {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": site.database.url("restored"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
+    }
+    upgrade(environment)
+    server = start_server(environment, site.log)
+    try:
+        with open_client(environment) as client:
+            wait_for_server(client)
+            for name in ("nightly-retraining/nightly", "nightly-retraining/smoke", "train-variant/worker"):
+                assert deployment(client, name)["id"] == deployment(site.api, name)["id"]
+            wanted = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+            assert client.post("/flow_runs/count", json=wanted).json() >= 1
+    finally:
+        end(server)
+
+
+def test_the_server_listens_on_loopback_alone(site):
+    listening = [
+        connection.laddr.ip
+        for process in (psutil.Process(site.server.pid), *psutil.Process(site.server.pid).children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]
