@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from storage.records import Run
 from storage.runs import read_run_record
 from storage.store import Store
-from tasks.supervisor import prepare_children, run_child
+from tasks.supervisor import ChildFailedError, prepare_children, run_child
 
 MODULE = "tasks.report_child"
 TIMEOUT_SECONDS = 600
@@ -25,7 +25,10 @@ def prepare_report() -> None:
 @task(name="report", task_run_name="report {run.run_id}", cache_policy=NO_CACHE)
 def write_report(run: Run, store: Store) -> Run:
     """Publish the report and then `run.json`, which makes the run exist; return the run with both files' records."""
-    answer = run_child(MODULE, {"run": asdict(run), "store": store.absolute_uri}, TIMEOUT_SECONDS)
+    try:
+        answer = run_child(MODULE, {"run": asdict(run), "store": store.absolute_uri}, TIMEOUT_SECONDS)
+    except ChildFailedError as error:
+        raise ChildFailedError(f"report: {error}") from error
     run = read_run_record(answer["run"])
     create_markdown_artifact(answer["markdown"], key="nightly-report", description=run.run_id)
     if run.report:
