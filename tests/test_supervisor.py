@@ -122,6 +122,13 @@ def test_a_child_that_takes_too_long_is_ended_and_leaves_no_process():
     assert not psutil.pid_exists(events[0]["pid"])
 
 
+def test_a_child_that_takes_too_long_is_ended_with_all_that_it_has_started():
+    events = []
+    with pytest.raises(ChildFailedError, match="timeout"):
+        run_child(CHILD, {"do": "sleep with a child"}, 2, events.append)
+    assert wait_until_gone(events[0]["pid"])
+
+
 def test_an_error_of_the_listener_ends_the_child():
     pids = []
 
