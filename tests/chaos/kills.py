@@ -189,15 +189,14 @@ def kill_at_random(
     until = time.monotonic() + most_seconds
     campaign = _Campaign(environment, folder, seed)
     found = campaign.found
-    campaign.run_alone()
-    alone_at = LEFT_ALONE_EVERY
+    alone_at = 0 if kills > LEFT_ALONE_EVERY else LEFT_ALONE_EVERY
     while found.kills < kills and time.monotonic() < until:
-        most = min(campaign.random.choice((1, 2, 3)), kills - found.kills)
-        disturb = campaign.random.choice((campaign.run_and_kill, campaign.run_and_kill, campaign.resume_and_kill))
-        disturb(most)
         if found.kills >= alone_at:
             campaign.run_alone()
             alone_at = found.kills + LEFT_ALONE_EVERY
+        most = min(campaign.random.choice((1, 2, 3)), kills - found.kills)
+        disturb = campaign.random.choice((campaign.run_and_kill, campaign.run_and_kill, campaign.resume_and_kill))
+        disturb(most)
     campaign.run_alone()
     found.published = len(run_ids(campaign.store))
     return found

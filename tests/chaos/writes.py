@@ -36,17 +36,22 @@ class WriteKills:
     orphans: list[str] = field(default_factory=list)
 
 
-def sweep_writes(environment: dict[str, str], folder: Path, only: list[str] | None = None) -> WriteKills:
+def sweep_writes(
+    environment: dict[str, str], folder: Path, only: list[str] | None = None, most_seconds: float = float("inf")
+) -> WriteKills:
     """Run on one store again and again; each run dies at the first step at which none has died, until none is left.
 
     That a run gets past the step at which the one before it died says that it recovers from there. Ten epochs, so that
-    there is a checkpoint.
+    there is a checkpoint. When time is over, nobody is killed any more.
     """
+    until = time.monotonic() + most_seconds
     store, plan = folder / "store", folder / "plan"
     variables, ledger, found = with_plan(plan, only), Ledger(folder / "store"), WriteKills([])
     code = None
     while code != 0:
         before = time.monotonic()
+        if before > until:
+            with_plan(plan, [])
         night = start_night(environment, store, folder / "logs", epochs=10, patience=10, **variables)
         code, errors = night.wait()
         found.runs += 1

@@ -50,7 +50,7 @@ def kills(options: argparse.Namespace, folder: Path) -> Rows:
 
 def writes(options: argparse.Namespace, folder: Path) -> Rows:
     with prefect_server(folder) as environment:
-        found = sweep_writes(environment, folder)
+        found = sweep_writes(environment, folder, most_seconds=60 * options.minutes)
     for sentence in found.wrong + found.orphans:
         print(f"  WRONG: {sentence}")
     options.bad += len(found.wrong) + len(found.orphans)
@@ -105,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--part", choices=PARTS, action="append", help="do this part alone; may be given again (all parts)")
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of all that is random (a new one)")
     add("--kills", type=int, default=200, help="SIGKILLs at random moments (200)")
-    add("--minutes", type=float, default=float("inf"), help="end the random kills after so long (when all are done)")
+    add("--minutes", type=float, default=float("inf"), help="end each part that kills after so long (when all is done)")
     add("--flips", type=int, default=1000, help="bits flipped and files cut (1000)")
     add("--workers", type=int, default=4, help="workers of which one is lost again and again (4)")
     add("--every-seconds", type=float, default=20, help="how often a worker is lost (20)")
@@ -117,7 +117,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def repeat(part: str, options: argparse.Namespace) -> str:
     """Return the options that do one part again."""
-    names = {"kills": ("kills",), "writes": (), "flips": ("flips",), "throughput": ("seeds", "epochs")}
+    names = {
+        "kills": ("kills", "minutes"),
+        "writes": ("minutes",),
+        "flips": ("flips",),
+        "throughput": ("seeds", "epochs"),
+    }
     names["workers"] = ("workers", "every_seconds", *names["throughput"])
     values = [("part", part), *((name, getattr(options, name)) for name in (*names[part], "seed"))]
     given = [f"--{name.replace('_', '-')} {value}" for name, value in values]
