@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -16,7 +17,9 @@ def write_section(title: str, how: str, rows: list[tuple[str, str]], path: Path 
     """Put a part's figures into its own section, and leave the others as they are."""
     table = "".join(f"| {what} | {figure} |\n" for what, figure in rows)
     when = time.strftime("%Y-%m-%d")
-    section = f"## {title}\n\n{when}, `{how}`; {describe_machine()}.\n\n| what | figure |\n|---|---|\n{table}"
+    # What else the machine had to do.
+    load = f"load average {os.getloadavg()[2]:.1f} at the end"
+    section = f"## {title}\n\n{when}, `{how}`; {describe_machine()}; {load}.\n\n| what | figure |\n|---|---|\n{table}"
     text = path.read_text() if path.exists() else HEADING
     found = re.search(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     if found:
