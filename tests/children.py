@@ -16,6 +16,10 @@ from tasks.child import send_event
 from tasks.sample_child import main as make_sample
 
 
+# As TensorFlow on a busy machine.
+time.sleep(float(os.environ.get("SECONDS_TO_IMPORT", "0")))
+
+
 def main(request: dict[str, Any]) -> dict[str, Any]:
     return {
         "count": count,

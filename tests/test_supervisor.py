@@ -267,6 +267,21 @@ def test_a_prepared_child_whose_parent_is_killed_ends_itself():
     assert wait_until_gone(pid)
 
 
+def test_a_prepared_child_whose_parent_is_killed_ends_itself_while_it_still_imports():
+    variables = {"SECONDS_TO_IMPORT": "120"}
+    script = f"from tasks.supervisor import prepare_children; prepare_children({CHILD!r}, 1, {variables}); input()"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT, stdin=subprocess.PIPE) as parent:
+        try:
+            deadline = time.monotonic() + 20
+            while not (children := psutil.Process(parent.pid).children()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            (pid,) = (child.pid for child in children)
+        finally:
+            os.kill(parent.pid, signal.SIGKILL)
+            parent.wait()
+    assert wait_until_gone(pid)
+
+
 @pytest.mark.parametrize("library", ["pandas", "sklearn", "matplotlib"])
 def test_a_child_does_without_what_is_imported_only_because_it_is_installed(library):
     with pytest.raises(ChildFailedError) as caught:
