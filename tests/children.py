@@ -15,7 +15,6 @@ from storage.store import Store
 from tasks.child import send_event
 from tasks.sample_child import main as make_sample
 
-
 # As TensorFlow on a busy machine.
 time.sleep(float(os.environ.get("SECONDS_TO_IMPORT", "0")))
 
