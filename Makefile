@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a machine that has Python, pip and make: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit bench bench-peers deploy format lock
+.PHONY: help run test check audit bench bench-peers chaos deploy format lock
 PYTHON ?= python3
 BIN := .venv/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -12,8 +12,9 @@ help: ## show this list
 run: .venv/installed ## retrain the four variants now and write the report (ARGS="--variants lstm,gru" adds options)
 	@$(BIN)/retrain run $(ARGS)
 
+# Three processes also on two CPUs, for much of it waits for servers and workers.
 test: .venv/installed-dev ## all tests, the quick ones first (ARGS="-k padding" adds options)
-	@$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed-dev ## lint, formatting, types
 	@$(BIN)/ruff check .
@@ -29,6 +30,9 @@ bench: .venv/installed-dev ## time it beside the book's notebook loop, and write
 
 bench-peers: .venv/installed-dev .venv-peers/installed ## the same, and beside Keras on JAX and PyTorch
 	@$(BIN)/python -m tests.benchmarks.run --peers .venv-peers/bin/python $(ARGS)
+
+chaos: .venv/installed-dev ## kill, flip bits and lose workers for some hours, and write tests/e2e/RESULTS.md (ARGS="--part flips")
+	@$(BIN)/python -m tests.e2e.chaos $(ARGS)
 
 deploy: .venv/installed ## create the work pools, deployments and alarms on the server in PREFECT_API_URL
 	@test -n "$$PREFECT_API_URL" || { echo "make deploy: PREFECT_API_URL must name the Prefect server, for example http://127.0.0.1:4200/api. It is not set." >&2; exit 2; }

@@ -39,6 +39,11 @@ def publish_run(store: Store, run: Run) -> StoredFile:
     return store.write_manifest(f"{run_folder(run.run_id)}/run.json", asdict(run))
 
 
+def withdraw_run(store: Store, run_id: str) -> None:
+    """Take `run.json` back before the files that it names are written anew; meanwhile the run does not exist."""
+    store.delete_file(f"{run_folder(run_id)}/run.json")
+
+
 def read_run(store: Store, run_id: str) -> Run:
     """Return the record of a run.
 

@@ -232,6 +232,11 @@ class Store:
                 with suppress(FileNotFoundError):
                     filesystem.delete_dir(self._key(emptied))
 
+    def delete_file(self, path: str) -> None:
+        """Delete one file; it may be gone already."""
+        with self._location.asking() as filesystem, suppress(FileNotFoundError):
+            filesystem.delete_file(self._key(path))
+
     def quarantine(self, path: str) -> str:
         """Move a damaged file out of the way, keeping it for whoever wants to look; return where it went."""
         source = self._key(path)

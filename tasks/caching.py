@@ -11,6 +11,7 @@ from prefect.states import Completed
 from storage.datasets import find_dataset, publish_dataset
 from storage.records import Dataset, StoredFile
 from storage.store import Store
+from tasks.supervisor import ChildFailedError
 
 
 def reuse_or_build(
@@ -22,7 +23,7 @@ def reuse_or_build(
 ) -> Dataset:
     """Return the dataset as a task must return it, to be shown as Cached when it was there and is intact.
 
-    A damaged one is quarantined, said in the log, and built again.
+    A damaged one is quarantined, said in the log, and built again. A child's failure names the step.
 
     What is returned to Prefect is a state that holds the dataset; Prefect takes it for the task's own, and hands on
     what it holds.
@@ -34,7 +35,11 @@ def reuse_or_build(
     if dataset is not None:
         logger.info("%s: verified %s, nothing to do", step, dataset.key)
         return cast(Dataset, Completed(name="Cached", message=f"verified {dataset.key}", data=dataset))
-    dataset = publish_dataset(store, step, inputs, build(), source)
+    try:
+        files = build()
+    except ChildFailedError as error:
+        raise ChildFailedError(f"{step}: {error}") from error
+    dataset = publish_dataset(store, step, inputs, files, source)
     logger.info("%s: built %s (%s)", step, dataset.key, ", ".join(_describe(dataset)))
     return dataset
 

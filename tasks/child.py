@@ -6,6 +6,7 @@ import importlib
 import importlib.abc
 import json
 import os
+import select
 import sys
 import threading
 import traceback
@@ -49,7 +50,6 @@ def serve(main: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
     request = json.loads(line)
     _events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    threading.Thread(target=exit_with_parent, daemon=True).start()
     try:
         send_event(result=main(request))
     except (ValueError, OSError) as error:
@@ -64,14 +64,17 @@ def serve(main: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
 
 
 def exit_with_parent() -> None:
-    """Wait until standard input ends, which only the parent holds open, and end this process."""
-    while os.read(0, 4096):
-        pass
+    """Wait until standard input ends, which only the parent holds open, and end this process. Reads nothing of it."""
+    hang_up = select.poll()
+    hang_up.register(0, 0)
+    hang_up.poll()
     os._exit(FAILURE_EXIT_CODE)
 
 
 def run_module(module: str) -> int:
     """Import a module, wait for a request, and answer it with the module's `main`; return the exit code."""
+    # Before the import, which takes a while.
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     if module not in USING_THEM:
         sys.meta_path.insert(0, _Omission())
     return serve(importlib.import_module(module).main)

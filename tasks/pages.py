@@ -17,8 +17,16 @@ def publish_index(store: Store, language: str, just_published: str) -> None:
     The run that was just published is among them, also where an object store does not list it yet. A run whose record
     or page is damaged is listed as such: one bad night must not hide the others.
     """
+    shown: set[str] = set()
+    # Another run may be published while this list is written, and write its own list before this one.
+    while not shown >= (run_ids := {*list_runs(store), just_published}):
+        _publish_list_of(store, language, run_ids)
+        shown = run_ids
+
+
+def _publish_list_of(store: Store, language: str, run_ids: set[str]) -> None:
     nights, damaged, pages = [], [], []
-    for run_id in sorted({*list_runs(store), just_published}):
+    for run_id in sorted(run_ids):
         try:
             run = read_run(store, run_id)
         except DamagedFileError:

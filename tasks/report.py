@@ -14,7 +14,7 @@ from prefect.events import emit_event
 from storage.records import Run
 from storage.runs import read_run_record, report_path
 from storage.store import Store
-from tasks.supervisor import prepare_children, run_child
+from tasks.supervisor import ChildFailedError, prepare_children, run_child
 
 MODULE = "tasks.report_child"
 TIMEOUT_SECONDS = 600
@@ -44,7 +44,10 @@ def prepare_report() -> None:
 @task(name="report", task_run_name="report {run.run_id}", cache_policy=NO_CACHE, persist_result=False)
 def write_report(run: Run, store: Store) -> PublishedReport:
     """Publish the report and then `run.json`, which makes the run exist; tell Prefect of both."""
-    answer = run_child(MODULE, {"run": asdict(run), "store": store.absolute_uri}, TIMEOUT_SECONDS)
+    try:
+        answer = run_child(MODULE, {"run": asdict(run), "store": store.absolute_uri}, TIMEOUT_SECONDS)
+    except ChildFailedError as error:
+        raise ChildFailedError(f"report: {error}") from error
     published = PublishedReport(
         read_run_record(answer["run"]), answer["verdict"], store.locate(report_path(run.run_id))
     )

@@ -16,30 +16,66 @@ import sklearn.linear_model
 import sklearn.metrics  # noqa: F401
 import statsmodels.stats.multitest  # noqa: F401
 
-from reports.evidence import from_json, to_json
+from reports.evidence import Evidence, from_json, to_json
 from reports.page import render_report
 from reports.text import render_markdown, state_verdict
 from storage.pages import seal_page
 from storage.records import Run
-from storage.runs import publish_run, read_run_record, report_path, run_folder
-from storage.store import Store
+from storage.runs import (
+    is_published,
+    publish_run,
+    read_run,
+    read_run_record,
+    report_path,
+    run_folder,
+    withdraw_run,
+)
+from storage.store import DamagedFileError, Store
 from tasks.evaluate import evaluate_run
 from tasks.pages import publish_index
 
 
 def publish_report(run: Run, store: Store) -> tuple[Run, str, str]:
-    """Publish the evidence, the page and last `run.json`; return the run with their records, Markdown and verdict."""
+    """Publish the evidence, the page and last `run.json`; return the run with their records, Markdown and verdict.
+
+    A flow run that was killed after that and runs again finds its night published, and leaves it as it is.
+    """
+    published = find_published(run, store)
+    if published and published.evidence:
+        run, evidence = published, from_json(store.read_verified(published.evidence))
+    else:
+        run, evidence = publish_files(run, store)
+    language = run.parameters["language"]
+    publish_index(store, language, run.run_id)
+    markdown = render_markdown(run, evidence, store.locate(report_path(run.run_id)), language)
+    return run, markdown, state_verdict(run, evidence, language)
+
+
+def find_published(run: Run, store: Store) -> Run | None:
+    """Return the run as it is in the store, if it came of the same trainings and its files are intact."""
+    if not is_published(store, run.run_id):
+        return None
+    try:
+        published = read_run(store, run.run_id)
+        for file in filter(None, (published.evidence, published.report)):
+            store.verify(file)
+    except DamagedFileError:
+        return None
+    names = ("datasets", "trainings", "baselines", "failures")
+    return published if all(getattr(published, name) == getattr(run, name) for name in names) else None
+
+
+def publish_files(run: Run, store: Store) -> tuple[Run, Evidence]:
+    """Write the evidence, the page and last `run.json`; return the run with their records, and the evidence."""
     written = to_json(evaluate_run(run, store))
     # From what was written, as every later rendering is.
     evidence = from_json(written)
+    withdraw_run(store, run.run_id)
     run = replace(run, evidence=store.write_bytes(f"{run_folder(run.run_id)}/evidence.json", written))
-    language = run.parameters["language"]
-    path = report_path(run.run_id)
-    run = replace(run, report=store.write_bytes(path, seal_page(render_report(run, evidence, language))))
+    page = seal_page(render_report(run, evidence, run.parameters["language"]))
+    run = replace(run, report=store.write_bytes(report_path(run.run_id), page))
     publish_run(store, run)
-    publish_index(store, language, run.run_id)
-    markdown = render_markdown(run, evidence, store.locate(path), language)
-    return run, markdown, state_verdict(run, evidence, language)
+    return run, evidence
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:

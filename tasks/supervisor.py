@@ -50,7 +50,7 @@ def supervise_children() -> Iterator[None]:
     except BaseException:
         supervision.closing.set()
         for process in list(supervision.children):
-            process.kill()
+            _kill(process)
         raise
     finally:
         _supervision.reset(token)
@@ -63,6 +63,13 @@ def is_closing() -> bool:
     return supervision is not None and supervision.closing.is_set()
 
 
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child if it still runs, with all that it has started, which is in its session."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 class _Child(NamedTuple):
     """A child process that has not been given its request."""
 
@@ -73,7 +80,7 @@ class _Child(NamedTuple):
 
     def end(self) -> None:
         """Kill the process if it still runs, and close what it had open."""
-        self.process.kill()
+        _kill(self.process)
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.stderr):
             if stream:
@@ -161,12 +168,12 @@ def run_child(
     supervision = _supervision.get(None) or _Supervision()
     supervision.children.add(process)
     if is_closing():
-        process.kill()
+        _kill(process)
     expired = threading.Event()
 
     def expire() -> None:
         expired.set()
-        process.kill()
+        _kill(process)
 
     timer = threading.Timer(timeout_seconds, expire)
     timer.daemon = True

@@ -15,6 +15,9 @@ from storage.store import Store
 from tasks.child import send_event
 from tasks.sample_child import main as make_sample
 
+# As TensorFlow on a busy machine.
+time.sleep(float(os.environ.get("SECONDS_TO_IMPORT", "0")))
+
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
     return {
@@ -28,6 +31,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         "environment": lambda request: {"value": os.environ.get(request["name"])},
         "pid": lambda _request: {"pid": os.getpid()},
         "import": lambda request: importlib.import_module(request["name"]),
+        "sleep with a child": sleep_with_a_child,
         "exit": lambda request: os._exit(request["code"]),
     }[request["do"]](request)
 
@@ -58,6 +62,12 @@ def sleep_long(request: dict[str, Any]) -> None:
     if "pid_file" in request:
         Path(request["pid_file"]).write_text(f"{os.getpid()}\n")
     time.sleep(600)
+
+
+def sleep_with_a_child(request: dict[str, Any]) -> None:
+    """Say which process was started from here, and wait to be ended."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        send_event(pid=process.pid)
 
 
 def build_dataset(request: dict[str, Any]) -> dict[str, Any]:

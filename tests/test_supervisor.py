@@ -122,6 +122,13 @@ def test_a_child_that_takes_too_long_is_ended_and_leaves_no_process():
     assert not psutil.pid_exists(events[0]["pid"])
 
 
+def test_a_child_that_takes_too_long_is_ended_with_all_that_it_has_started():
+    events = []
+    with pytest.raises(ChildFailedError, match="timeout"):
+        run_child(CHILD, {"do": "sleep with a child"}, 2, events.append)
+    assert wait_until_gone(events[0]["pid"])
+
+
 def test_an_error_of_the_listener_ends_the_child():
     pids = []
 
@@ -248,6 +255,21 @@ def test_prepared_children_that_nobody_asked_are_ended_with_the_run(no_others):
 
 def test_a_prepared_child_whose_parent_is_killed_ends_itself():
     script = f"from tasks.supervisor import prepare_children; prepare_children({CHILD!r}, 1); input()"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT, stdin=subprocess.PIPE) as parent:
+        try:
+            deadline = time.monotonic() + 20
+            while not (children := psutil.Process(parent.pid).children()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            (pid,) = (child.pid for child in children)
+        finally:
+            os.kill(parent.pid, signal.SIGKILL)
+            parent.wait()
+    assert wait_until_gone(pid)
+
+
+def test_a_prepared_child_whose_parent_is_killed_ends_itself_while_it_still_imports():
+    variables = {"SECONDS_TO_IMPORT": "120"}
+    script = f"from tasks.supervisor import prepare_children; prepare_children({CHILD!r}, 1, {variables}); input()"
     with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT, stdin=subprocess.PIPE) as parent:
         try:
             deadline = time.monotonic() + 20

@@ -1,0 +1,47 @@
+"""A store that holds a file of every kind: a finished night, its page in two languages, and an interrupted training."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from storage.store import Store
+from tests.chaos.processes import orphans_after, start_night
+from tests.e2e.conftest import PROJECT_ROOT
+
+
+def make_finished_store(environment: dict[str, str], folder: Path) -> Path:
+    """Run a night, render it in Korean as well, and kill another one once it has a checkpoint."""
+    store = folder / "finished"
+    night = start_night(environment, store, folder / "logs")
+    code, errors = night.wait()
+    if code:
+        raise RuntimeError(f"the night ended with exit code {code}: {errors}")
+    command = [sys.executable, "-m", "flows", "report", "--lang", "ko", "--store", str(store)]
+    subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=True, capture_output=True)
+    killed = start_night(environment, store, folder / "logs", epochs=5000, patience=5000)
+    deadline = time.monotonic() + 120
+    while not list(store.glob("runs/*/*/checkpoints/*/manifest.json")):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"there was no checkpoint after 120 s: {killed.errors.read_text()}")
+        time.sleep(0.05)
+    for child in killed.children("tasks.training_child"):
+        child.suspend()
+    killed.signal()
+    for child in killed.children():
+        child.kill()
+    killed.wait()
+    orphans_after(killed.mark)
+    keep_one_checkpoint(Store(str(store)))
+    return store
+
+
+def keep_one_checkpoint(store: Store) -> None:
+    """Remove the one that was being written, or removed, when its training was killed, and what it left half done."""
+    manifests = [path for path in store.list_files("runs") if path.endswith("/manifest.json")]
+    kept = max(manifests).rpartition("/")[0]
+    for path in store.list_files(""):
+        if path.endswith(".part") or ("/checkpoints/" in path and not path.startswith(kept)):
+            Path(store.locate(path)).unlink()

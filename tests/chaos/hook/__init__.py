@@ -1,0 +1,1 @@
+"""On PYTHONPATH of a process under test, this folder makes Python import `sitecustomize` before anything else."""

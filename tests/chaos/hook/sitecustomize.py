@@ -1,0 +1,102 @@
+"""Kills the process it is loaded into at a step of a write into the store, as a plan in a folder says.
+
+Python imports this by its name in every process whose PYTHONPATH names this folder, so in a run and in all its
+children, and the project itself knows nothing of it. FAULT_PLAN names the folder: `only.json` holds the steps at which
+to die, or null for all of them, and `died.txt` those at which a process has died, one a line. Every step kills once.
+"""
+
+import fcntl
+import importlib.abc
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+PLAN = os.environ.get("FAULT_PLAN")
+MOMENTS = ("before writing", "in the middle of writing", "before renaming", "after renaming")
+
+
+def name_step(key: str, moment: str) -> str:
+    """Return what a step of a write is called in every run: its file's place without ids and hashes."""
+    path = re.sub(r".*/(datasets|runs|reports)/", r"\1/", key)
+    path = re.sub(r"^datasets/([a-z]+)-[0-9a-f]{16}/", r"\1/", path)
+    path = re.sub(r"^runs/[^/]+/|\d{8}T\d{6}Z-", "", path)
+    path = re.sub(r"^reports/[0-9a-f]{6}\.html", "reports/RUN.html", path)
+    path = re.sub(r"-[0-9a-f]{12}\.", ".", path)
+    path = re.sub(r".*/\.writable-[0-9a-f]+", "probe", path)
+    return f"{moment} {path}"
+
+
+def die_at(key: str, moment: str) -> None:
+    """Die here, where the plan says so and nobody has yet."""
+    folder, step = Path(PLAN), name_step(key, moment)
+    only = json.loads((folder / "only.json").read_text())
+    with (folder / "died.txt").open("a+") as died:
+        fcntl.flock(died, fcntl.LOCK_EX)
+        died.seek(0)
+        if (only is not None and step not in only) or step in died.read().splitlines():
+            return
+        died.write(f"{step}\n")
+        died.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def patch(publishing) -> None:
+    original = publishing._renaming
+
+    class Watched:
+        """A file system that dies before it opens, and before and after it renames."""
+
+        def __init__(self, filesystem, key):
+            self.filesystem, self.key = filesystem, key
+
+        def __getattr__(self, name):
+            return getattr(self.filesystem, name)
+
+        def open_output_stream(self, path):
+            die_at(self.key, "before writing")
+            return self.filesystem.open_output_stream(path)
+
+        def move(self, source, target):
+            die_at(self.key, "before renaming")
+            self.filesystem.move(source, target)
+            die_at(self.key, "after renaming")
+
+    @contextmanager
+    def renaming(filesystem, key):
+        with original(Watched(filesystem, key), key) as write:
+
+            def write_in_two(content):
+                middle = len(content) // 2
+                write(content[:middle])
+                die_at(key, "in the middle of writing")
+                write(content[middle:])
+
+            yield write_in_two
+
+    publishing._renaming = renaming
+
+
+class Patching(importlib.abc.MetaPathFinder):
+    """Patches storage.publishing as soon as it has been imported."""
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname != "storage.publishing":
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        execute = spec.loader.exec_module
+
+        def execute_and_patch(module):
+            execute(module)
+            patch(module)
+
+        spec.loader.exec_module = execute_and_patch
+        return spec
+
+
+if PLAN:
+    sys.meta_path.insert(0, Patching())

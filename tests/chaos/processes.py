@@ -1,0 +1,192 @@
+"""Real runs in processes of their own, a real Prefect server for all of them, and whatever they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from prefect.client.base import PrefectHttpxSyncClient
+
+from tests.e2e.conftest import PREFECT, PROJECT_ROOT, end, free_port, wait_until
+
+HOOK = PROJECT_ROOT / "tests" / "chaos" / "hook"
+MARK = "FAULT_MARK"
+SMALL = {
+    "--source": "sample",
+    "--sample-reviews": "300",
+    "--epochs": "2",
+    "--maxlen": "40",
+    "--variants": "gru",
+    "--jobs": "1",
+}
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
+    """Run a Prefect server on loopback; yield the environment in which processes find it."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PYTHONPATH": str(PROJECT_ROOT),
+    }
+    command = [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (folder / "server.txt").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_until(lambda: is_healthy(environment), 120, "the server's start")
+            yield environment
+        finally:
+            end(server)
+
+
+def is_healthy(environment: dict[str, str]) -> bool:
+    try:
+        return httpx.get(f"{environment['PREFECT_API_URL']}/health", timeout=10).is_success
+    except httpx.TransportError:
+        return False
+
+
+def client_of(environment: dict[str, str]) -> PrefectHttpxSyncClient:
+    """Return a client that asks again when SQLite is busy."""
+    return PrefectHttpxSyncClient(base_url=environment["PREFECT_API_URL"], timeout=60, raise_on_all_errors=False)
+
+
+@dataclass
+class Night:
+    """A run of the command in a process of its own, and the mark by which all processes that it starts are known."""
+
+    process: subprocess.Popen[str]
+    mark: str
+    errors: Path
+    began: float = field(default_factory=time.monotonic)
+
+    def wait(self, seconds: float = 300) -> tuple[int, str]:
+        """Return the exit code and what was said of all but epochs; kill everything that takes too long."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            for process in marked(self.mark):
+                process.kill()
+            raise AssertionError(f"the run was not over after {seconds} s: {self.said()}") from None
+        return code, self.said()
+
+    def said(self) -> str:
+        lines = self.errors.read_text().splitlines(keepends=True)
+        return "".join(line for line in lines if " epoch " not in line)
+
+    def last_line(self) -> str:
+        """Return what the command said of itself."""
+        lines = [line for line in self.errors.read_text().splitlines() if line.startswith("retrain run: ")]
+        return lines[-1] if lines else ""
+
+    def signal(self, number: int = signal.SIGKILL) -> None:
+        self.process.send_signal(number)
+
+    def children(self, module: str = "") -> list[psutil.Process]:
+        """Return the living processes that the run started, those of one module where it is named."""
+        return [
+            process
+            for process in marked(self.mark)
+            if process.pid != self.process.pid and (not module or module in command_of(process))
+        ]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the living processes that have a mark in their environment, wherever they have been moved to."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def start(environment: dict[str, str], command: list[str], logs: Path, **variables: str) -> Night:
+    """Start a command with a mark of its own."""
+    mark = uuid.uuid4().hex
+    logs.mkdir(parents=True, exist_ok=True)
+    errors = logs / f"{mark}.txt"
+    with errors.open("w") as log:
+        process = subprocess.Popen(
+            command,
+            env={**environment, MARK: mark, **variables},
+            cwd=PROJECT_ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            text=True,
+        )
+    return Night(process, mark, errors)
+
+
+def start_night(environment: dict[str, str], store: Path | str, logs: Path, **changes: Any) -> Night:
+    """Start `retrain run` on a small sample; `changes` are options, and variables where they are in capitals."""
+    options = SMALL | {
+        f"--{name.replace('_', '-')}": str(value) for name, value in changes.items() if not name.isupper()
+    }
+    command = [sys.executable, "-m", "flows", "run", "--no-baselines", "--store", str(store)]
+    command += [word for option in options.items() for word in option]
+    return start(environment, command, logs, **{name: value for name, value in changes.items() if name.isupper()})
+
+
+def with_plan(folder: Path, only: list[str] | None) -> dict[str, str]:
+    """Write a plan of steps to die at (None: all); return the variables that make a run and its children follow it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "only.json").write_text(json.dumps(only))
+    (folder / "died.txt").touch()
+    return {"FAULT_PLAN": str(folder), "PYTHONPATH": f"{HOOK}{os.pathsep}{PROJECT_ROOT}"}
+
+
+def orphans_after(mark: str, seconds: float = 30) -> list[str]:
+    """Return the processes of a run that is over which are still there after so many seconds, and end them."""
+    deadline = time.monotonic() + seconds
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    described = [" ".join(command_of(process)) for process in left]
+    for process in left:
+        process.kill()
+    return described
+
+
+def flow_run_states(environment: dict[str, str], newest: int = 1) -> list[dict[str, Any]]:
+    """Return the states of the newest flow runs."""
+    asked = {"sort": "START_TIME_DESC", "limit": newest}
+    with client_of(environment) as client:
+        found = client.post("/flow_runs/filter", json=asked).raise_for_status().json()
+    return [flow_run["state"] for flow_run in found]
+
+
+def run_ids(store: Path) -> list[str]:
+    """Return the ids of the runs that are published."""
+    return sorted(path.parent.name for path in store.glob("runs/*/run.json"))
+
+
+def is_one_line(text: str) -> bool:
+    """Return whether the command said what was wrong in one line, with no traceback."""
+    said = [line for line in text.splitlines() if line.startswith("retrain run: ")]
+    return len(said) == 1 and not re.search(r"Traceback|^\s+File ", text, re.MULTILINE)

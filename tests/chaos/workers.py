@@ -1,0 +1,210 @@
+"""Trainings on real workers: lose one again and again while they train, and measure what a second one saves."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from storage.runs import read_run, verify_store
+from storage.store import Store
+from tests.benchmarks.run import REAL_ARCHIVE
+from tests.chaos.processes import Night, client_of, orphans_after, run_ids, start
+from tests.e2e.conftest import PREFECT, PROJECT_ROOT, end
+
+Rows = list[tuple[str, str]]
+# Prefect's shortest.
+HEARTBEAT_SECONDS = "30"
+SILENCE_SECONDS = 90
+OVER = ("Completed", "Failed", "TimedOut", "Crashed", "Cancelled")
+# As the project's own `make deploy` may create it; whoever runs on a server without it would wait for an hour.
+SILENCE = {
+    "name": "chaos: run went silent",
+    "trigger": {
+        "type": "event",
+        "posture": "Proactive",
+        "after": ["prefect.flow-run.Running", "prefect.flow-run.heartbeat"],
+        "expect": ["prefect.flow-run.heartbeat", *(f"prefect.flow-run.{state}" for state in OVER)],
+        "match": {"prefect.resource.id": "prefect.flow-run.*"},
+        "match_related": {"prefect.resource.role": "flow", "prefect.resource.name": "train-variant"},
+        "for_each": ["prefect.resource.id"],
+        "threshold": 1,
+        "within": SILENCE_SECONDS,
+    },
+    "actions": [{"type": "change-flow-run-state", "state": "CRASHED", "message": "it fell silent"}],
+}
+
+
+def deploy(environment: dict[str, str]) -> str:
+    """Do what `make deploy` does, on the server of the campaign; return who finds out silent runs."""
+    for pool in ("retraining", "training"):
+        _prefect(environment, "work-pool", "create", pool, "--type", "process", "--overwrite")
+    _prefect(environment, "--no-prompt", "deploy", "--all")
+    if (PROJECT_ROOT / "automations.yaml").exists():
+        command = [sys.executable, "-m", "flows.alarms", "automations.yaml"]
+        subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=True)
+        return "the automation that `make deploy` creates"
+    with client_of(environment) as client:
+        client.post("/automations/", json=SILENCE).raise_for_status()
+    return "an automation of the campaign's own"
+
+
+def _prefect(environment: dict[str, str], *arguments: str) -> None:
+    answer = subprocess.run(
+        [PREFECT, *arguments], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        raise RuntimeError(f"prefect {' '.join(arguments)} failed: {answer.stdout}{answer.stderr}")
+
+
+def start_worker(environment: dict[str, str], folder: Path, name: str) -> Night:
+    command = [PREFECT, "worker", "start", "--pool", "training", "--limit", "1", "--name", name]
+    return start(environment, command, folder / "workers", PREFECT_FLOWS_HEARTBEAT_FREQUENCY=HEARTBEAT_SECONDS)
+
+
+def kill_tree(worker: Night) -> int:
+    """Kill a worker with everything that it started, as a machine that loses its power; return how many that were."""
+    root = psutil.Process(worker.process.pid)
+    tree = [root, *root.children(recursive=True)]
+    for process in tree:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    worker.process.wait()
+    return len(tree)
+
+
+@contextmanager
+def workers_on(environment: dict[str, str], folder: Path, count: int) -> Iterator[list[Night]]:
+    """Run so many workers; whoever is in the list at the end is ended."""
+    started = [start_worker(environment, folder, f"worker-{number}") for number in range(count)]
+    try:
+        yield started
+    finally:
+        for worker in started:
+            end(worker.process)
+
+
+def start_fan_out(environment: dict[str, str], store: Path, folder: Path, options: argparse.Namespace) -> Night:
+    """Start a night whose trainings, four variants with each seed, are handed to workers."""
+    source = str(REAL_ARCHIVE) if REAL_ARCHIVE.is_file() and not options.sample else "sample"
+    seeds = ",".join(str(42 + number) for number in range(options.seeds))
+    given = ["--source", source, "--seeds", seeds, "--epochs", str(options.epochs), "--patience", str(options.epochs)]
+    command = [sys.executable, "-m", "flows", "run", "--placement", "workers", "--no-baselines", "--store", str(store)]
+    return start(environment, [*command, *given], folder / "logs")
+
+
+def lose_workers(environment: dict[str, str], folder: Path, options: argparse.Namespace) -> tuple[Rows, int]:
+    """Kill a worker every few seconds, start another in its place, and see whether all trainings finish."""
+    chance, store, planned = random.Random(options.seed), folder / "store", 4 * options.seeds
+    finder = deploy(environment)
+    lost, idle, killed = 0, 0, []
+    began = time.monotonic()
+    with workers_on(environment, folder, options.workers) as workers:
+        night = start_fan_out(environment, store, folder, options)
+        while night.process.poll() is None:
+            try:
+                night.process.wait(options.every_seconds)
+                break
+            except subprocess.TimeoutExpired:
+                place = chance.randrange(len(workers))
+                died = kill_tree(workers[place])
+                lost, idle = lost + 1, idle + (died == 1)
+                killed.append(workers[place])
+                workers[place] = start_worker(environment, folder, f"replacement-{lost}")
+                done = len(list(store.glob("runs/*/*/training.json")))
+                at = f"{time.monotonic() - began:4.0f} s"
+                print(f"  {at}  killed a worker, {died} processes; {done} of {planned} trainings done", flush=True)
+        code, errors = night.wait(5)
+        marks = [one.mark for one in (night, *killed, *workers)]
+    orphans = [orphan for mark in marks for orphan in orphans_after(mark)]
+    damaged = verify_store(Store(str(store))).damaged
+    finished = read_run(Store(str(store)), run_ids(store)[-1]).trainings if run_ids(store) else ()
+    for line in [line for line in errors.splitlines() if line.startswith("retrain run:")] + list(damaged) + orphans:
+        print(f"  {line}")
+    rows = [
+        ("trainings that finished", f"{len(finished)} of {planned}"),
+        ("workers; one killed every", f"{options.workers}; {options.every_seconds:g} s"),
+        ("workers killed with all their processes; of which had no work", f"{lost}; {idle}"),
+        ("silent runs are found by", finder),
+        ("trainings handed out again", str(errors.count("it is submitted again"))),
+        ("the night's exit code", str(code)),
+        ("files damaged", str(len(damaged))),
+        ("processes left 30 s after everything ended", str(len(orphans))),
+    ]
+    return rows, (planned - len(finished)) + len(damaged) + len(orphans)
+
+
+def measure_throughput(environment: dict[str, str], folder: Path, options: argparse.Namespace) -> Rows:
+    """Run the same trainings on one worker and on two."""
+    deploy(environment)
+    rows, spans = [], []
+    for count in (1, 2):
+        with workers_on(environment, folder, count) as workers:
+            began = time.monotonic()
+            night = start_fan_out(environment, folder / "store", folder, options)
+            code, errors = night.wait(7200)
+            wall = time.monotonic() - began
+        if code or len(workers) != count:
+            raise RuntimeError(f"the night on {count} workers ended with exit code {code}: {errors}")
+        store = Store(str(folder / "store"))
+        run = read_run(store, run_ids(folder / "store")[-1])
+        runs = training_runs(environment, run.run_id)
+        own = {f"train {one.variant}, seed {one.seed}": one.seconds for one in run.trainings}
+        spans.append(span := max(one["end"] for one in runs) - min(one["start"] for one in runs))
+        plural = "s" if count > 1 else ""
+        rows += [
+            (f"{len(runs)} trainings on {count} worker{plural}, first start to last end", f"{span:.0f} s"),
+            ("… whole command", f"{wall:.0f} s"),
+            ("… between two trainings on the same worker", spread(gaps(runs))),
+            ("… a training's own time, from its request", spread([own[one["name"]]["total"] for one in runs])),
+            ("… of which fitting", spread([own[one["name"]]["fit"] for one in runs])),
+            (
+                "… flow run beyond its training",
+                spread([one["end"] - one["start"] - own[one["name"]]["total"] for one in runs]),
+            ),
+        ]
+        print("\n".join(f"  {what}: {figure}" for what, figure in rows[-6:]), flush=True)
+    rows.append(("one worker / two workers, first start to last end", f"{spans[0] / spans[1]:.2f}"))
+    return rows
+
+
+def training_runs(environment: dict[str, str], run_id: str) -> list[dict[str, Any]]:
+    """Return the flow runs of a night's trainings: name, and start and end in seconds."""
+    asked = {"flows": {"name": {"any_": ["train-variant"]}}, "limit": 200}
+    with client_of(environment) as client:
+        found = client.post("/flow_runs/filter", json=asked).raise_for_status().json()
+    return [
+        {
+            "name": one["name"],
+            "start": datetime.fromisoformat(one["start_time"]).timestamp(),
+            "end": datetime.fromisoformat(one["end_time"]).timestamp(),
+        }
+        for one in found
+        if one["parameters"]["run_folder"] == f"runs/{run_id}"
+    ]
+
+
+def gaps(runs: list[dict[str, Any]]) -> list[float]:
+    """Return the seconds between the end of a training and the start of the next that takes its place."""
+    waiting = sorted(one["end"] for one in runs)
+    starts = sorted(one["start"] for one in runs)
+    places = sum(start < waiting[0] for start in starts)
+    return [start - end for end, start in zip(waiting, starts[places:], strict=False)]
+
+
+def spread(values: list[float]) -> str:
+    if not values:
+        return "none"
+    return f"{statistics.median(values):.1f} s ({min(values):.1f}–{max(values):.1f}, n={len(values)})"
