@@ -15,7 +15,7 @@ from tests.test_layers import MODULES, name_of
 LOADERS = {"load", "loads", "load_model", "load_module", "read_pickle", "unsafe_load", "full_load"}
 # Their `load` and `loads` read text, or arrays.
 HARMLESS = {"json", "tomllib"}
-UNPICKLING_MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal", "jsonpickle", "yaml"}
+UNPICKLING_MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal", "jsonpickle"}
 CODE_RUNNERS = {"eval", "exec", "compile", "__import__"}
 PICKLES = "storage/pickles.py"
 
@@ -65,6 +65,7 @@ def _judge_call(node: ast.Call) -> Iterator[str]:
         ("def f():\n    return eval('1')", ["eval"]),
         ("class A(pickle.Unpickler): pass", ["Unpickler"]),
         ("json.loads(b)", []),
+        ("import yaml\nyaml.safe_load(f)", []),
         ("np.savez(f, allow_pickle=False)", []),
     ],
 )
