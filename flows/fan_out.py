@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count
-from typing import Any, NamedTuple
 from uuid import UUID
 
 import prefect.runtime.flow_run
@@ -18,11 +17,11 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Crashed
 
+from flows.worker_answers import Order, find_finished, find_progress, read_result
 from storage.records import Dataset, FailedTraining, StoredFile, TrainingResult, training_name
-from storage.runs import read_training_record
 from storage.store import Store
 from tasks.report import prepare_report
-from tasks.train import TrainingParameters, TrainingStage, find_training
+from tasks.train import TrainingParameters, TrainingStage
 from tasks.variants import Variant
 
 DEPLOYMENT = "train-variant/worker"
@@ -37,24 +36,14 @@ GRACE_SECONDS = 60.0
 UNDER_WAY = (StateType.RUNNING, StateType.CANCELLING)
 
 
-class Order(NamedTuple):
-    """What all trainings of a night have in common."""
-
-    padded: Dataset
-    parameters: TrainingParameters
-    store: Store
-    run_folder: str
-    timeout_seconds: float
-    behaviour: StoredFile | None
-
-
 @dataclass
 class _Training:
     """A training that has been handed to the workers.
 
     Attributes:
         run: Its flow run.
-        resubmissions: How often its worker was lost.
+        resubmissions: How often its worker was lost since it last got on.
+        progress: Its newest checkpoint when it was last submitted.
         running_since: `time.monotonic()` when it was first seen running, None before.
     """
 
@@ -62,6 +51,7 @@ class _Training:
     seed: int
     run: FlowRun
     resubmissions: int = 0
+    progress: str = ""
     running_since: float | None = None
 
     @property
@@ -204,9 +194,16 @@ def _read_answer(training: _Training, order: Order) -> TrainingResult | FailedTr
 
 
 def _resubmit(training: _Training, reason: str, order: Order) -> FailedTraining | None:
-    """Submit a lost training again, or return its failure once that was done often enough."""
+    """Submit a lost training again, or return its failure once that was done often enough without any progress.
+
+    Not often enough in all: on a night that loses workers again and again, a long training is lost again and again,
+    and each time goes on from its last checkpoint. One that takes its worker with it never gets to its next.
+    """
+    progress = find_progress(training.variant, training.seed, order)
+    if progress > training.progress:
+        training.resubmissions, training.progress = 0, progress
     if training.resubmissions == MAX_RESUBMISSIONS:
-        return training.fail(f"{reason}; it was lost {MAX_RESUBMISSIONS + 1} times")
+        return training.fail(f"{reason}; it was lost {MAX_RESUBMISSIONS + 1} times without progress")
     get_run_logger().warning("%s: %s; it is submitted again", training.name, reason)
     training.run = _submit(training.variant, training.seed, order)
     training.resubmissions += 1
@@ -220,42 +217,3 @@ def _log_stage(training: _Training, word: str, outcome: TrainingResult | FailedT
         get_run_logger().error("%s failed: %s", training.name, outcome.error, extra=extra)
     else:
         get_run_logger().info("%s: %s", training.name, word, extra=extra)
-
-
-def find_finished(variant: Variant, seed: int, order: Order) -> TrainingResult | None:
-    """Return the training where it is in the store already, is the one asked for, and every file of it is intact."""
-    name = training_name(variant.name, seed)
-    finished, damage = find_training(order.store, f"{order.run_folder}/{name}", _expect(variant, seed, order))
-    for sentence in damage:
-        get_run_logger().warning("%s: %s", name, sentence)
-    if finished:
-        get_run_logger().info("%s: found in the store", name, extra={"stage": TrainingStage(name, "done")})
-    return finished
-
-
-def _expect(variant: Variant, seed: int, order: Order) -> dict[str, Any]:
-    """Return what the record of a training must say of itself."""
-    return {
-        "variant": variant.name,
-        "layers": variant.description,
-        "seed": seed,
-        "dataset": order.padded.key,
-        "parameters": order.parameters._asdict(),
-    }
-
-
-def read_result(variant: Variant, seed: int, order: Order) -> TrainingResult:
-    """Return what a worker wrote of a training.
-
-    Raises:
-        FileNotFoundError: Nothing.
-        DamagedFileError: Something else than the record of a training, or it was changed afterwards.
-        ValueError: The record is of another training than the one asked for.
-    """
-    path = f"{order.run_folder}/{training_name(variant.name, seed)}/training.json"
-    result = read_training_record(order.store.read_manifest(path), order.store.locate(path))
-    for field, expected in _expect(variant, seed, order).items():
-        received = getattr(result, field)
-        if received != expected:
-            raise ValueError(f"{order.store.locate(path)} must be of {field}={expected}. Received: {received}.")
-    return result

@@ -18,7 +18,8 @@ from prefect.logging import disable_run_logger
 from prefect.states import Cancelled, Running
 
 from flows import fan_out
-from flows.fan_out import Order, find_finished, read_result, train_on_workers
+from flows.fan_out import train_on_workers
+from flows.worker_answers import Order, find_finished, read_result
 from flows.worker_training import find_variant, train_on_this_worker
 from storage.records import Dataset, FailedTraining, Scores, StoredFile, TrainingResult
 from storage.store import DamagedFileError, Store
@@ -192,10 +193,28 @@ def test_a_training_that_stays_running_is_handed_out_three_times_in_all(order, d
     finally:
         over.set()
         worker.join()
-    reason = "it was still running after 2 s, so its worker was lost; it was lost 3 times"
+    reason = "it was still running after 2 s, so its worker was lost; it was lost 3 times without progress"
     assert failure == FailedTraining("lstm", 42, reason)
     with get_client(sync_client=True) as client:
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Crashed"] * 3
+
+
+def test_a_training_that_gets_on_between_two_losses_is_not_given_up(order):
+    training = fan_out._Training(LSTM, 42, run=None)
+    submitted = []
+
+    def lose():
+        with disable_run_logger():
+            return fan_out._resubmit(training, "its worker was lost", order)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fan_out, "_submit", lambda *_training: submitted.append(training.resubmissions))
+        assert [lose(), lose()] == [None, None]
+        for epoch in (5, 10):
+            order.store.write_bytes(f"{FOLDER}/lstm-seed42/checkpoints/epoch-{epoch:04d}/manifest.json", b"{}")
+            assert [lose(), lose()] == [None, None]
+        assert lose() == FailedTraining("lstm", 42, "its worker was lost; it was lost 3 times without progress")
+    assert submitted == [0, 1, 0, 1, 0, 1]
 
 
 def test_a_night_that_is_ended_ends_its_trainings(order, deployment):
