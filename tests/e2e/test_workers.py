@@ -11,7 +11,7 @@ import pytest
 
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tests.e2e.conftest import PREFECT, PROJECT_ROOT, deployment, end, wait_until
+from tests.e2e.conftest import PREFECT, PROJECT_ROOT, deployment, end, start, wait_until
 
 NIGHT = {
     "source": "sample",
@@ -65,13 +65,13 @@ def training_children(workers):
     return found
 
 
-def flow_process(identifier):
-    """Return the process that runs a flow run: the first with the environment that the worker gave it."""
+def find_flow_process(identifier):
+    """Return the process that runs a flow run, the first with the environment that the worker gave it, or None."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if process.environ().get("PREFECT__FLOW_RUN_ID") == identifier:
                 return process
-    raise AssertionError(f"no process runs the flow run {identifier}")
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_night_that_is_run_again_takes_over_what_it_had_finished(api, environm
         return any(one["state_type"] == "COMPLETED" for one in night)
 
     wait_until(first_finished, 120, "a finished training")
-    flow_process(identifier).kill()
+    find_flow_process(identifier).kill()
 
     # Its worker marks the flow run as crashed twice, and the second time would end the new attempt; then it says this.
     executed = {
@@ -192,3 +192,31 @@ def test_the_command_line_hands_out_too_and_its_relative_store_is_the_workers_ow
     (manifest,) = [path for path in store.list_files("runs") if path.endswith("/run.json")]
     assert [training.name for training in read_run(store, manifest.split("/")[1]).trainings] == ["lstm-seed42"]
     assert verify_store(store).damaged == ()
+
+
+def test_a_worker_that_is_told_to_end_leaves_no_process_and_no_run_without_an_end(api, environment, shared, tmp_path):
+    identifier = start_night(api, placement="local", epochs=20_000, patience=20_000)
+    process = wait_until(lambda: find_flow_process(identifier), 120, "the night's process")
+    wait_until(lambda: training_children([process]), 120, "a training")
+    worker = process.parent()
+    assert "retraining" in worker.cmdline()
+    processes = [worker, *worker.children(recursive=True)]
+    worker.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=90)
+    assert alive == []
+
+    def ended():
+        state = api.get(f"/flow_runs/{identifier}").raise_for_status().json()["state"]
+        return state if state["type"] in OVER else None
+
+    state = wait_until(ended, 120, "the end of the night's run")
+    assert state["type"] in ("FAILED", "CRASHED", "CANCELLED")
+    assert state["message"]
+    assert verify_store(shared).damaged == ()
+    with (tmp_path / "log.txt").open("w") as log:
+        successor = start(["worker", "start", "--pool", "retraining"], environment, log)
+        try:
+            state, _ = wait_for_night(api, start_night(api, placement="local"), shared)
+        finally:
+            end(successor)
+    assert state["type"] == "COMPLETED", state
