@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import psutil
@@ -48,6 +48,15 @@ class RandomKills:
     @property
     def kills(self) -> int:
         return self.targets.total()
+
+
+def add_up(lanes: list[RandomKills]) -> RandomKills:
+    """Return what several campaigns found together."""
+    total = RandomKills()
+    for lane in lanes:
+        for one in fields(RandomKills):
+            setattr(total, one.name, getattr(total, one.name) + getattr(lane, one.name))
+    return total
 
 
 class _Campaign:

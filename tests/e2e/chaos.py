@@ -14,11 +14,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.chaos.finished_store import make_finished_store
 from tests.chaos.flips import flip_bits
-from tests.chaos.kills import kill_at_random
+from tests.chaos.kills import RandomKills, add_up, kill_at_random
 from tests.chaos.processes import prefect_server
 from tests.chaos.results import write_section
 from tests.chaos.workers import lose_workers, measure_throughput
@@ -33,12 +34,19 @@ def count_by_name(counts: dict) -> str:
 
 def kills(options: argparse.Namespace, folder: Path) -> Rows:
     with prefect_server(folder) as environment:
-        found = kill_at_random(environment, folder, options.kills, options.seed, 60 * options.minutes)
+        shares = [(options.kills + lane) // options.lanes for lane in range(options.lanes)]
+
+        def kill(lane: int) -> RandomKills:
+            place = folder / f"lane-{lane}"
+            return kill_at_random(environment, place, shares[lane], options.seed + lane, 60 * options.minutes)
+
+        with ThreadPoolExecutor(options.lanes) as pool:
+            found = add_up(list(pool.map(kill, range(options.lanes))))
     for sentence in found.wrong + found.orphans:
         print(f"  WRONG: {sentence}")
     options.bad += len(found.wrong) + len(found.orphans)
     return [
-        ("SIGKILLs at random moments", f"{found.kills} of {options.kills}"),
+        ("SIGKILLs at random moments", f"{found.kills} of {options.kills}, in {options.lanes} lanes"),
         ("… of which", count_by_name(found.targets)),
         ("runs in all; those that went on with a killed flow run", f"{found.runs}; {found.resumed}"),
         ("exit codes of runs in which somebody was killed", count_by_name(found.codes)),
@@ -105,6 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--part", choices=PARTS, action="append", help="do this part alone; may be given again (all parts)")
     add("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of all that is random (a new one)")
     add("--kills", type=int, default=200, help="SIGKILLs at random moments (200)")
+    add("--lanes", type=int, default=2, help="random kills side by side, each on a store of its own (2)")
     add("--minutes", type=float, default=float("inf"), help="end each part that kills after so long (when all is done)")
     add("--flips", type=int, default=1000, help="bits flipped and files cut (1000)")
     add("--workers", type=int, default=4, help="workers of which one is lost again and again (4)")
@@ -118,7 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
 def repeat(part: str, options: argparse.Namespace) -> str:
     """Return the options that do one part again."""
     names = {
-        "kills": ("kills", "minutes"),
+        "kills": ("kills", "lanes", "minutes"),
         "writes": ("minutes",),
         "flips": ("flips",),
         "throughput": ("seeds", "epochs"),
