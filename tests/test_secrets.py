@@ -29,51 +29,55 @@ def leaves_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.fixture(scope="module", params=["well", "failed"])
-def night(request, tmp_path_factory):
-    """A night with secrets in its environment; return its exit code, what it said, and all files that it left."""
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory):
+    """Two nights with secrets in their environment, of which the second fails; what each said, and all that they left.
+
+    The leaves stand there twice: after the first night, and after both.
+    """
     folder = tmp_path_factory.mktemp("night")
     for name in ("home", "prefect", "tmp", "work"):
         (folder / name).mkdir()
     places = {"HOME": "home", "PREFECT_HOME": "prefect", "TMPDIR": "tmp", "RETRAIN_STORE": "store"}
     environment = os.environ | SECRETS | {name: str(folder / place) for name, place in places.items()}
     environment |= {"PYTHONPATH": str(PROJECT_ROOT), "PREFECT_LOGGING_LEVEL": "DEBUG"}
+    said, leaves = [], []
     # A training that is given no time fails, and the report says so.
-    options = ["--timeout-seconds", "0.01"] if request.param == "failed" else []
-    done = subprocess.run(
-        [sys.executable, "-m", "flows", "run", *NIGHT.split(), *options],
-        env=environment,
-        cwd=folder / "work",
-        capture_output=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == (1 if options else 0), done.stderr.decode()[-3000:]
-    return done.stdout + done.stderr, leaves_of(folder)
+    for options, code in (([], 0), (["--timeout-seconds", "0.01"], 1)):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows", "run", *NIGHT.split(), *options],
+            env=environment,
+            cwd=folder / "work",
+            capture_output=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr.decode()[-3000:]
+        said.append(done.stdout + done.stderr)
+        leaves.append(leaves_of(folder))
+    return said, leaves
 
 
-def test_no_secret_is_said(night):
-    said, _ = night
-    assert b"report: " in said
-    assert CANARY.encode() not in said
+def test_no_secret_is_said(nights):
+    for said in nights[0]:
+        assert b"report: " in said
+        assert CANARY.encode() not in said
 
 
-def test_no_secret_is_in_the_store_nor_in_prefect_s_database_nor_beside_them(night):
-    _, leaves = night
+def test_no_secret_is_in_the_store_nor_in_prefect_s_database_nor_beside_them(nights):
+    leaves = nights[1][1]
     assert [name for name, content in leaves.items() if CANARY.encode() in content] == []
     # They were looked at: what has to be there is there.
-    assert any(name.startswith("store/reports/2") for name in leaves)
+    assert sum(name.startswith("store/reports/2") for name in leaves) == 2
     database = b"".join(content for name, content in leaves.items() if name.startswith("prefect/prefect.db"))
     assert b"train gru, seed 42" in database
 
 
-@pytest.mark.parametrize("night", ["well"], indirect=True)
-def test_no_result_was_kept_as_a_pickle(night):
+def test_no_result_was_kept_as_a_pickle(nights):
     """Of a failed task Prefect keeps the error, whatever it is told."""
-    _, leaves = night
+    leaves = nights[1][0]
     assert [name for name in leaves if name.startswith("prefect/storage")] == []
 
 
-def test_nothing_is_left_in_the_folder_for_temporary_files(night):
-    _, leaves = night
-    assert [name for name in leaves if name.startswith(("tmp/", "work/"))] == []
+def test_nothing_is_left_in_the_folder_for_temporary_files(nights):
+    assert [name for name in nights[1][1] if name.startswith(("tmp/", "work/"))] == []

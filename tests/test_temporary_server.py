@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -28,8 +29,7 @@ input()
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+def server():
     started = TemporaryServer()
     yield started
     started.stop()
@@ -42,14 +42,6 @@ def is_listening(port: int) -> bool:
 def test_it_answers_on_loopback_alone_and_is_gone_when_it_is_stopped(server):
     server.wait()
     assert httpx.get(f"{server.url}/health").json() is True
-    listening = [one.laddr.ip for one in psutil.net_connections("tcp") if one.laddr and one.laddr.port == server.port]
-    assert set(listening) == {"127.0.0.1"}
-    server.stop()
-    assert not is_listening(server.port)
-
-
-def test_its_process_listens_on_loopback_alone(server):
-    server.wait()
     process = psutil.Process(server._process.pid)
     processes = [process, *process.children(recursive=True)]
     listening = [
@@ -59,27 +51,28 @@ def test_its_process_listens_on_loopback_alone(server):
     assert {address.ip for address in listening} == {"127.0.0.1"}
     # Of datagrams as well, which are in no state.
     assert [one for each in processes for one in each.net_connections("udp")] == []
+    server.stop()
+    assert not is_listening(server.port)
 
 
-def test_one_that_cannot_start_is_told_by_its_last_words(server, monkeypatch):
-    server.wait()
-    monkeypatch.setattr(temporary_server, "_find_free_port", lambda: server.port)
-    second = TemporaryServer()
-    try:
-        second._process.wait(60)
-        with pytest.raises(ServerFailedError) as caught:
-            second.wait()
-    finally:
-        second.stop()
+def test_one_that_cannot_start_is_told_by_its_last_words(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as occupant:
+        monkeypatch.setattr(temporary_server, "_find_free_port", lambda: occupant.getsockname()[1])
+        started = TemporaryServer()
+        try:
+            started._process.wait(60)
+            with pytest.raises(ServerFailedError) as caught:
+                started.wait()
+        finally:
+            started.stop()
     assert str(caught.value).startswith("Prefect's temporary server ended: ")
     assert "address already in use" in str(caught.value)
     assert str(caught.value).endswith("Set PREFECT_API_URL to use a server of your own.")
 
 
-def test_one_whose_command_is_killed_ends_itself(tmp_path):
-    environment = {**os.environ, "PREFECT_HOME": str(tmp_path)}
+def test_one_whose_command_is_killed_ends_itself():
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", START], cwd=PROJECT_ROOT, env=environment, **pipes) as command:
+    with subprocess.Popen([sys.executable, "-c", START], cwd=PROJECT_ROOT, **pipes) as command:
         pid = int(command.stdout.readline())
         assert psutil.pid_exists(pid)
         os.kill(command.pid, signal.SIGKILL)
