@@ -94,10 +94,6 @@ def state_of(api, identifier):
     return api.get(f"/flow_runs/{identifier}").raise_for_status().json()["state"]
 
 
-def pause_pool(api, *, paused):
-    api.patch("/work_pools/retraining", json={"is_paused": paused}).raise_for_status()
-
-
 def run_of(event):
     return event["resource"]["prefect.resource.id"].removeprefix("prefect.flow-run.")
 
@@ -123,6 +119,7 @@ class Site:
         failing: A night that no worker trains for, and that gives up after longer than a lost one is given.
         killed: The lost night's flow run, and that of its training.
         killed_at: When it was lost.
+        late: The alarm of a night that was due while no worker lived.
     """
 
     api: Any
@@ -134,6 +131,7 @@ class Site:
     failing: str = ""
     killed: tuple[str, str] = ("", "")
     killed_at: datetime = datetime.min
+    late: dict[str, Any] = field(default_factory=dict)
 
     def note(self, printed):
         self.printed.append(printed)
@@ -163,8 +161,20 @@ class Site:
             kill_whole(workers)
         self.killed_at = datetime.now(UTC)
 
+    def let_a_night_be_late(self):
+        """Load the alarms that take hours with seconds, and let a night be due while no worker lives."""
+        text = (PROJECT_ROOT / "automations.yaml").read_text()
+        short = text.replace("within: 14400", "within: 10").replace("within: 100800", "within: 12")
+        assert short != text
+        path = self.log.with_name("short.yaml")
+        path.write_text(short)
+        assert "2 of them new or changed" in self.load_alarms(path)
+        late = create_run(self.api, "nightly-retraining/nightly")
+        self.late = self.receiver.wait_for(NOT_OVER, 120, late)
+        self.api.delete(f"/flow_runs/{late}").raise_for_status()
+
     def start_a_failing_night(self, log):
-        """Return the worker that has taken it; it takes nothing else beside it."""
+        """Return the worker that has taken it."""
         worker = start(["worker", "start", "--pool", "retraining", "--limit", "1"], self.environment, log)
         self.failing = create_run(self.api, "nightly-retraining/nightly", NIGHT | {"timeout_seconds": 100})
         wait_until(lambda: state_of(self.api, self.failing)["type"] == "RUNNING", 180, "the failing night's start")
@@ -188,26 +198,16 @@ def site(tmp_path_factory):
                 made = Site(client, environment, folder / "log.txt", receiver)
                 made.note(made.load_alarms(PROJECT_ROOT / "automations.yaml"))
                 made.note(deploy(environment | {"RETRAIN_ALARM_WEBHOOK": receiver.address}))
+                made.note(deploy(environment))
                 made.lose_a_night(log)
+                made.let_a_night_be_late()
                 # The time of both goes on while the other tests run.
                 worker = made.start_a_failing_night(log)
-                made.note(deploy(environment))
                 yield made
         finally:
             for process in filter(None, (worker, server)):
                 end(process)
             receiver.stop()
-
-
-@pytest.fixture(scope="module")
-def short_alarms(site):
-    """The same alarms, those that take hours in seconds."""
-    text = (PROJECT_ROOT / "automations.yaml").read_text()
-    short = text.replace("within: 14400", "within: 10").replace("within: 100800", "within: 12")
-    assert short != text
-    path = site.log.with_name("short.yaml")
-    path.write_text(short)
-    assert "2 of them new or changed" in site.load_alarms(path)
 
 
 def test_without_an_address_silent_runs_are_marked_all_the_same_and_it_is_said_that_nobody_is_called(site):
@@ -222,24 +222,18 @@ def test_make_deploy_creates_the_alarms_and_a_second_time_leaves_them_as_they_ar
     assert site.automations[2] == site.automations[1]
 
 
-def test_it_calls_when_nothing_comes_at_all_though_no_worker_lives(site, short_alarms):
+def test_it_calls_when_nothing_comes_at_all_though_no_worker_lives(site):
     call = site.receiver.wait_for(NOTHING, 60)
     assert call["reason"].startswith("no report and no other alarm came")
     assert (call["report"], call["verdict"]) == (None, None)
 
 
-def test_it_calls_when_no_worker_takes_a_night_that_is_due(site, short_alarms):
-    # The worker that is there might be free by now.
-    pause_pool(site.api, paused=True)
-    late = create_run(site.api, "nightly-retraining/nightly")
-    call = site.receiver.wait_for(NOT_OVER, 90, late)
-    assert call["reason"].startswith("due at 20")
-    assert call["reason"].endswith(" and not over: no worker took it, or it hangs")
-    site.api.delete(f"/flow_runs/{late}").raise_for_status()
-    pause_pool(site.api, paused=False)
+def test_it_calls_when_no_worker_takes_a_night_that_is_due(site):
+    assert site.late["reason"].startswith("due at 20")
+    assert site.late["reason"].endswith(" and not over: no worker took it, or it hangs")
 
 
-def test_what_comes_after_the_last_report_is_silence_and_the_call_names_that_report(site, short_alarms):
+def test_what_comes_after_the_last_report_is_silence_and_the_call_names_that_report(site):
     event = {
         "id": "0199f3a8-53f4-7a24-9f9c-3f1d2a6b7c8d",
         "event": "retraining.report.published",
