@@ -281,8 +281,12 @@ def test_a_night_that_lives_longer_is_not_marked_and_calls_with_its_reason_and_r
     assert (call["deployment"], call["state"]) == ("nightly", "Failed")
     assert call["reason"] == f"lstm-seed42 failed; the report says so: {call['report']}"
     assert "No model tonight: every training failed." in Path(call["report"]).read_text()
-    published = site.events("retraining.report.published")
-    (event,) = [event for event in published if event["payload"]["report"] == call["report"]]
+
+    def published():
+        events = site.events("retraining.report.published")
+        return [event for event in events if event["payload"]["report"] == call["report"]]
+
+    (event,) = wait_until(published, 60, "the event of the report")
     assert event["resource"]["prefect.resource.name"] == "nightly-retraining/nightly"
     assert event["payload"]["verdict"] == "No model tonight: every training failed."
     assert event["payload"]["failures"] == ["lstm-seed42"]
