@@ -9,7 +9,7 @@ from prefect import get_run_logger
 from storage.records import Dataset, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training_record
 from storage.store import Store
-from tasks.train import TrainingParameters, TrainingStage, find_training
+from tasks.train import TrainingParameters, TrainingStage, expect_record, find_training
 from tasks.variants import Variant
 
 
@@ -36,14 +36,7 @@ def find_finished(variant: Variant, seed: int, order: Order) -> TrainingResult |
 
 
 def _expect(variant: Variant, seed: int, order: Order) -> dict[str, Any]:
-    """Return what the record of a training must say of itself."""
-    return {
-        "variant": variant.name,
-        "layers": variant.description,
-        "seed": seed,
-        "dataset": order.padded.key,
-        "parameters": order.parameters._asdict(),
-    }
+    return expect_record(variant, seed, order.padded, order.parameters)
 
 
 def read_result(variant: Variant, seed: int, order: Order) -> TrainingResult:

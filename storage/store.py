@@ -67,8 +67,7 @@ class Store:
         probe = f".writable-{uuid.uuid4().hex}"
         try:
             self.write_bytes(probe, b"")
-            with self._location.asking() as filesystem:
-                filesystem.delete_file(self._key(probe))
+            self.delete_file(probe)
         except OSError as error:
             if not self._location.is_local:
                 raise
@@ -224,10 +223,9 @@ class Store:
             raise ValueError("`folder` must be one inside the store, not the whole store. Received: folder=''.")
         leaving = [path for path in self.list_files(folder) if path not in keep]
         folders = {posixpath.dirname(path) for path in leaving} - {posixpath.dirname(path) for path in keep}
+        for path in sorted(leaving, key=lambda path: not path.endswith("/manifest.json")):
+            self.delete_file(path)
         with self._location.asking() as filesystem:
-            for path in sorted(leaving, key=lambda path: not path.endswith("/manifest.json")):
-                with suppress(FileNotFoundError):
-                    filesystem.delete_file(self._key(path))
             for emptied in [folder] if leaving and not keep else sorted(folders):
                 with suppress(FileNotFoundError):
                     filesystem.delete_dir(self._key(emptied))

@@ -132,6 +132,17 @@ class _Reporter:
             self.logger.warning("%s: the progress artifact could not be updated: %s", self.training, error)
 
 
+def expect_record(variant: Variant, seed: int, padded: Dataset, parameters: TrainingParameters) -> dict[str, Any]:
+    """Return what the record of a training must say of itself to be the one that is asked for."""
+    return {
+        "variant": variant.name,
+        "layers": variant.description,
+        "seed": seed,
+        "dataset": padded.key,
+        "parameters": parameters._asdict(),
+    }
+
+
 def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[TrainingResult | None, list[str]]:
     """Look for a finished training with the values that are expected of its record, and verify every file of it.
 
@@ -155,11 +166,11 @@ def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[
     return result, []
 
 
-def _reuse_training(store: Store, request: dict[str, Any], reporter: _Reporter) -> TrainingResult | None:
+def _reuse_training(
+    store: Store, request: dict[str, Any], expected: dict[str, Any], reporter: _Reporter
+) -> TrainingResult | None:
     """Return what an earlier attempt made of the same request, and say so; None where there is nothing to be used."""
     name, logger = reporter.training, reporter.logger
-    expected = {key: request[key] for key in ("variant", "seed", "parameters")}
-    expected |= {"layers": request["description"], "dataset": request["dataset"]["key"]}
     finished, damage = find_training(store, request["folder"], expected)
     for sentence in damage:
         logger.warning("%s: %s", name, sentence)
@@ -218,7 +229,7 @@ def train_variant(
         "folder": f"{run_folder}/{name}",
         "requested": time.time(),
     }
-    finished = _reuse_training(store, request, reporter)
+    finished = _reuse_training(store, request, expect_record(variant, seed, padded, parameters), reporter)
     if finished:
         return cast(TrainingResult, Completed(name="Cached", message=f"verified {name}", data=finished))
     content = run_child(training_process.MODULE, request, timeout_seconds, reporter, training_process.ENVIRONMENT)

@@ -253,22 +253,8 @@ def test_prepared_children_that_nobody_asked_are_ended_with_the_run(no_others):
     assert our_children() == no_others
 
 
-def test_a_prepared_child_whose_parent_is_killed_ends_itself():
-    script = f"from tasks.supervisor import prepare_children; prepare_children({CHILD!r}, 1); input()"
-    with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT, stdin=subprocess.PIPE) as parent:
-        try:
-            deadline = time.monotonic() + 20
-            while not (children := psutil.Process(parent.pid).children()) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            (pid,) = (child.pid for child in children)
-        finally:
-            os.kill(parent.pid, signal.SIGKILL)
-            parent.wait()
-    assert wait_until_gone(pid)
-
-
-def test_a_prepared_child_whose_parent_is_killed_ends_itself_while_it_still_imports():
-    variables = {"SECONDS_TO_IMPORT": "120"}
+@pytest.mark.parametrize("variables", [{}, {"SECONDS_TO_IMPORT": "120"}], ids=["idle", "still importing"])
+def test_a_prepared_child_whose_parent_is_killed_ends_itself(variables):
     script = f"from tasks.supervisor import prepare_children; prepare_children({CHILD!r}, 1, {variables}); input()"
     with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT, stdin=subprocess.PIPE) as parent:
         try:
