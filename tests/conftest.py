@@ -145,13 +145,14 @@ def as_npy(array: Any) -> bytes:
     return buffer.getvalue()
 
 
-def training_children():
-    """Return the training children of this process, by what they were started as."""
+def training_children(*parents):
+    """Return the training children of processes, by default of this one, by what they were started as."""
     children = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if "tasks.training_child" in child.cmdline():
-                children.append(child)
-        except psutil.NoSuchProcess:
-            continue
+    for parent in parents or (psutil.Process(),):
+        for child in psutil.Process(parent.pid).children(recursive=True):
+            try:
+                if "tasks.training_child" in child.cmdline():
+                    children.append(child)
+            except psutil.NoSuchProcess:
+                continue
     return children

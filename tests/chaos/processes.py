@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 from prefect.client.base import PrefectHttpxSyncClient
 
-from tests.e2e.conftest import PREFECT, PROJECT_ROOT, end, free_port, wait_until
+from tests.e2e.conftest import PROJECT_ROOT, end, free_port, open_client, start_server, wait_for_server
 
 HOOK = PROJECT_ROOT / "tests" / "chaos" / "hook"
 MARK = "FAULT_MARK"
@@ -37,35 +36,27 @@ SMALL = {
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     """Run a Prefect server on loopback; yield the environment in which processes find it."""
-    port = free_port()
     environment = {
         **os.environ,
         "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PYTHONPATH": str(PROJECT_ROOT),
     }
-    command = [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "server.txt").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        server = start_server(environment, log)
         try:
-            wait_until(lambda: is_healthy(environment), 120, "the server's start")
+            with client_of(environment) as client:
+                wait_for_server(client, 120)
             yield environment
         finally:
             end(server)
 
 
-def is_healthy(environment: dict[str, str]) -> bool:
-    try:
-        return httpx.get(f"{environment['PREFECT_API_URL']}/health", timeout=10).is_success
-    except httpx.TransportError:
-        return False
-
-
 def client_of(environment: dict[str, str]) -> PrefectHttpxSyncClient:
-    """Return a client that asks again when SQLite is busy."""
-    return PrefectHttpxSyncClient(base_url=environment["PREFECT_API_URL"], timeout=60, raise_on_all_errors=False)
+    """Return a client that has patience with a server on a machine that has much else to do."""
+    return open_client(environment, timeout=60)
 
 
 @dataclass

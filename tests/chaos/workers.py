@@ -14,13 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from storage.runs import read_run, verify_store
 from storage.store import Store
 from tests.benchmarks.run import REAL_ARCHIVE
 from tests.chaos.processes import Night, client_of, orphans_after, run_ids, start
-from tests.e2e.conftest import PREFECT, PROJECT_ROOT, end
+from tests.e2e.conftest import PREFECT, PROJECT_ROOT, end, kill_whole
 
 Rows = list[tuple[str, str]]
 # Prefect's shortest.
@@ -72,19 +70,6 @@ def start_worker(environment: dict[str, str], folder: Path, name: str) -> Night:
     return start(environment, command, folder / "workers", PREFECT_FLOWS_HEARTBEAT_FREQUENCY=HEARTBEAT_SECONDS)
 
 
-def kill_tree(worker: Night) -> int:
-    """Kill a worker with everything that it started, as a machine that loses its power; return how many that were."""
-    root = psutil.Process(worker.process.pid)
-    tree = [root, *root.children(recursive=True)]
-    for process in tree:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    worker.process.wait()
-    return len(tree)
-
-
 @contextmanager
 def workers_on(environment: dict[str, str], folder: Path, count: int) -> Iterator[list[Night]]:
     """Run so many workers; whoever is in the list at the end is ended."""
@@ -119,7 +104,7 @@ def lose_workers(environment: dict[str, str], folder: Path, options: argparse.Na
                 break
             except subprocess.TimeoutExpired:
                 place = chance.randrange(len(workers))
-                died = kill_tree(workers[place])
+                died = kill_whole(workers[place].process)
                 lost, idle = lost + 1, idle + (died == 1)
                 killed.append(workers[place])
                 workers[place] = start_worker(environment, folder, f"replacement-{lost}")

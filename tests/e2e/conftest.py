@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from prefect.client.base import PrefectHttpxSyncClient
 
@@ -33,6 +34,17 @@ FLAGS = [
     # No name leads anywhere, whatever a page may ask for.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+
+# A night that takes a few seconds of training.
+NIGHT = {
+    "source": "sample",
+    "sample_reviews": 400,
+    "epochs": 2,
+    "maxlen": 40,
+    "variants": ["lstm", "gru"],
+    "baselines": False,
+}
+OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 LAPTOP = {"width": 1280, "height": 900}
 
@@ -196,19 +208,19 @@ def start_server(environment, log):
     return start(["server", "start", "--host", "127.0.0.1", "--port", port], environment, log)
 
 
-def open_client(environment):
+def open_client(environment, timeout=30):
     """Return a client that asks again, as all of Prefect does, when SQLite is busy and the server answers 503."""
-    return PrefectHttpxSyncClient(base_url=environment["PREFECT_API_URL"], timeout=30, raise_on_all_errors=False)
+    return PrefectHttpxSyncClient(base_url=environment["PREFECT_API_URL"], timeout=timeout, raise_on_all_errors=False)
 
 
-def wait_for_server(client):
+def wait_for_server(client, seconds=180):
     def is_healthy():
         try:
             return client.get("/health").is_success
         except httpx.TransportError:
             return False
 
-    wait_until(is_healthy, 180, "the server's start")
+    wait_until(is_healthy, seconds, "the server's start")
 
 
 def deploy(environment):
@@ -247,3 +259,23 @@ def api(environment, tmp_path_factory):
 
 def deployment(api, name):
     return api.get(f"/deployments/name/{name}").raise_for_status().json()
+
+
+def start_night(api, parameters):
+    """Return the id of a flow run of the deployment `smoke` with other parameters."""
+    smoke = deployment(api, "nightly-retraining/smoke")["id"]
+    created = api.post(f"/deployments/{smoke}/create_flow_run", json={"parameters": parameters})
+    return created.raise_for_status().json()["id"]
+
+
+def kill_whole(*processes):
+    """Kill processes and all that they started, at once, as the loss of their machine would; return how many."""
+    doomed = [psutil.Process(process.pid) for process in processes]
+    doomed += [child for parent in doomed for child in parent.children(recursive=True)]
+    for process in doomed:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(doomed, timeout=20)
+    for process in processes:
+        process.wait()
+    return len(doomed)

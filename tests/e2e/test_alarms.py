@@ -12,14 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.e2e.conftest import (
+    NIGHT,
     PROJECT_ROOT,
     deploy,
     deployment,
     end,
+    kill_whole,
     make_environment,
     open_client,
     start,
@@ -30,14 +31,11 @@ from tests.e2e.conftest import (
 
 FAILED, SILENT = "nightly retraining: run failed", "nightly retraining: run went silent"
 NOT_OVER, NOTHING = "nightly retraining: night not over by six", "nightly retraining: nothing for 28 hours"
-NIGHT = {
-    "source": "sample",
-    "sample_reviews": 400,
+# Until somebody ends it, on a worker.
+ENDLESS = NIGHT | {
     "epochs": 20_000,
     "patience": 20_000,
-    "maxlen": 40,
     "variants": ["lstm"],
-    "baselines": False,
     "placement": "workers",
     "timeout_seconds": 600,
 }
@@ -98,17 +96,6 @@ def run_of(event):
     return event["resource"]["prefect.resource.id"].removeprefix("prefect.flow-run.")
 
 
-def kill_whole(processes):
-    """Kill processes and all that they started, at once, as the loss of their machine would."""
-    doomed = [psutil.Process(process.pid) for process in processes]
-    doomed += [child for parent in doomed for child in parent.children(recursive=True)]
-    for process in doomed:
-        process.kill()
-    psutil.wait_procs(doomed, timeout=20)
-    for process in processes:
-        process.wait()
-
-
 @dataclass
 class Site:
     """A server with the alarms, a receiver, and a night whose machine was lost.
@@ -148,7 +135,7 @@ class Site:
         """Start a night that hands out its training, and kill both workers when both runs are known to live."""
         pools = ("retraining", "training")
         workers = [start(["worker", "start", "--pool", pool], self.environment, log) for pool in pools]
-        night = create_run(self.api, "nightly-retraining/smoke", NIGHT)
+        night = create_run(self.api, "nightly-retraining/smoke", ENDLESS)
 
         def alive():
             """Both runs have sent their first heartbeat."""
@@ -158,7 +145,7 @@ class Site:
         try:
             self.killed = tuple(wait_until(alive, 240, "the heartbeats of a night and of its training"))
         finally:
-            kill_whole(workers)
+            kill_whole(*workers)
         self.killed_at = datetime.now(UTC)
 
     def let_a_night_be_late(self):
@@ -176,7 +163,7 @@ class Site:
     def start_a_failing_night(self, log):
         """Return the worker that has taken it."""
         worker = start(["worker", "start", "--pool", "retraining", "--limit", "1"], self.environment, log)
-        self.failing = create_run(self.api, "nightly-retraining/nightly", NIGHT | {"timeout_seconds": 100})
+        self.failing = create_run(self.api, "nightly-retraining/nightly", ENDLESS | {"timeout_seconds": 100})
         wait_until(lambda: state_of(self.api, self.failing)["type"] == "RUNNING", 180, "the failing night's start")
         return worker
 

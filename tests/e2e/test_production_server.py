@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
 
 from storage.runs import verify_store
 from storage.store import Store
+from tests.conftest import training_children
 from tests.e2e.conftest import (
+    NIGHT,
+    OVER,
     PREFECT,
     deploy,
     deployment,
@@ -20,6 +24,7 @@ from tests.e2e.conftest import (
     make_environment,
     open_client,
     start,
+    start_night,
     start_server,
     wait_for_server,
     wait_until,
@@ -28,18 +33,9 @@ from tests.e2e.postgresql import INSTALLED, PostgreSQL
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="no PostgreSQL on this machine: install Debian's postgresql")
 
-NIGHT = {
-    "source": "sample",
-    "sample_reviews": 400,
-    "epochs": 2,
-    "maxlen": 40,
-    "variants": ["lstm", "gru"],
-    "baselines": False,
-    "jobs": 1,
-}
+ONE_AT_A_TIME = NIGHT | {"jobs": 1}
 # Some ten seconds of training.
-LONG = NIGHT | {"variants": ["lstm"], "epochs": 300, "patience": 300}
-OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+LONG = ONE_AT_A_TIME | {"variants": ["lstm"], "epochs": 300, "patience": 300}
 
 
 class Site:
@@ -60,11 +56,6 @@ class Site:
         deploy(self.environment)
         self.worker = start(["worker", "start", "--pool", "retraining"], self.environment, self.log)
 
-    def start_night(self, parameters):
-        smoke = deployment(self.api, "nightly-retraining/smoke")["id"]
-        created = self.api.post(f"/deployments/{smoke}/create_flow_run", json={"parameters": parameters})
-        return created.raise_for_status().json()["id"]
-
     def state_of(self, identifier):
         """Return the state of a flow run, None while the server does not say."""
         answer = self.api.get(f"/flow_runs/{identifier}")
@@ -83,12 +74,10 @@ class Site:
 
     def wait_for_training(self):
         def training():
-            for process in self.children():
-                try:
-                    if "tasks.training_child" in process.cmdline() and process.cpu_times().user > 6:
+            for process in training_children(self.worker):
+                with suppress(psutil.NoSuchProcess):
+                    if process.cpu_times().user > 6:
                         return process
-                except psutil.NoSuchProcess:
-                    continue
             return None
 
         return wait_until(training, 240, "a training")
@@ -125,7 +114,7 @@ def check_that_all_is_well_after(site, identifier, children):
 
 
 def test_a_night_goes_on_when_its_database_restarts(site):
-    night = site.start_night(LONG)
+    night = start_night(site.api, LONG)
     site.wait_for_training()
     children = site.children()
     site.database.restart()
@@ -134,7 +123,7 @@ def test_a_night_goes_on_when_its_database_restarts(site):
 
 
 def test_the_next_night_goes_on_when_its_server_is_killed_and_so_does_the_one_after_it(site):
-    night = site.start_night(LONG)
+    night = start_night(site.api, LONG)
     site.wait_for_training()
     children = site.children()
     site.server.send_signal(signal.SIGKILL)
@@ -144,7 +133,7 @@ def test_the_next_night_goes_on_when_its_server_is_killed_and_so_does_the_one_af
     wait_for_server(site.api)
     state = check_that_all_is_well_after(site, night, children)
     assert (state["type"], state["message"][:18]) == ("COMPLETED", "Best tonight: lstm")
-    following = site.wait_for_night(site.start_night(NIGHT))
+    following = site.wait_for_night(start_night(site.api, ONE_AT_A_TIME))
     assert following["type"] == "COMPLETED", following
 
 

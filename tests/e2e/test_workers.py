@@ -11,25 +11,20 @@ import pytest
 
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tests.e2e.conftest import PREFECT, PROJECT_ROOT, deployment, end, start, wait_until
+from tests.conftest import training_children
+from tests.e2e.conftest import (
+    NIGHT,
+    OVER,
+    PREFECT,
+    PROJECT_ROOT,
+    deployment,
+    end,
+    start,
+    start_night,
+    wait_until,
+)
 
-NIGHT = {
-    "source": "sample",
-    "sample_reviews": 400,
-    "epochs": 2,
-    "maxlen": 40,
-    "variants": ["lstm", "gru"],
-    "baselines": False,
-    "placement": "workers",
-    "timeout_seconds": 120,
-}
-OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-
-
-def start_night(api, **changes):
-    smoke = deployment(api, "nightly-retraining/smoke")["id"]
-    created = api.post(f"/deployments/{smoke}/create_flow_run", json={"parameters": {**NIGHT, **changes}})
-    return created.raise_for_status().json()["id"]
+ON_WORKERS = NIGHT | {"placement": "workers", "timeout_seconds": 120}
 
 
 def wait_for_night(api, identifier, store):
@@ -51,18 +46,6 @@ def training_runs(api, run):
     wanted = {"deployments": {"id": {"any_": [deployment(api, "train-variant/worker")["id"]]}}}
     found = api.post("/flow_runs/filter", json=wanted).raise_for_status().json()
     return [flow_run for flow_run in found if flow_run["parameters"]["run_folder"] == f"runs/{run.run_id}"]
-
-
-def training_children(workers):
-    """Return the processes that train, on whichever worker."""
-    found = []
-    for process in [child for worker in workers for child in psutil.Process(worker.pid).children(recursive=True)]:
-        try:
-            if "tasks.training_child" in process.cmdline():
-                found.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return found
 
 
 def find_flow_process(identifier):
@@ -101,7 +84,7 @@ def test_trainings_have_a_pool_of_their_own_and_no_schedule(api):
 
 
 def test_without_a_worker_the_trainings_fail_with_the_reason_and_the_report_is_written(api, shared):
-    state, run = wait_for_night(api, start_night(api, timeout_seconds=5), shared)
+    state, run = wait_for_night(api, start_night(api, ON_WORKERS | {"timeout_seconds": 5}), shared)
     assert state["type"] == "FAILED"
     reason = "no worker of the pool training took it within 5 s"
     assert {(failure.name, failure.error) for failure in run.failures} == {
@@ -113,7 +96,7 @@ def test_without_a_worker_the_trainings_fail_with_the_reason_and_the_report_is_w
 
 
 def test_two_workers_train_what_the_night_hands_out_in_a_bucket(api, workers, object_store):
-    state, run = wait_for_night(api, start_night(api, store=object_store.uri), object_store)
+    state, run = wait_for_night(api, start_night(api, ON_WORKERS | {"store": object_store.uri}), object_store)
     assert state["type"] == "COMPLETED", state
     assert [training.name for training in run.trainings] == ["lstm-seed42", "gru-seed42"]
     assert [training.epochs for training in run.trainings] == [2, 2]
@@ -125,9 +108,9 @@ def test_two_workers_train_what_the_night_hands_out_in_a_bucket(api, workers, ob
 
 
 def test_a_training_whose_process_is_killed_is_handed_out_again(api, shared, workers):
-    identifier = start_night(api)
+    identifier = start_night(api, ON_WORKERS)
     # In the middle of its work: the flow's process has a child that trains.
-    (child,) = wait_until(lambda: training_children(workers)[:1], 120, "a training on a worker")
+    (child,) = wait_until(lambda: training_children(*workers)[:1], 120, "a training on a worker")
     child.parent().kill()
     state, run = wait_for_night(api, identifier, shared)
     assert state["type"] == "COMPLETED", state
@@ -141,7 +124,7 @@ def test_a_training_whose_process_is_killed_is_handed_out_again(api, shared, wor
 
 
 def test_a_night_that_is_run_again_takes_over_what_it_had_finished(api, environment, shared, workers):
-    identifier = start_night(api, seeds=[42, 43], variants=["lstm", "gru"])
+    identifier = start_night(api, ON_WORKERS | {"seeds": [42, 43], "variants": ["lstm", "gru"]})
     wanted = {"deployments": {"id": {"any_": [deployment(api, "train-variant/worker")["id"]]}}}
 
     def first_finished():
@@ -195,9 +178,9 @@ def test_the_command_line_hands_out_too_and_its_relative_store_is_the_workers_ow
 
 
 def test_a_worker_that_is_told_to_end_leaves_no_process_and_no_run_without_an_end(api, environment, shared, tmp_path):
-    identifier = start_night(api, placement="local", epochs=20_000, patience=20_000)
+    identifier = start_night(api, ON_WORKERS | {"placement": "local", "epochs": 20_000, "patience": 20_000})
     process = wait_until(lambda: find_flow_process(identifier), 120, "the night's process")
-    wait_until(lambda: training_children([process]), 120, "a training")
+    wait_until(lambda: training_children(process), 120, "a training")
     worker = process.parent()
     assert "retraining" in worker.cmdline()
     processes = [worker, *worker.children(recursive=True)]
@@ -216,7 +199,7 @@ def test_a_worker_that_is_told_to_end_leaves_no_process_and_no_run_without_an_en
     with (tmp_path / "log.txt").open("w") as log:
         successor = start(["worker", "start", "--pool", "retraining"], environment, log)
         try:
-            state, _ = wait_for_night(api, start_night(api, placement="local"), shared)
+            state, _ = wait_for_night(api, start_night(api, ON_WORKERS | {"placement": "local"}), shared)
         finally:
             end(successor)
     assert state["type"] == "COMPLETED", state
