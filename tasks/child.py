@@ -19,8 +19,11 @@ FAILURE_EXIT_CODE = 1
 # a training, 0.3 s and 70 MB of each other step.
 LEFT_OUT = ("pandas", "sklearn", "matplotlib")
 USING_THEM = ("tasks.report_child",)
+# Given back when memory has run out, so that there is some to say so with.
+RESERVE_BYTES = 8 << 20
 
 _events: TextIO | None = None
+_reserve = [bytearray(RESERVE_BYTES)]
 
 
 class _Omission(importlib.abc.MetaPathFinder):
@@ -52,6 +55,11 @@ def serve(main: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
     os.dup2(2, 1)
     try:
         send_event(result=main(request))
+    except MemoryError as error:
+        # First, for even the tuple of the next clause wants memory.
+        _reserve.clear()
+        send_event(error=f"it ran out of memory: {str(error) or 'Python got none'}", bad_input=False)
+        return FAILURE_EXIT_CODE
     except (ValueError, OSError) as error:
         send_event(error=str(error), bad_input=True)
         return BAD_INPUT_EXIT_CODE
@@ -77,4 +85,9 @@ def run_module(module: str) -> int:
     threading.Thread(target=exit_with_parent, daemon=True).start()
     if module not in USING_THEM:
         sys.meta_path.insert(0, _Omission())
-    return serve(importlib.import_module(module).main)
+    try:
+        main = importlib.import_module(module).main
+    except MemoryError:
+        _reserve.clear()
+        raise
+    return serve(main)

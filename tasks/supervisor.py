@@ -228,6 +228,8 @@ def _converse(
 def _explain_death(returncode: int, stderr: IO[bytes]) -> str:
     stderr.seek(0)
     lines = stderr.read().decode(errors="replace").strip().splitlines()
+    # What Python could not even report, at the end of its memory or of its life, is never the reason.
+    lines = [line for line in lines if not line.startswith("Exception ignored")]
     reason = f"it ended with exit code {returncode}"
     if returncode < 0:
         reason = f"it was killed by {signal.Signals(-returncode).name}"

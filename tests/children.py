@@ -2,18 +2,25 @@
 
 import importlib
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from storage.datasets import dataset_folder, publish_dataset
 from storage.records import StoredFile
 from storage.store import Store
 from tasks.child import send_event
 from tasks.sample_child import main as make_sample
+
+# What each thing holds is the one before it: a list of them would want much at once.
+taken: list[Any] = [None]
 
 # As TensorFlow on a busy machine.
 time.sleep(float(os.environ.get("SECONDS_TO_IMPORT", "0")))
@@ -25,6 +32,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         "print": print_much,
         "kill itself": lambda _request: os.kill(os.getpid(), signal.SIGKILL),
         "raise": raise_error,
+        "run out of memory": run_out_of_memory,
         "sleep": sleep_long,
         "build": build_dataset,
         "return": lambda request: request,
@@ -54,6 +62,17 @@ def print_much(_request: dict[str, Any]) -> dict[str, Any]:
 def raise_error(request: dict[str, Any]) -> None:
     kinds = {"ValueError": ValueError, "FileNotFoundError": FileNotFoundError, "ZeroDivisionError": ZeroDivisionError}
     raise kinds[request["kind"]](request["message"])
+
+
+def run_out_of_memory(_request: dict[str, Any]) -> None:
+    """Take all the memory there is, to the last byte, and keep it."""
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + (16 << 20),) * 2)
+    for size in (1 << 20, 1 << 10, 1):
+        with suppress(MemoryError):
+            while True:
+                taken[0] = (taken[0], bytearray(size))
+    while True:
+        taken[0] = (taken[0],)
 
 
 def sleep_long(request: dict[str, Any]) -> None:

@@ -95,6 +95,12 @@ def test_any_other_error_in_a_child_is_told_by_its_last_line():
     assert str(caught.value) == "ZeroDivisionError: no batches"
 
 
+def test_a_child_without_memory_has_enough_left_to_say_so():
+    with pytest.raises(ChildFailedError) as caught:
+        run_child(CHILD, {"do": "run out of memory"}, 30)
+    assert str(caught.value) == "it ran out of memory: Python got none"
+
+
 def test_a_killed_child_is_told_by_its_signal():
     with pytest.raises(ChildFailedError) as caught:
         run_child(CHILD, {"do": "kill itself"}, 30)
