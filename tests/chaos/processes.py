@@ -34,7 +34,7 @@ SMALL = {
 
 
 @contextmanager
-def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
+def prefect_server(folder: Path, **variables: str) -> Iterator[dict[str, str]]:
     """Run a Prefect server on loopback; yield the environment in which processes find it."""
     environment = {
         **os.environ,
@@ -43,6 +43,7 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PYTHONPATH": str(PROJECT_ROOT),
+        **variables,
     }
     with (folder / "server.txt").open("w") as log:
         server = start_server(environment, log)

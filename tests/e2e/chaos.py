@@ -13,8 +13,9 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.finished_store import make_finished_store
@@ -24,6 +25,7 @@ from tests.chaos.processes import prefect_server
 from tests.chaos.results import write_section
 from tests.chaos.workers import lose_workers, measure_throughput
 from tests.chaos.writes import sweep_writes
+from tests.e2e.postgresql import INSTALLED, PostgreSQL
 
 Rows = list[tuple[str, str]]
 
@@ -86,16 +88,36 @@ def flips(options: argparse.Namespace, folder: Path) -> Rows:
     ]
 
 
+@contextmanager
+def server_for_workers(folder: Path) -> Iterator[tuple[dict[str, str], Rows]]:
+    """Run a Prefect server as a site with several workers does: on PostgreSQL, where it is installed.
+
+    On SQLite the server's own services lock each other out, for as long as a minute.
+    """
+    if not INSTALLED:
+        with prefect_server(folder) as environment:
+            yield environment, [("the Prefect server's database", "SQLite, for there is no PostgreSQL here")]
+        return
+    database = PostgreSQL()
+    try:
+        database.client("createdb", "prefect")
+        variables = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database.url("prefect")}
+        with prefect_server(folder, **variables) as environment:
+            yield environment, [("the Prefect server's database", f"PostgreSQL {database.version}")]
+    finally:
+        database.stop()
+
+
 def workers(options: argparse.Namespace, folder: Path) -> Rows:
-    with prefect_server(folder) as environment:
+    with server_for_workers(folder) as (environment, setting):
         rows, wrong = lose_workers(environment, folder, options)
     options.bad += wrong
-    return rows
+    return rows + setting
 
 
 def throughput(options: argparse.Namespace, folder: Path) -> Rows:
-    with prefect_server(folder) as environment:
-        return measure_throughput(environment, folder, options)
+    with server_for_workers(folder) as (environment, setting):
+        return measure_throughput(environment, folder, options) + setting
 
 
 PARTS: dict[str, tuple[str, Callable[[argparse.Namespace, Path], Rows]]] = {

@@ -35,6 +35,10 @@ class PostgreSQL:
     def _data(self) -> tuple[str, str]:
         return ("--pgdata", str(self.folder / "data"))
 
+    @property
+    def version(self) -> str:
+        return INSTALLED[-1].parent.name
+
     def url(self, database: str) -> str:
         return f"postgresql+asyncpg://prefect:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
