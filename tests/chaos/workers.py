@@ -67,7 +67,9 @@ def _prefect(environment: dict[str, str], *arguments: str) -> None:
 
 def start_worker(environment: dict[str, str], folder: Path, name: str) -> Night:
     command = [PREFECT, "worker", "start", "--pool", "training", "--limit", "1", "--name", name]
-    return start(environment, command, folder / "workers", PREFECT_FLOWS_HEARTBEAT_FREQUENCY=HEARTBEAT_SECONDS)
+    # As operate/ starts them.
+    variables = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": HEARTBEAT_SECONDS, "PREFECT_WORKER_QUERY_SECONDS": "2"}
+    return start(environment, command, folder / "workers", **variables)
 
 
 @contextmanager
