@@ -24,6 +24,7 @@ from flows.past_runs import (
 from flows.temporary_server import ServerFailedError, TemporaryServer
 from storage.runs import read_run, verify_store
 from storage.store import Store
+from tasks.imports import importing_much
 from tasks.supervisor import ChildFailedError, end_prepared_children
 from tasks.training_process import prepare_trainings
 
@@ -71,12 +72,13 @@ def run(options: dict[str, Any]) -> int:
 
 def _run_flow(options: dict[str, Any]) -> Any:
     """Return the final state of the nightly flow, on the server that Prefect's settings name or on a temporary one."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    with importing_much():
+        from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    url = PREFECT_API_URL.value()
-    server = None if url else TemporaryServer()
-    from flows.nightly import nightly_retraining
-    from flows.terminal import terminal_log
+        url = PREFECT_API_URL.value()
+        server = None if url else TemporaryServer()
+        from flows.nightly import nightly_retraining
+        from flows.terminal import terminal_log
 
     with terminal_log() as console, temporary_settings({PREFECT_API_URL: server.url if server else url}):
         where = "a temporary Prefect server" if server else url

@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 from tasks.child import exit_with_parent
+from tasks.imports import importing_much
 
 LAUNCH = "import sys; from flows.temporary_server import serve; serve(int(sys.argv[1]))"
 START_SECONDS = 120
@@ -100,7 +101,9 @@ def _find_free_port() -> int:
 def serve(port: int) -> None:
     """Run the server in this process, on loopback, until it is told to stop or its parent dies."""
     threading.Thread(target=exit_with_parent, daemon=True).start()
-    import uvicorn
+    with importing_much():
+        import uvicorn
+        from prefect.server.api.server import create_app
 
     settings: dict[str, Any] = {"host": "127.0.0.1", "port": port, "log_level": "error", "lifespan": "on"}
-    uvicorn.run("prefect.server.api.server:create_app", factory=True, **settings)
+    uvicorn.run(create_app, factory=True, **settings)

@@ -21,7 +21,8 @@ from prefect.client.base import PrefectHttpxSyncClient
 
 from tests.e2e.conftest import PROJECT_ROOT, end, free_port, open_client, start_server, wait_for_server
 
-HOOK = PROJECT_ROOT / "tests" / "chaos" / "hook"
+# Python then imports the sitecustomize of that folder first.
+WITH_HOOK = f"{PROJECT_ROOT / 'tests' / 'chaos' / 'hook'}{os.pathsep}{PROJECT_ROOT}"
 MARK = "FAULT_MARK"
 SMALL = {
     "--source": "sample",
@@ -151,7 +152,7 @@ def with_plan(folder: Path, only: list[str] | None) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "only.json").write_text(json.dumps(only))
     (folder / "died.txt").touch()
-    return {"FAULT_PLAN": str(folder), "PYTHONPATH": f"{HOOK}{os.pathsep}{PROJECT_ROOT}"}
+    return {"FAULT_PLAN": str(folder), "PYTHONPATH": WITH_HOOK}
 
 
 def orphans_after(mark: str, seconds: float = 30) -> list[str]:

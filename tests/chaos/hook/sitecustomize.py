@@ -1,8 +1,9 @@
-"""Kills the process it is loaded into at a step of a write into the store, as a plan in a folder says.
+"""Kills the process it is loaded into at a step of a write into the store, as a plan in a folder says, or starves it.
 
 Python imports this by its name in every process whose PYTHONPATH names this folder, so in a run and in all its
 children, and the project itself knows nothing of it. FAULT_PLAN names the folder: `only.json` holds the steps at which
 to die, or null for all of them, and `died.txt` those at which a process has died, one a line. Every step kills once.
+FAULT_STARVE names a variant, whose trainings find no memory left.
 """
 
 import fcntl
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-PLAN = os.environ.get("FAULT_PLAN")
+PLAN, STARVED = os.environ.get("FAULT_PLAN"), os.environ.get("FAULT_STARVE")
 MOMENTS = ("before writing", "in the middle of writing", "before renaming", "after renaming")
 
 
@@ -81,22 +82,40 @@ def patch(publishing) -> None:
     publishing._renaming = renaming
 
 
+def starve(training_child):
+    original = training_child.main
+
+    def main(request):
+        if request["variant"] == STARVED:
+            from tests.children import run_out_of_memory
+
+            run_out_of_memory(request)
+        return original(request)
+
+    training_child.main = main
+
+
 class Patching(importlib.abc.MetaPathFinder):
-    """Patches storage.publishing as soon as it has been imported."""
+    """Patches a module as soon as it has been imported."""
+
+    def __init__(self, name, patch):
+        self.name, self.patch = name, patch
 
     def find_spec(self, fullname, path, target=None):
-        if fullname != "storage.publishing":
+        if fullname != self.name:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         execute = spec.loader.exec_module
 
         def execute_and_patch(module):
             execute(module)
-            patch(module)
+            self.patch(module)
 
         spec.loader.exec_module = execute_and_patch
         return spec
 
 
 if PLAN:
-    sys.meta_path.insert(0, Patching())
+    sys.meta_path.insert(0, Patching("storage.publishing", patch))
+if STARVED:
+    sys.meta_path.insert(0, Patching("tasks.training_child", starve))
