@@ -21,7 +21,11 @@ for _name in (
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
 
+import fcntl
 import io
+import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +86,32 @@ def object_store(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     yield Store(f"s3://{object_server.make_bucket()}/retraining")
     object_server.behave()
+
+
+@pytest.fixture(scope="session")
+def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Give a folder that is to be a PREFECT_HOME a database with its tables.
+
+    Making them takes a server's first start 5 s, so all processes of the tests make them once. Their own home has them.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    database = shared / "prefect" / "prefect.db"
+    with (shared / "prefect.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not database.exists():
+            command = [Path(sys.executable).with_name("prefect"), "server", "database", "upgrade", "-y"]
+            environment = os.environ | {"PREFECT_HOME": str(shared / "new")}
+            subprocess.run(command, env=environment, check=True, capture_output=True)
+            (shared / "new").rename(database.parent)
+
+    def migrate(home: Path) -> None:
+        home.mkdir(exist_ok=True)
+        shutil.copy(database, home / database.name)
+
+    migrate(Path(os.environ["PREFECT_HOME"]))
+    return migrate
 
 
 @pytest.fixture(scope="session")

@@ -30,14 +30,15 @@ def leaves_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def nights(tmp_path_factory):
+def nights(tmp_path_factory, migrated_home):
     """Two nights with secrets in their environment, of which the second fails; what each said, and all that they left.
 
     The leaves stand there twice: after the first night, and after both.
     """
     folder = tmp_path_factory.mktemp("night")
-    for name in ("home", "prefect", "tmp", "work"):
+    for name in ("home", "tmp", "work"):
         (folder / name).mkdir()
+    migrated_home(folder / "prefect")
     places = {"HOME": "home", "PREFECT_HOME": "prefect", "TMPDIR": "tmp", "RETRAIN_STORE": "store"}
     environment = os.environ | SECRETS | {name: str(folder / place) for name, place in places.items()}
     environment |= {"PYTHONPATH": str(PROJECT_ROOT), "PREFECT_LOGGING_LEVEL": "DEBUG"}

@@ -17,7 +17,7 @@ from flows import temporary_server
 from flows.temporary_server import ServerFailedError, TemporaryServer
 from tasks.supervisor import PROJECT_ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("migrated_home")]
 
 START = """
 from flows.temporary_server import TemporaryServer

@@ -233,10 +233,11 @@ def deploy(environment):
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory, object_server):
+def environment(tmp_path_factory, object_server, migrated_home):
     """With a bucket's credentials, so that a night can be told to use one."""
-    credentials = CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}
-    return make_environment(tmp_path_factory.mktemp("deployment")) | credentials
+    made = make_environment(tmp_path_factory.mktemp("deployment"))
+    migrated_home(Path(made["PREFECT_HOME"]))
+    return made | CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}
 
 
 @pytest.fixture(scope="module")

@@ -173,9 +173,10 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(tmp_path_factory, migrated_home):
     folder = tmp_path_factory.mktemp("alarms")
     environment = make_environment(folder) | {"PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "2"}
+    migrated_home(Path(environment["PREFECT_HOME"]))
     receiver = Receiver()
     with (folder / "log.txt").open("w") as log:
         server, worker = start_server(environment, log), None

@@ -38,8 +38,10 @@ LONG = {"epochs": 5000, "patience": 5000}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with prefect_server(tmp_path_factory.mktemp("server")) as environment:
+def server(tmp_path_factory, migrated_home):
+    folder = tmp_path_factory.mktemp("server")
+    migrated_home(folder / "prefect")
+    with prefect_server(folder) as environment:
         yield environment
 
 
@@ -169,7 +171,9 @@ def test_two_nights_at_once_on_one_store_are_both_published(tmp_path, night_on):
     assert_sound(store)
 
 
-def test_a_clock_that_was_set_back_overwrites_nothing_and_leaves_every_night_in_the_list(copied, night_on, tmp_path):
+def test_a_clock_that_was_set_back_overwrites_nothing_and_leaves_every_night_in_the_list(
+    copied, night_on, tmp_path, migrated_home
+):
     library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
     if library is None:
         pytest.skip("no libfaketime on this machine: install Debian's package faketime")
@@ -177,7 +181,9 @@ def test_a_clock_that_was_set_back_overwrites_nothing_and_leaves_every_night_in_
     assert ledger.check() == []
     earlier = run_ids(copied)
     # Its own server, so that both clocks are wrong.
-    night = night_on(copied, LD_PRELOAD=str(library), FAKETIME="-40d", PREFECT_API_URL="", PREFECT_HOME=str(tmp_path))
+    home = tmp_path / "prefect"
+    migrated_home(home)
+    night = night_on(copied, LD_PRELOAD=str(library), FAKETIME="-40d", PREFECT_API_URL="", PREFECT_HOME=str(home))
     assert_ends_well(night)
     assert ledger.check() == []
     now = run_ids(copied)

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from storage.runs import verify_store
 from storage.store import Store
 
+pytestmark = pytest.mark.usefixtures("migrated_home")
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 SMALL = ["--source", "sample", "--sample-reviews", "400", "--epochs", "2", "--maxlen", "40", "--variants", "lstm,gru"]
 
