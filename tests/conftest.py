@@ -51,16 +51,22 @@ CREDENTIALS = {
 }
 
 
+LONGEST_FIRST = ("test_faults", "test_workers", "test_production_server", "test_alarms")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than a second or two; runs after the quick tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the quick tests first, then those with a server or the slow marker, then those in tests/e2e."""
+    """Put the quick tests first, then those with a server or the slow marker, then those in tests/e2e.
+
+    Of these the longest begin first, so that no process is left alone with one of them at the end.
+    """
 
     def slowness(item: pytest.Item) -> int:
         if "e2e" in item.path.parts:
-            return 2
+            return 2 + (LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST))
         return int("prefect_server" in getattr(item, "fixturenames", ()) or item.get_closest_marker("slow") is not None)
 
     items.sort(key=slowness)

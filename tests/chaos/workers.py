@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import statistics
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from typing import Any
 
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tests.benchmarks.run import REAL_ARCHIVE
+from tests.benchmarks.run import REAL_ARCHIVE, spread
 from tests.chaos.processes import Night, client_of, orphans_after, run_ids, start
 from tests.e2e.conftest import PREFECT, PROJECT_ROOT, end, kill_whole
 
@@ -154,7 +153,7 @@ def measure_throughput(environment: dict[str, str], folder: Path, options: argpa
         rows += [
             (f"{len(runs)} trainings on {count} worker{plural}, first start to last end", f"{span:.0f} s"),
             ("… whole command", f"{wall:.0f} s"),
-            ("… between two trainings on the same worker", spread(gaps(runs))),
+            ("… between two trainings on the same worker", spread(gaps(runs)) if len(runs) > count else "none"),
             ("… a training's own time, from its request", spread([own[one["name"]]["total"] for one in runs])),
             ("… of which fitting", spread([own[one["name"]]["fit"] for one in runs])),
             (
@@ -189,9 +188,3 @@ def gaps(runs: list[dict[str, Any]]) -> list[float]:
     starts = sorted(one["start"] for one in runs)
     places = sum(start < waiting[0] for start in starts)
     return [start - end for end, start in zip(waiting, starts[places:], strict=False)]
-
-
-def spread(values: list[float]) -> str:
-    if not values:
-        return "none"
-    return f"{statistics.median(values):.1f} s ({min(values):.1f}–{max(values):.1f}, n={len(values)})"

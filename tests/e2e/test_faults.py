@@ -104,7 +104,7 @@ def test_a_process_killed_within_a_write_tears_nothing_and_the_next_run_gets_pas
 
 def test_damage_in_files_of_every_kind_is_found_by_who_reads_it_and_by_verify_and_put_aside(finished, tmp_path):
     seed = int.from_bytes(os.urandom(2))
-    found = flip_bits(finished, tmp_path, flips=3 * len(KINDS), seed=seed)
+    found = flip_bits(finished, tmp_path, flips=len(KINDS), seed=seed)
     assert found.missed == [], f"seed {seed}"
     assert set(found.done) == set(KINDS)
 
@@ -210,18 +210,17 @@ def mounted(folder, *options):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.parametrize("kilobytes", FULL_DISKS_KB)
-def test_a_full_disk_ends_the_run_in_one_line_tears_nothing_and_with_room_the_next_one_succeeds(
-    kilobytes, night_on, tmp_path
-):
-    with mounted(tmp_path / "disk", "-o", f"size={kilobytes}k") as disk:
-        night = night_on(disk / "store")
-        code, errors = night.wait()
-        assert code in (1, 2), errors
-        assert is_one_line(errors), errors
-        assert "No space left on device" in night.last_line()
-        assert_sound(disk / "store")
-        assert list((disk / "store").rglob("*.part")) == []
+def test_a_full_disk_ends_the_run_in_one_line_tears_nothing_and_with_room_the_next_one_succeeds(night_on, tmp_path):
+    with mounted(tmp_path / "disk") as disk:
+        for kilobytes in FULL_DISKS_KB:
+            subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", disk], check=True)
+            night = night_on(disk / "store")
+            code, errors = night.wait()
+            assert code in (1, 2), errors
+            assert is_one_line(errors), errors
+            assert "No space left on device" in night.last_line()
+            assert_sound(disk / "store")
+            assert list((disk / "store").rglob("*.part")) == []
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
         assert_ends_well(night_on(disk / "store"))
         assert_sound(disk / "store")

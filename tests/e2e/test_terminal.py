@@ -31,6 +31,12 @@ print(json.dumps({"code": code, "heavy": heavy, "peak_bytes": peak}))
 """
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A folder for all nights."""
+    return tmp_path_factory.mktemp("store")
+
+
 def retrain(store, *arguments):
     command = [sys.executable, "-c", MEASURED, "run", "--store", str(store), *SMALL, *arguments]
     answer = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=300, check=True)
@@ -38,8 +44,8 @@ def retrain(store, *arguments):
     return printed, answer.stderr, json.loads(measured)
 
 
-def test_a_run_prints_the_table_and_the_report_and_stays_small(tmp_path):
-    printed, stderr, measured = retrain(tmp_path)
+def test_a_run_prints_the_table_and_the_report_and_stays_small(store):
+    printed, stderr, measured = retrain(store)
     assert measured["code"] == 0
     assert measured["heavy"] == []
     # None where there is no /proc to ask.
@@ -49,15 +55,15 @@ def test_a_run_prints_the_table_and_the_report_and_stays_small(tmp_path):
     assert printed[3].startswith("simple_rnn-seed42 (baseline)")
     assert printed[-2] == "Made-up reviews: this run trained on the sample corpus."
     report = Path(printed[-1].removeprefix("report: "))
-    assert report.is_relative_to(tmp_path)
+    assert report.is_relative_to(store)
     assert "<h1>Nightly retraining</h1>" in report.read_text()
     assert re.search(r"gru-seed42 epoch 2/2  loss \d\.\d{4}", stderr)
     assert "Traceback" not in stderr
-    assert verify_store(Store(str(tmp_path))).damaged == ()
+    assert verify_store(Store(str(store))).damaged == ()
 
 
-def test_a_run_whose_training_failed_ends_with_1_and_one_line_for_it(tmp_path):
-    printed, stderr, measured = retrain(tmp_path, "--variants", "gru", "--no-baselines", "--timeout-seconds", "0.5")
+def test_a_run_whose_training_failed_ends_with_1_and_one_line_for_it(store):
+    printed, stderr, measured = retrain(store, "--variants", "gru", "--no-baselines", "--timeout-seconds", "0.5")
     assert measured["code"] == 1
     reason = "retrain run: gru-seed42 failed: it was ended after its timeout of 0.5 s"
     assert [line for line in stderr.splitlines() if line.startswith("retrain run:")] == [reason]
