@@ -33,7 +33,8 @@ MAX_RESUBMISSIONS = 2
 # A live training is ended by its own supervisor, which tries it twice; whatever runs on after that has lost its worker.
 SUPERVISED_ATTEMPTS = 2
 GRACE_SECONDS = 60.0
-UNDER_WAY = (StateType.RUNNING, StateType.CANCELLING)
+# Pending: a worker has it, and may be lost before it has started it.
+TAKEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
 @dataclass
@@ -44,7 +45,7 @@ class _Training:
         run: Its flow run.
         resubmissions: How often its worker was lost since it last got on.
         progress: Its newest checkpoint when it was last submitted.
-        running_since: `time.monotonic()` when it was first seen running, None before.
+        taken_since: `time.monotonic()` when it was first seen with a worker, None before.
     """
 
     variant: Variant
@@ -52,7 +53,7 @@ class _Training:
     run: FlowRun
     resubmissions: int = 0
     progress: str = ""
-    running_since: float | None = None
+    taken_since: float | None = None
 
     @property
     def name(self) -> str:
@@ -137,11 +138,11 @@ def _wait_for_all(
         states = _read_states([training.run.id for training in trainings], client)
         for training in trainings[:]:
             state = states[training.run.id]
-            if state.type in UNDER_WAY and training.running_since is None:
-                training.running_since = time.monotonic()
+            if state.type in TAKEN and training.taken_since is None:
+                training.taken_since = time.monotonic()
                 _log_stage(training, "starting")
             # Others wait for a worker as long as any of them is at work.
-            if state.type in UNDER_WAY or state.is_final():
+            if state.type in TAKEN or state.is_final():
                 idle_since = time.monotonic()
             outcome = _judge(training, state, idle_since, order, client)
             if outcome:
@@ -173,10 +174,10 @@ def _judge(
         return _resubmit(training, state.message or "its worker was lost", order)
     if state.is_final():
         return training.fail(state.message or state.name or str(state.type))
-    if training.running_since is not None:
+    if training.taken_since is not None:
         limit = SUPERVISED_ATTEMPTS * order.timeout_seconds + GRACE_SECONDS
-        if time.monotonic() - training.running_since > limit:
-            reason = f"it was still running after {limit:g} s, so its worker was lost"
+        if time.monotonic() - training.taken_since > limit:
+            reason = f"it was not over {limit:g} s after a worker took it, so that worker was lost"
             client.set_flow_run_state(training.run.id, Crashed(message=reason), force=True)
             return _resubmit(training, reason, order)
     elif time.monotonic() - idle_since > order.timeout_seconds:
@@ -207,7 +208,7 @@ def _resubmit(training: _Training, reason: str, order: Order) -> FailedTraining 
     get_run_logger().warning("%s: %s; it is submitted again", training.name, reason)
     training.run = _submit(training.variant, training.seed, order)
     training.resubmissions += 1
-    training.running_since = None
+    training.taken_since = None
     return None
 
 

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.logging import disable_run_logger
-from prefect.states import Cancelled, Running
+from prefect.states import Cancelled, Pending, Running
 
 from flows import fan_out
 from flows.fan_out import train_on_workers
@@ -172,7 +172,8 @@ def test_a_training_that_is_there_already_is_handed_to_nobody(order, deployment)
         assert flow_runs(client, deployment) == []
 
 
-def test_a_training_that_stays_running_is_handed_out_three_times_in_all(order, deployment, monkeypatch):
+@pytest.mark.parametrize("state", [Pending, Running])
+def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(order, deployment, monkeypatch, state):
     """As it looks when a whole machine is lost: nobody tells the server."""
     monkeypatch.setattr(fan_out, "GRACE_SECONDS", 0.0)
     monkeypatch.setattr(fan_out, "POLL_SECONDS", 0.1)
@@ -183,7 +184,7 @@ def test_a_training_that_stays_running_is_handed_out_three_times_in_all(order, d
             while not over.is_set():
                 for run in flow_runs(client, deployment):
                     if run.state.is_scheduled():
-                        client.set_flow_run_state(run.id, Running(), force=True)
+                        client.set_flow_run_state(run.id, state(), force=True)
                 time.sleep(0.1)
 
     worker = threading.Thread(target=take_and_vanish)
@@ -193,7 +194,7 @@ def test_a_training_that_stays_running_is_handed_out_three_times_in_all(order, d
     finally:
         over.set()
         worker.join()
-    reason = "it was still running after 2 s, so its worker was lost; it was lost 3 times without progress"
+    reason = "it was not over 2 s after a worker took it, so that worker was lost; it was lost 3 times without progress"
     assert failure == FailedTraining("lstm", 42, reason)
     with get_client(sync_client=True) as client:
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Crashed"] * 3

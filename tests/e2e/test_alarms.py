@@ -107,6 +107,7 @@ class Site:
         killed: The lost night's flow run, and that of its training.
         killed_at: When it was lost.
         late: The alarm of a night that was due while no worker lived.
+        taken: A night that a worker took and never started.
     """
 
     api: Any
@@ -119,6 +120,7 @@ class Site:
     killed: tuple[str, str] = ("", "")
     killed_at: datetime = datetime.min
     late: dict[str, Any] = field(default_factory=dict)
+    taken: str = ""
 
     def note(self, printed):
         self.printed.append(printed)
@@ -130,6 +132,12 @@ class Site:
             command, env=self.environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
         )
         return answer.stdout + answer.stderr
+
+    def take_a_night_and_vanish(self):
+        """Do what a worker does whose machine is lost before it has started what it took."""
+        self.taken = create_run(self.api, "nightly-retraining/smoke")
+        pending = {"state": {"type": "PENDING"}, "force": True}
+        self.api.post(f"/flow_runs/{self.taken}/set_state", json=pending).raise_for_status()
 
     def lose_a_night(self, log):
         """Start a night that hands out its training, and kill both workers when both runs are known to live."""
@@ -187,6 +195,7 @@ def site(tmp_path_factory, migrated_home):
                 made.note(made.load_alarms(PROJECT_ROOT / "automations.yaml"))
                 made.note(deploy(environment | {"RETRAIN_ALARM_WEBHOOK": receiver.address}))
                 made.note(made.load_alarms(PROJECT_ROOT / "automations.yaml"))
+                made.take_a_night_and_vanish()
                 made.lose_a_night(log)
                 made.let_a_night_be_late()
                 # The time of both goes on while the other tests run.
@@ -262,6 +271,12 @@ def test_a_night_whose_machine_was_lost_is_marked_crashed_within_two_minutes_and
     assert (call["deployment"], call["state"], call["reason"]) == ("smoke", "Crashed", reason)
     # Whoever hands out a lost training is told of it by this state, so it calls nobody.
     assert not [call for call in site.receiver.calls if training in (call["flow_run"] or "")]
+
+
+def test_a_night_whose_worker_was_lost_before_it_started_it_is_marked_crashed_and_calls(site):
+    call = site.receiver.wait_for(FAILED, 120, site.taken)
+    assert (call["state"], call["reason"][:29]) == ("Crashed", "it sent no heartbeat for 90 s")
+    assert state_of(site.api, site.taken)["type"] == "CRASHED"
 
 
 def test_a_night_that_lives_longer_is_not_marked_and_calls_with_its_reason_and_report_when_it_fails(site):
