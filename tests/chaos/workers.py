@@ -63,7 +63,10 @@ def start_fan_out(environment: dict[str, str], store: Path, folder: Path, option
     """Start a night whose trainings, four variants with each seed, are handed to workers."""
     source = str(REAL_ARCHIVE) if REAL_ARCHIVE.is_file() and not options.sample else "sample"
     seeds = ",".join(str(42 + number) for number in range(options.seeds))
-    given = ["--source", source, "--seeds", seeds, "--epochs", str(options.epochs), "--patience", str(options.epochs)]
+    given = ["--source", source, "--seeds", seeds]
+    if options.epochs:
+        # All of them, whatever the validation loss does.
+        given += ["--epochs", str(options.epochs), "--patience", str(options.epochs)]
     command = [sys.executable, "-m", "flows", "run", "--placement", "workers", "--no-baselines", "--store", str(store)]
     return start(environment, [*command, *given], folder / "logs")
 

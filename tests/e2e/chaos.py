@@ -141,7 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=4, help="workers of which one is lost again and again (4)")
     add("--every-seconds", type=float, default=20, help="how often a worker is lost (20)")
     add("--seeds", type=int, default=3, help="seeds of each of the four variants on workers (3)")
-    add("--epochs", type=int, default=100, help="of each training on workers (100)")
+    add("--epochs", type=int, help="of each training on workers (the recipe's own early stop)")
     add("--sample", action="store_true", help="train on workers on the sample even where the real archive is there")
     return parser
 
@@ -156,7 +156,7 @@ def repeat(part: str, options: argparse.Namespace) -> str:
     }
     names["workers"] = ("workers", "every_seconds", *names["throughput"])
     values = [("part", part), *((name, getattr(options, name)) for name in (*names[part], "seed"))]
-    given = [f"--{name.replace('_', '-')} {value}" for name, value in values]
+    given = [f"--{name.replace('_', '-')} {value}" for name, value in values if value is not None]
     return " ".join(given + ["--sample"] * (options.sample and part in ("workers", "throughput")))
 
 
