@@ -114,7 +114,9 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], 
 
     def migrate(home: Path) -> None:
         home.mkdir(exist_ok=True)
-        shutil.copy(database, home / database.name)
+        # Not over one that a server has written to, and what it has not written there yet lies beside it.
+        if not (home / database.name).exists():
+            shutil.copy(database, home / database.name)
 
     migrate(Path(os.environ["PREFECT_HOME"]))
     return migrate

@@ -175,7 +175,9 @@ def test_a_training_that_is_there_already_is_handed_to_nobody(order, deployment)
 @pytest.mark.parametrize("state", [Pending, Running])
 def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(order, deployment, monkeypatch, state):
     """As it looks when a whole machine is lost: nobody tells the server."""
-    monkeypatch.setattr(fan_out, "GRACE_SECONDS", 0.0)
+    # A second to be over in, and half a minute to be taken in.
+    monkeypatch.setattr(fan_out, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(fan_out, "SUPERVISED_ATTEMPTS", 0)
     monkeypatch.setattr(fan_out, "POLL_SECONDS", 0.1)
     over = threading.Event()
 
@@ -190,11 +192,11 @@ def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(
     worker = threading.Thread(target=take_and_vanish)
     worker.start()
     try:
-        (failure,) = night(order._replace(timeout_seconds=1.0), hand_out_lstm)
+        (failure,) = night(order._replace(timeout_seconds=30.0), hand_out_lstm)
     finally:
         over.set()
         worker.join()
-    reason = "it was not over 2 s after a worker took it, so that worker was lost; it was lost 3 times without progress"
+    reason = "it was not over 1 s after a worker took it, so that worker was lost; it was lost 3 times without progress"
     assert failure == FailedTraining("lstm", 42, reason)
     with get_client(sync_client=True) as client:
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Crashed"] * 3

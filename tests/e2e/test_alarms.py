@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import threading
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -232,21 +234,25 @@ def test_it_calls_when_no_worker_takes_a_night_that_is_due(site):
 
 def test_what_comes_after_the_last_report_is_silence_and_the_call_names_that_report(site):
     event = {
-        "id": "0199f3a8-53f4-7a24-9f9c-3f1d2a6b7c8d",
         "event": "retraining.report.published",
-        "occurred": datetime.now(UTC).isoformat(),
         "resource": {
             "prefect.resource.id": "retraining.report.20261124T170000Z-c48114",
             "prefect.resource.name": "nightly-retraining/nightly",
         },
         "payload": {"verdict": 'Best tonight: "gru".', "report": "/srv/reports/x.html", "failures": []},
     }
-    site.api.post("/events", json=[event]).raise_for_status()
 
     def called_with_a_report():
         return [call for call in site.receiver.calls if call["alarm"] == NOTHING and call["report"]]
 
-    call = wait_until(called_with_a_report, 60, "the alarm with a report")[0]
+    # Another alarm that is delivered meanwhile is a sign of life too, and has no report: then once more.
+    for _ in range(6):
+        unique = {"id": str(uuid.uuid4()), "occurred": datetime.now(UTC).isoformat()}
+        site.api.post("/events", json=[event | unique]).raise_for_status()
+        with suppress(AssertionError):
+            wait_until(called_with_a_report, 20, "the alarm with a report")
+            break
+    (call,) = called_with_a_report()
     assert (call["report"], call["verdict"]) == ("/srv/reports/x.html", 'Best tonight: "gru".')
 
 

@@ -46,7 +46,7 @@ def retrain(store, *arguments):
 
 def test_a_run_prints_the_table_and_the_report_and_stays_small(store):
     printed, stderr, measured = retrain(store)
-    assert measured["code"] == 0
+    assert measured["code"] == 0, stderr
     assert measured["heavy"] == []
     # None where there is no /proc to ask.
     assert measured["peak_bytes"] is None or measured["peak_bytes"] < 350_000_000
@@ -64,7 +64,7 @@ def test_a_run_prints_the_table_and_the_report_and_stays_small(store):
 
 def test_a_run_whose_training_failed_ends_with_1_and_one_line_for_it(store):
     printed, stderr, measured = retrain(store, "--variants", "gru", "--no-baselines", "--timeout-seconds", "0.5")
-    assert measured["code"] == 1
+    assert measured["code"] == 1, stderr
     reason = "retrain run: gru-seed42 failed: it was ended after its timeout of 0.5 s"
     assert [line for line in stderr.splitlines() if line.startswith("retrain run:")] == [reason]
     assert "Traceback" not in stderr
