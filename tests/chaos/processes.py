@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 from prefect.client.base import PrefectHttpxSyncClient
 
-from tests.e2e.conftest import PROJECT_ROOT, end, free_port, open_client, start_server, wait_for_server
+from tests.e2e.conftest import PROJECT_ROOT, end, make_environment, open_client, start_server, wait_for_server
 
 # Python then imports the sitecustomize of that folder first.
 WITH_HOOK = f"{PROJECT_ROOT / 'tests' / 'chaos' / 'hook'}{os.pathsep}{PROJECT_ROOT}"
@@ -37,15 +37,7 @@ SMALL = {
 @contextmanager
 def prefect_server(folder: Path, **variables: str) -> Iterator[dict[str, str]]:
     """Run a Prefect server on loopback; yield the environment in which processes find it."""
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PYTHONPATH": str(PROJECT_ROOT),
-        **variables,
-    }
+    environment = make_environment(folder) | {"DO_NOT_TRACK": "1", "PYTHONPATH": str(PROJECT_ROOT)} | variables
     with (folder / "server.txt").open("w") as log:
         server = start_server(environment, log)
         try:

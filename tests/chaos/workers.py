@@ -17,35 +17,14 @@ from storage.runs import read_run, verify_store
 from storage.store import Store
 from tests.benchmarks.run import REAL_ARCHIVE, spread
 from tests.chaos.processes import Night, client_of, orphans_after, run_ids, start
-from tests.e2e.conftest import PREFECT, PROJECT_ROOT, end, kill_whole
+from tests.e2e.conftest import PREFECT, deploy, end, kill_whole
 
 Rows = list[tuple[str, str]]
-# Prefect's shortest.
-HEARTBEAT_SECONDS = "30"
-
-
-def deploy(environment: dict[str, str]) -> None:
-    """Do what `make deploy` does, on the server of the campaign."""
-    for pool in ("retraining", "training"):
-        _prefect(environment, "work-pool", "create", pool, "--type", "process", "--overwrite")
-    _prefect(environment, "--no-prompt", "deploy", "--all")
-    command = [sys.executable, "-m", "flows.alarms", "automations.yaml"]
-    subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=True)
-
-
-def _prefect(environment: dict[str, str], *arguments: str) -> None:
-    answer = subprocess.run(
-        [PREFECT, *arguments], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
-    if answer.returncode:
-        raise RuntimeError(f"prefect {' '.join(arguments)} failed: {answer.stdout}{answer.stderr}")
 
 
 def start_worker(environment: dict[str, str], folder: Path, name: str) -> Night:
     command = [PREFECT, "worker", "start", "--pool", "training", "--limit", "1", "--name", name]
-    # As operate/ starts them.
-    variables = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": HEARTBEAT_SECONDS, "PREFECT_WORKER_QUERY_SECONDS": "2"}
-    return start(environment, command, folder / "workers", **variables)
+    return start(environment, command, folder / "workers")
 
 
 @contextmanager

@@ -192,7 +192,7 @@ def make_environment(folder):
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # Instead of 10 s.
+        # As operate/ starts workers; by itself 10.
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "RETRAIN_STORE": str(folder / "store"),
     }
