@@ -123,8 +123,10 @@ def _submit(variant: Variant, seed: int, order: Order) -> FlowRun:
                 f"`placement` must be local where the server has no deployment {DEPLOYMENT}; `make deploy` creates it. "
                 "Received: placement=workers."
             ) from error
-        # One that is over was lost, or belongs to an earlier attempt of this flow run.
+        # One that is over was lost, or what it made is damaged; or it has ended since the store was last looked at.
         if run.state is None or not run.state.is_final():
+            break
+        if run.state.is_completed() and find_finished(variant, seed, order):
             break
     return run
 

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.logging import disable_run_logger
-from prefect.states import Cancelled, Pending, Running
+from prefect.states import Cancelled, Completed, Pending, Running
 
 from flows import fan_out
 from flows.fan_out import train_on_workers
@@ -163,6 +163,21 @@ def test_a_retried_night_takes_what_is_at_work_and_starts_anew_only_what_is_over
     assert json.loads(json.dumps(handed_over)) == handed_over
     assert handed_over["store"] == order.store.absolute_uri
     assert handed_over["padded"] == asdict(order.padded)
+
+
+def test_a_training_that_ends_while_a_retried_night_looks_for_it_is_not_handed_out_again(order, deployment):
+    def submit_and_end(order):
+        with get_client(sync_client=True) as client:
+            first = fan_out._submit(LSTM, 42, order)
+            client.set_flow_run_state(first.id, Completed(), force=True)
+            without_an_answer = fan_out._submit(LSTM, 42, order)
+        write_training(order)
+        return [str(run.id) for run in (first, without_an_answer, fan_out._submit(LSTM, 42, order))]
+
+    first, second, third = night(order, submit_and_end)
+    assert first == third != second
+    with get_client(sync_client=True) as client:
+        assert {str(run.id) for run in flow_runs(client, deployment)} == {first, second}
 
 
 def test_a_training_that_is_there_already_is_handed_to_nobody(order, deployment):
