@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a machine that has Python, pip and make: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit bench bench-peers chaos deploy format lock
+.PHONY: help run test test-quick check audit bench bench-peers chaos deploy format lock
 PYTHON ?= python3
 BIN := .venv/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -15,6 +15,9 @@ run: .venv/installed ## retrain the four variants now and write the report (ARGS
 # Three processes also on two CPUs, for much of it waits for servers and workers.
 test: .venv/installed-dev ## all tests, the quick ones first (ARGS="-k padding" adds options)
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-quick: .venv/installed-dev ## the tests without a Prefect server, browser, database or training child
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 check: .venv/installed-dev ## lint, formatting, types
 	@$(BIN)/ruff check .

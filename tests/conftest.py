@@ -52,24 +52,61 @@ CREDENTIALS = {
 
 
 LONGEST_FIRST = ("test_faults", "test_workers", "test_production_server", "test_alarms")
+# What `make test-quick` must never start, by a word of the command.
+SLOW_PROGRAMS = ("tasks.training_child", "prefect", "flows", "chromium", "initdb", "pg_ctl")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a second or two; runs after the quick tests")
+    config.addinivalue_line(
+        "markers",
+        "slow: starts a Prefect server, a browser, a database or a training child, or takes more than two seconds; "
+        "`make test-quick` leaves it out. Tests in tests/e2e and users of `prefect_server` are slow without the marker",
+    )
+    sys.addaudithook(refuse_slow_programs)
+
+
+def is_end_to_end(item: pytest.Item) -> bool:
+    return "e2e" in item.path.parts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the quick tests first, then those with a server or the slow marker, then those in tests/e2e.
+    """Mark the slow tests, and put the quick ones first, then the slow ones, then those in tests/e2e.
 
     Of these the longest begin first, so that no process is left alone with one of them at the end.
     """
+    for item in items:
+        if is_end_to_end(item) or "prefect_server" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
 
     def slowness(item: pytest.Item) -> int:
-        if "e2e" in item.path.parts:
+        if is_end_to_end(item):
             return 2 + (LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST))
-        return int("prefect_server" in getattr(item, "fixturenames", ()) or item.get_closest_marker("slow") is not None)
+        return int(item.get_closest_marker("slow") is not None)
 
     items.sort(key=slowness)
+
+
+_is_quick = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Note whether the test that runs now is one of the quick ones."""
+    global _is_quick
+    _is_quick = item.get_closest_marker("slow") is None
+    try:
+        return (yield)
+    finally:
+        _is_quick = False
+
+
+def refuse_slow_programs(event: str, arguments: tuple[Any, ...]) -> None:
+    """Fail a quick test that starts a program of the slow ones."""
+    if _is_quick and event == "subprocess.Popen":
+        words = [str(word) for word in ([arguments[1]] if isinstance(arguments[1], (str, Path)) else arguments[1])]
+        started = {Path(word).name for word in words} & set(SLOW_PROGRAMS)
+        if started:
+            raise RuntimeError(f"a test without the marker `slow` must not start {', '.join(started)}: {words}")
 
 
 @pytest.fixture
