@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
-import sys
 import threading
-import time
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
-import psutil
 import pytest
-from prefect.client.base import PrefectHttpxSyncClient
 
+from storage.store import Store
 from tests.conftest import CREDENTIALS
+from tests.e2e.servers import (
+    OFTEN,
+    STUB,
+    deploy,
+    end,
+    make_environment,
+    open_client,
+    prefect_server,
+    shorten_alarms,
+    start_worker,
+)
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
-PREFECT = str(Path(sys.executable).with_name("prefect"))
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,17 +38,6 @@ FLAGS = [
     # No name leads anywhere, whatever a page may ask for.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-
-# A night that takes a few seconds of training.
-NIGHT = {
-    "source": "sample",
-    "sample_reviews": 400,
-    "epochs": 2,
-    "maxlen": 40,
-    "variants": ["lstm", "gru"],
-    "baselines": False,
-}
-OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 LAPTOP = {"width": 1280, "height": 900}
 
@@ -160,123 +153,56 @@ def serve(folder):
         thread.join(5)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory, migrated_home, object_server):
+    """The environment of a Prefect server that this process's tests share, with a bucket's credentials.
 
-
-def wait_until(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.5)
-    raise AssertionError(f"{what} did not happen in {seconds} s")
-
-
-def end(process):
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def make_environment(folder):
-    """Return the environment of a server, its workers and those who talk to it, with everything below `folder`."""
-    return {
-        **os.environ,
-        "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        # As operate/ starts workers; by itself 10.
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
-        "RETRAIN_STORE": str(folder / "store"),
-    }
-
-
-def start(command, environment, log):
-    """Start one of Prefect's commands in the project's folder."""
-    return subprocess.Popen([PREFECT, *command], env=environment, cwd=PROJECT_ROOT, stdout=log, stderr=log)
-
-
-def start_server(environment, log):
-    port = environment["PREFECT_API_URL"].split(":")[2].split("/")[0]
-    return start(["server", "start", "--host", "127.0.0.1", "--port", port], environment, log)
-
-
-def open_client(environment, timeout=30):
-    """Return a client that asks again, as all of Prefect does, when SQLite is busy and the server answers 503."""
-    return PrefectHttpxSyncClient(base_url=environment["PREFECT_API_URL"], timeout=timeout, raise_on_all_errors=False)
-
-
-def wait_for_server(client, seconds=180):
-    def is_healthy():
-        try:
-            return client.get("/health").is_success
-        except httpx.TransportError:
-            return False
-
-    wait_until(is_healthy, seconds, "the server's start")
-
-
-def deploy(environment):
-    """Return what `make deploy` printed."""
-    deployed = subprocess.run(
-        ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
-    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-    return deployed.stdout + deployed.stderr
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory, object_server, migrated_home):
-    """With a bucket's credentials, so that a night can be told to use one."""
-    made = make_environment(tmp_path_factory.mktemp("deployment"))
+    Its database has tables and nothing else.
+    """
+    folder = tmp_path_factory.mktemp("server")
+    made = make_environment(folder) | CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}
     migrated_home(Path(made["PREFECT_HOME"]))
-    return made | CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}
+    with (folder / "server.txt").open("w") as log, prefect_server(made, log):
+        yield made
 
 
-@pytest.fixture(scope="module")
-def api(environment, tmp_path_factory):
-    """A client of a Prefect server to which `make deploy` has deployed, with a worker on its pool."""
-    log = (tmp_path_factory.mktemp("logs") / "server-and-worker.txt").open("w")
-    server = start_server(environment, log)
-    worker = None
-    try:
-        with open_client(environment) as client:
-            wait_for_server(client)
-            deploy(environment)
-            worker = start(["worker", "start", "--pool", "retraining"], environment, log)
-            yield client
-    finally:
-        for process in filter(None, (worker, server)):
-            end(process)
-        log.close()
+@dataclass
+class Site:
+    """A server to which `make deploy` has deployed, and its workers, whose trainings are stubs but for `REAL_SEED`."""
+
+    api: Any
+    environment: dict[str, str]
+    log: Any
+    workers: dict[str, subprocess.Popen] = field(default_factory=dict)
+
+    def worker(self, pool: str, name: str) -> subprocess.Popen:
+        """Return a worker of a pool that lives, with one flow run at a time."""
+        there = self.workers.get(name)
+        if there is None or there.poll() is not None:
+            self.workers[name] = start_worker(pool, self.environment, self.log, "--limit", "1", "--name", name)
+        return self.workers[name]
+
+    @property
+    def store(self) -> Store:
+        """The store that the workers' environment names."""
+        return Store(self.environment["RETRAIN_STORE"])
 
 
-def deployment(api, name):
-    return api.get(f"/deployments/name/{name}").raise_for_status().json()
+@pytest.fixture(scope="session")
+def deployed_site(environment, tmp_path_factory) -> Iterator[Site]:
+    with (tmp_path_factory.mktemp("workers") / "log.txt").open("w") as log, open_client(environment) as client:
+        deploy(environment)
+        shorten_alarms(environment)
+        site = Site(client, environment | STUB | OFTEN, log)
+        try:
+            yield site
+        finally:
+            for worker in site.workers.values():
+                end(worker)
 
 
-def start_night(api, parameters):
-    """Return the id of a flow run of the deployment `smoke` with other parameters."""
-    smoke = deployment(api, "nightly-retraining/smoke")["id"]
-    created = api.post(f"/deployments/{smoke}/create_flow_run", json={"parameters": parameters})
-    return created.raise_for_status().json()["id"]
-
-
-def kill_whole(*processes):
-    """Kill processes and all that they started, at once, as the loss of their machine would; return how many."""
-    doomed = [psutil.Process(process.pid) for process in processes]
-    doomed += [child for parent in doomed for child in parent.children(recursive=True)]
-    for process in doomed:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(doomed, timeout=20)
-    for process in processes:
-        process.wait()
-    return len(doomed)
+@pytest.fixture
+def site(deployed_site) -> Site:
+    """A server with the deployments, and a worker of the pool `retraining` that lives."""
+    deployed_site.worker("retraining", "nights")
+    return deployed_site

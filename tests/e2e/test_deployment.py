@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from storage.runs import read_run, verify_store
-from storage.store import Store
-from tests.e2e.conftest import PREFECT, PROJECT_ROOT, deployment, wait_until
+import pytest
+
+from storage.runs import verify_store
+from tests.e2e.servers import PREFECT, PROJECT_ROOT, REAL_SEED, deployment, find_run, wait_for_end
+from tests.waiting import wait_until
 
 
 def test_make_deploy_says_that_it_needs_a_server():
@@ -22,8 +24,9 @@ def test_make_deploy_says_that_it_needs_a_server():
     assert "PREFECT_API_URL must name the Prefect server" in answer.stderr
 
 
-def test_the_deployments_are_as_the_readme_says(api):
-    nightly, smoke = deployment(api, "nightly-retraining/nightly"), deployment(api, "nightly-retraining/smoke")
+def test_the_deployments_are_as_the_readme_says(site):
+    nightly = deployment(site.api, "nightly-retraining/nightly")
+    smoke = deployment(site.api, "nightly-retraining/smoke")
     (schedule,) = nightly["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 2 * * *", "Asia/Seoul")
     assert (schedule["slug"], schedule["active"]) == ("every-night-at-two", True)
@@ -35,37 +38,41 @@ def test_the_deployments_are_as_the_readme_says(api):
     assert nightly["work_pool_name"] == smoke["work_pool_name"] == "retraining"
 
 
-def test_the_schedule_really_makes_runs_at_two_in_the_morning(api):
+def test_the_schedule_really_makes_runs_at_two_in_the_morning(site):
     wanted = {
-        "deployments": {"id": {"any_": [deployment(api, "nightly-retraining/nightly")["id"]]}},
+        "deployments": {"id": {"any_": [deployment(site.api, "nightly-retraining/nightly")["id"]]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
     }
-    runs = wait_until(lambda: api.post("/flow_runs/filter", json=wanted).json(), 60, "a scheduled run")
+    runs = wait_until(lambda: site.api.post("/flow_runs/filter", json=wanted).json(), 60, "a scheduled run")
     for run in runs:
         starts = datetime.fromisoformat(run["expected_start_time"].replace("Z", "+00:00"))
         assert starts.astimezone(ZoneInfo("Asia/Seoul")).strftime("%H:%M") == "02:00"
     assert len(runs) >= 2
 
 
-def test_a_deployed_run_ends_completed_and_its_report_opens_in_a_browser(api, environment, open_page):
-    smaller = ["--param", "sample_reviews=400", "--param", 'variants=["lstm","gru"]', "--param", "baselines=false"]
-    command = [PREFECT, "deployment", "run", "nightly-retraining/smoke", *smaller]
-    subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=True, capture_output=True)
-    wanted = {"deployments": {"id": {"any_": [deployment(api, "nightly-retraining/smoke")["id"]]}}}
+@pytest.fixture(scope="module")
+def real_run(deployed_site):
+    """A run of the deployment `smoke`, smaller, started as the README says; its trainings are real."""
+    site = deployed_site
+    site.worker("retraining", "nights")
+    smaller = ["sample_reviews=400", 'variants=["lstm","gru"]', "baselines=false", f"seeds=[{REAL_SEED}]"]
+    options = [word for one in smaller for word in ("--param", one)]
+    command = [PREFECT, "deployment", "run", "nightly-retraining/smoke", "--tag", "real", *options]
+    subprocess.run(command, env=site.environment, cwd=PROJECT_ROOT, check=True, capture_output=True)
+    (started,) = site.api.post("/flow_runs/filter", json={"flow_runs": {"tags": {"all_": ["real"]}}}).json()
+    state = wait_for_end(site.api, started["id"])
+    assert state["type"] == "COMPLETED", state
+    return find_run(site.store, started["id"])
 
-    def finished_run():
-        (run,) = api.post("/flow_runs/filter", json=wanted).json()
-        return run if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
 
-    flow_run = wait_until(finished_run, 240, "the smoke run's end")
-    assert flow_run["state_type"] == "COMPLETED", flow_run["state"]
-    store = Store(environment["RETRAIN_STORE"])
-    (manifest,) = [path for path in store.list_files("runs") if path.endswith("/run.json")]
-    run = read_run(store, manifest.split("/")[1])
-    assert run.run_id.endswith(flow_run["id"][:6])
-    assert [training.epochs for training in run.trainings] == [2, 2]
-    assert verify_store(store).damaged == ()
-    page = open_page(Path(store.locate(run.report.path)))
+def test_a_deployed_run_ends_completed_with_real_models(site, real_run):
+    assert [training.epochs for training in real_run.trainings] == [2, 2]
+    assert {training.versions["keras"].split(".")[0] for training in real_run.trainings} == {"3"}
+    assert verify_store(site.store).damaged == ()
+
+
+def test_the_report_of_a_deployed_run_opens_in_a_browser(site, real_run, open_page):
+    page = open_page(Path(site.store.locate(real_run.report.path)))
     assert page.locator("h1").inner_text() == "Nightly retraining"
     assert page.locator("tbody tr").filter(has_text="best").count() >= 1
     assert page.get_by_text("Made-up reviews: this run trained").is_visible()

@@ -3,7 +3,9 @@
 Python imports this by its name in every process whose PYTHONPATH names this folder, so in a run and in all its
 children, and the project itself knows nothing of it. FAULT_PLAN names the folder: `only.json` holds the steps at which
 to die, or null for all of them, and `died.txt` those at which a process has died, one a line. Every step kills once.
-FAULT_STARVE names a variant, whose trainings find no memory left.
+FAULT_STARVE names a variant, whose trainings find no memory left. Where STUB_TRAINING is set, a stub trains: see
+`tests/stub_training_child.py`. Where HEARTBEAT_SECONDS is set, runs send heartbeats so often, which Prefect's own
+setting allows for 30 s and more alone.
 """
 
 import fcntl
@@ -15,9 +17,11 @@ import signal
 import sys
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 PLAN, STARVED = os.environ.get("FAULT_PLAN"), os.environ.get("FAULT_STARVE")
+STUB = Path(__file__).parents[2] / "stub_training_child.py"
 MOMENTS = ("before writing", "in the middle of writing", "before renaming", "after renaming")
 
 
@@ -115,6 +119,26 @@ class Patching(importlib.abc.MetaPathFinder):
         return spec
 
 
+class Replacing(importlib.abc.MetaPathFinder):
+    """Loads another file in the place of a module."""
+
+    def __init__(self, name, path):
+        self.name, self.path = name, path
+
+    def find_spec(self, fullname, path, target=None):
+        return spec_from_file_location(fullname, self.path) if fullname == self.name else None
+
+
+def send_heartbeats_often(flow_engine):
+    seconds = int(os.environ["HEARTBEAT_SECONDS"])
+    flow_engine.MINIMUM_HEARTBEAT_INTERVAL = seconds
+    flow_engine.BaseFlowRunEngine.heartbeat_seconds = property(lambda _engine: seconds)
+
+
+if "STUB_TRAINING" in os.environ:
+    sys.meta_path.insert(0, Replacing("tasks.training_child", STUB))
+if "HEARTBEAT_SECONDS" in os.environ:
+    sys.meta_path.insert(0, Patching("prefect.flow_engine", send_heartbeats_often))
 if PLAN:
     sys.meta_path.insert(0, Patching("storage.publishing", patch))
 if STARVED:

@@ -1,0 +1,229 @@
+"""A real Prefect server with the project's deployments, the workers of its pools, and the nights on it."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any, TextIO
+from unittest.mock import patch
+
+import httpx
+import psutil
+from prefect.client.base import PrefectHttpxSyncClient
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows import alarms
+from storage.records import Run
+from storage.runs import read_run
+from storage.store import Store
+from tests.waiting import wait_until
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
+PREFECT = str(Path(sys.executable).with_name("prefect"))
+# Python then imports the sitecustomize of that folder first.
+WITH_HOOK = f"{PROJECT_ROOT / 'tests' / 'chaos' / 'hook'}{os.pathsep}{PROJECT_ROOT}"
+# What makes every training a stub, in the environment of whoever starts it; see tests/stub_training_child.py.
+STUB = {"STUB_TRAINING": "1", "PYTHONPATH": WITH_HOOK}
+# Alarms that wait for seconds, not minutes, in the environment of whoever runs flows; see tests/chaos/hook.
+OFTEN = {"HEARTBEAT_SECONDS": "2", "PYTHONPATH": WITH_HOOK}
+ALARMS = PROJECT_ROOT / "automations.yaml"
+# What `automations.yaml` says, and what the tests say instead: a silent run, a night that is not over, nothing at all.
+# Prefect allows for 10 s and more.
+SHORT_WINDOWS = {"within: 90\n": "within: 20\n", "within: 14400\n": "within: 10\n", "within: 100800\n": "within: 12\n"}
+# Among stubs, a training with this seed is a real one.
+REAL_SEED = 7
+
+# A night that takes a few seconds.
+NIGHT = {
+    "source": "sample",
+    "sample_reviews": 400,
+    "epochs": 2,
+    "maxlen": 40,
+    "variants": ["lstm", "gru"],
+    "baselines": False,
+}
+OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def end(process: subprocess.Popen) -> None:
+    """Tell a process to end, as its operator would, and kill it if it does not."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def kill_whole(*processes: subprocess.Popen) -> int:
+    """Kill processes and all that they started, at once, as the loss of their machine would; return how many."""
+    doomed = [psutil.Process(process.pid) for process in processes]
+    doomed += [child for parent in doomed for child in parent.children(recursive=True)]
+    for process in doomed:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(doomed, timeout=20)
+    for process in processes:
+        process.wait()
+    return len(doomed)
+
+
+def make_environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a server, its workers and those who talk to it, with everything below `folder`."""
+    return {
+        **os.environ,
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # By itself 5.
+        "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
+        # By itself 10; operate/ starts workers with 2.
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "RETRAIN_STORE": str(folder / "store"),
+    }
+
+
+def start(command: list[str], environment: dict[str, str], log: TextIO) -> subprocess.Popen:
+    """Start one of Prefect's commands in the project's folder."""
+    return subprocess.Popen([PREFECT, *command], env=environment, cwd=PROJECT_ROOT, stdout=log, stderr=log)
+
+
+def start_server(environment: dict[str, str], log: TextIO) -> subprocess.Popen:
+    port = environment["PREFECT_API_URL"].split(":")[2].split("/")[0]
+    return start(["server", "start", "--host", "127.0.0.1", "--port", port], environment, log)
+
+
+def start_worker(pool: str, environment: dict[str, str], log: TextIO, *options: str) -> subprocess.Popen:
+    return start(["worker", "start", "--pool", pool, *options], environment, log)
+
+
+def open_client(environment: dict[str, str], timeout: float = 60) -> PrefectHttpxSyncClient:
+    """Return a client that asks again, as all of Prefect does, when SQLite is busy and the server answers 503."""
+    return PrefectHttpxSyncClient(base_url=environment["PREFECT_API_URL"], timeout=timeout, raise_on_all_errors=False)
+
+
+def wait_for_server(server: subprocess.Popen, client: PrefectHttpxSyncClient, seconds: float = 180) -> None:
+    def is_healthy() -> bool:
+        assert server.poll() is None, f"the server ended with exit code {server.poll()}: its log says why"
+        try:
+            return client.get("/health").is_success
+        except httpx.TransportError:
+            return False
+
+    wait_until(is_healthy, seconds, "the server's start")
+
+
+@contextmanager
+def prefect_server(environment: dict[str, str], log: TextIO) -> Iterator[PrefectHttpxSyncClient]:
+    """Run a Prefect server on loopback, and yield a client of it."""
+    server = start_server(environment, log)
+    try:
+        with open_client(environment) as client:
+            wait_for_server(server, client)
+            yield client
+    finally:
+        end(server)
+
+
+def deploy(environment: dict[str, str]) -> str:
+    """Return what `make deploy` printed."""
+    deployed = subprocess.run(
+        ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    return deployed.stdout + deployed.stderr
+
+
+def load_alarms(environment: dict[str, str], path: Path = ALARMS, address: str = "") -> tuple[int, str, str]:
+    """Do what `make deploy` does last, in this process; return the exit code and what was printed, and what to stderr."""
+    said, wrong = io.StringIO(), io.StringIO()
+    variables = {"RETRAIN_ALARM_WEBHOOK": address}
+    with (
+        temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}),
+        patch.dict(os.environ, variables),
+        redirect_stdout(said),
+        redirect_stderr(wrong),
+    ):
+        return alarms.main(str(path)), said.getvalue(), wrong.getvalue()
+
+
+def shorten_alarms(environment: dict[str, str], windows: Sequence[str] = tuple(SHORT_WINDOWS)) -> str:
+    """Load the alarms with some of their windows shortened; return what was printed."""
+    text = ALARMS.read_text()
+    for window in windows:
+        assert text.count(window) == 1, window
+        text = text.replace(window, SHORT_WINDOWS[window])
+    path = Path(environment["PREFECT_HOME"]) / "short-alarms.yaml"
+    path.write_text(text)
+    code, said, wrong = load_alarms(environment, path)
+    assert (code, wrong) == (0, "")
+    return said
+
+
+def deployment(api: httpx.Client, name: str) -> dict[str, Any]:
+    answer: dict[str, Any] = api.get(f"/deployments/name/{name}").raise_for_status().json()
+    return answer
+
+
+def create_run(api: httpx.Client, name: str, parameters: dict[str, Any] | None = None) -> str:
+    """Return the id of a flow run of a deployment that is due now."""
+    wanted = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}}
+    created = api.post(f"/deployments/{deployment(api, name)['id']}/create_flow_run", json=wanted)
+    identifier: str = created.raise_for_status().json()["id"]
+    return identifier
+
+
+def start_night(api: httpx.Client, parameters: dict[str, Any]) -> str:
+    """Return the id of a flow run of the deployment `smoke` with other parameters."""
+    return create_run(api, "nightly-retraining/smoke", parameters)
+
+
+def read_run_of(api: httpx.Client, identifier: str) -> dict[str, Any] | None:
+    """Return a flow run as the server has it, None while the server does not say."""
+    answer = api.get(f"/flow_runs/{identifier}")
+    return answer.json() if answer.is_success else None
+
+
+def wait_for_end(api: httpx.Client, identifier: str, seconds: float = 240) -> dict[str, Any]:
+    """Return the last state of a flow run."""
+
+    def over() -> dict[str, Any] | None:
+        flow_run = read_run_of(api, identifier)
+        return flow_run["state"] if flow_run and flow_run["state_type"] in OVER else None
+
+    return wait_until(over, seconds, "the end of the night's flow run", every=0.3)
+
+
+def find_run(store: Store, identifier: str) -> Run:
+    """Return the run that a flow run has published in a store."""
+    manifests = [path for path in store.list_files("runs") if path.endswith(f"-{identifier[:6]}/run.json")]
+    assert len(manifests) == 1, f"the flow run {identifier} published {manifests}"
+    return read_run(store, manifests[0].split("/")[1])
+
+
+def read_logs(api: httpx.Client, identifier: str) -> list[str]:
+    """Return what a flow run has logged, the newest 200 messages, the newest first."""
+    wanted = {"logs": {"flow_run_id": {"any_": [identifier]}}, "sort": "TIMESTAMP_DESC"}
+    answer = api.post("/logs/filter", json=wanted)
+    return [log["message"] for log in answer.json()] if answer.is_success else []
+
+
+def wait_for_epoch(api: httpx.Client, identifier: str) -> None:
+    """Return when a training of a flow run has finished an epoch."""
+    wait_until(lambda: any(" epoch " in said for said in read_logs(api, identifier)), 120, "an epoch", every=0.3)

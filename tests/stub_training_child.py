@@ -1,0 +1,98 @@
+"""A training child without Keras, for tests that are about something else: it writes files that pass every check.
+
+`tests/chaos/hook` puts it in the place of `tasks.training_child` if STUB_TRAINING is set. It starts in 0.3 s instead of
+4 s. Its epochs take STUB_EPOCH_SECONDS each; all that were asked for are run, and none is saved. A training with the
+seed 7 is a real one.
+"""
+
+import os
+import time
+from dataclasses import asdict
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+import tasks
+from storage.records import Scores, StoredFile, TrainingResult
+from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
+from storage.store import Store
+from tasks.child import send_event
+
+EPOCH_SECONDS = float(os.environ.get("STUB_EPOCH_SECONDS", "0.02"))
+REAL_SEED = 7
+# Each is right on four reviews of five, and none is as sure as another.
+SURENESS = {"lstm": 0.72, "lstm_dropout": 0.71, "lstm_stacked": 0.7, "gru": 0.69, "simple_rnn": 0.68}
+
+
+def main(request: dict[str, Any]) -> dict[str, Any]:
+    if request["seed"] == REAL_SEED:
+        return load_real_child().main(request)
+    store, folder, parameters = Store(request["store"]), request["folder"], request["parameters"]
+    files = {part: StoredFile(**file) for part, file in request["dataset"]["files"].items()}
+    if request["behaviour"]:
+        files["behaviour"] = StoredFile(**request["behaviour"])
+    tables = {part: store.read_table(file, padded_schema(parameters["maxlen"])) for part, file in files.items()}
+    history = run_epochs(parameters["epochs"])
+    predictions = {part: predict(table, SURENESS[request["variant"]]) for part, table in tables.items()}
+    written = {"history": history} | {f"predictions-{part}": predictions[part] for part in tables if part != "train"}
+    published = {"model.keras": store.write_bytes(f"{folder}/model.keras", request["variant"].encode())}
+    published |= {
+        f"{name}.parquet": store.write_table(f"{folder}/{name}.parquet", table) for name, table in written.items()
+    }
+    result = TrainingResult(
+        variant=request["variant"],
+        layers=request["description"],
+        seed=request["seed"],
+        parameters=parameters,
+        versions={"keras": "a stub", "tensorflow": "a stub"},
+        dataset=request["dataset"]["key"],
+        epochs=len(history),
+        best_epoch=len(history),
+        stopped_early=False,
+        train=score(predictions["train"]),
+        validation=score(predictions["validation"]),
+        test=score(predictions["test"]),
+        parameter_count=8809,
+        weights_sha256="0" * 64,
+        seconds=dict.fromkeys(("start", "fit", "predict", "evaluate", "total"), time.time() - request["requested"]),
+        files=published,
+    )
+    store.write_manifest(f"{folder}/training.json", asdict(result))
+    return asdict(result)
+
+
+def load_real_child() -> Any:
+    spec = spec_from_file_location("real_training_child", Path(tasks.__file__).with_name("training_child.py"))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_epochs(count: int) -> pa.Table:
+    columns: dict[str, list[float]] = {name: [] for name in HISTORY_SCHEMA.names}
+    for epoch in range(1, count + 1):
+        time.sleep(EPOCH_SECONDS)
+        loss = 0.4 + 0.3 / epoch
+        figures = {"loss": loss, "accuracy": 0.8, "val_loss": loss, "val_accuracy": 0.8, "seconds": EPOCH_SECONDS}
+        for name, value in {"epoch": epoch, **figures}.items():
+            columns[name].append(value)
+        send_event(epoch=epoch, **figures)
+    return pa.table(columns).cast(HISTORY_SCHEMA)
+
+
+def predict(table: pa.Table, sureness: float) -> pa.Table:
+    labels = table["label"].to_numpy() == 1
+    is_right = np.arange(len(labels)) % 5 != 0
+    probabilities = np.where(labels == is_right, sureness, 1 - sureness).astype(np.float32)
+    return pa.Table.from_arrays([table["review_id"], table["label"], pa.array(probabilities)], schema=PREDICTION_SCHEMA)
+
+
+def score(predictions: pa.Table) -> Scores:
+    labels = predictions["label"].to_numpy() == 1
+    probabilities = predictions["probability"].to_numpy().astype(np.float64)
+    losses = -np.log(np.where(labels, probabilities, 1 - probabilities))
+    margin = 1.959964 * losses.std() / np.sqrt(len(losses))
+    return Scores(float(losses.mean()), float(((probabilities > 0.5) == labels).mean()), float(margin), len(labels))
