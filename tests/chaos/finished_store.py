@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from storage.store import Store
 from tests.chaos.processes import orphans_after, start_night
-from tests.e2e.conftest import PROJECT_ROOT
+from tests.e2e.servers import PROJECT_ROOT
+from tests.waiting import wait_until
 
 
 def make_finished_store(environment: dict[str, str], folder: Path) -> Path:
@@ -22,11 +22,7 @@ def make_finished_store(environment: dict[str, str], folder: Path) -> Path:
     command = [sys.executable, "-m", "flows", "report", "--lang", "ko", "--store", str(store)]
     subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=True, capture_output=True)
     killed = start_night(environment, store, folder / "logs", epochs=5000, patience=5000)
-    deadline = time.monotonic() + 120
-    while not list(store.glob("runs/*/*/checkpoints/*/manifest.json")):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"there was no checkpoint after 120 s: {killed.errors.read_text()}")
-        time.sleep(0.05)
+    wait_until(lambda: list(store.glob("runs/*/*/checkpoints/*/manifest.json")), 120, "a checkpoint", every=0.05)
     for child in killed.children("tasks.training_child"):
         child.suspend()
     killed.signal()

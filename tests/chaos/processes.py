@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,18 +10,16 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
-from prefect.client.base import PrefectHttpxSyncClient
 
-from tests.e2e.conftest import PROJECT_ROOT, end, make_environment, open_client, start_server, wait_for_server
+from tests.e2e.servers import PROJECT_ROOT, WITH_HOOK, make_environment, open_client, prefect_server
+from tests.waiting import wait_until
 
-# Python then imports the sitecustomize of that folder first.
-WITH_HOOK = f"{PROJECT_ROOT / 'tests' / 'chaos' / 'hook'}{os.pathsep}{PROJECT_ROOT}"
 MARK = "FAULT_MARK"
 SMALL = {
     "--source": "sample",
@@ -35,22 +32,11 @@ SMALL = {
 
 
 @contextmanager
-def prefect_server(folder: Path, **variables: str) -> Iterator[dict[str, str]]:
+def server_in(folder: Path, **variables: str) -> Iterator[dict[str, str]]:
     """Run a Prefect server on loopback; yield the environment in which processes find it."""
-    environment = make_environment(folder) | {"DO_NOT_TRACK": "1", "PYTHONPATH": str(PROJECT_ROOT)} | variables
-    with (folder / "server.txt").open("w") as log:
-        server = start_server(environment, log)
-        try:
-            with client_of(environment) as client:
-                wait_for_server(client, 120)
-            yield environment
-        finally:
-            end(server)
-
-
-def client_of(environment: dict[str, str]) -> PrefectHttpxSyncClient:
-    """Return a client that has patience with a server on a machine that has much else to do."""
-    return open_client(environment, timeout=60)
+    environment = make_environment(folder) | variables
+    with (folder / "server.txt").open("w") as log, prefect_server(environment, log):
+        yield environment
 
 
 @dataclass
@@ -149,21 +135,22 @@ def with_plan(folder: Path, only: list[str] | None) -> dict[str, str]:
 
 def orphans_after(mark: str, seconds: float = 30) -> list[str]:
     """Return the processes of a run that is over which are still there after so many seconds, and end them."""
-    deadline = time.monotonic() + seconds
-    while (left := marked(mark)) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    with suppress(AssertionError):
+        wait_until(lambda: not marked(mark), seconds, "the end of a run's processes")
+    left = marked(mark)
     described = [" ".join(command_of(process)) for process in left]
     for process in left:
         process.kill()
     return described
 
 
-def flow_run_states(environment: dict[str, str], newest: int = 1) -> list[dict[str, Any]]:
-    """Return the states of the newest flow runs."""
-    asked = {"sort": "START_TIME_DESC", "limit": newest}
-    with client_of(environment) as client:
-        found = client.post("/flow_runs/filter", json=asked).raise_for_status().json()
-    return [flow_run["state"] for flow_run in found]
+def newest_state(environment: dict[str, str]) -> dict[str, Any]:
+    """Return the state of the flow run that was started last."""
+    started = {"flow_runs": {"start_time": {"is_null_": False}}, "sort": "START_TIME_DESC", "limit": 1}
+    with open_client(environment) as client:
+        (flow_run,) = client.post("/flow_runs/filter", json=started).raise_for_status().json()
+    state: dict[str, Any] = flow_run["state"]
+    return state
 
 
 def run_ids(store: Path) -> list[str]:

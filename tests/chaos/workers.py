@@ -16,8 +16,8 @@ from typing import Any
 from storage.runs import read_run, verify_store
 from storage.store import Store
 from tests.benchmarks.run import REAL_ARCHIVE, spread
-from tests.chaos.processes import Night, client_of, orphans_after, run_ids, start
-from tests.e2e.conftest import PREFECT, deploy, end, kill_whole
+from tests.chaos.processes import Night, orphans_after, run_ids, start
+from tests.e2e.servers import PREFECT, deploy, end, kill_whole, open_client
 
 Rows = list[tuple[str, str]]
 
@@ -127,7 +127,7 @@ def measure_throughput(environment: dict[str, str], folder: Path, options: argpa
 def training_runs(environment: dict[str, str], run_id: str) -> list[dict[str, Any]]:
     """Return the flow runs of a night's trainings: name, and start and end in seconds."""
     asked = {"flows": {"name": {"any_": ["train-variant"]}}, "limit": 200}
-    with client_of(environment) as client:
+    with open_client(environment) as client:
         found = client.post("/flow_runs/filter", json=asked).raise_for_status().json()
     return [
         {

@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.chaos.finished_store import make_finished_store
 from tests.chaos.flips import flip_bits
 from tests.chaos.kills import RandomKills, add_up, kill_at_random
-from tests.chaos.processes import prefect_server
+from tests.chaos.processes import server_in
 from tests.chaos.results import write_section
 from tests.chaos.workers import lose_workers, measure_throughput
 from tests.chaos.writes import sweep_writes
@@ -35,7 +35,7 @@ def count_by_name(counts: dict) -> str:
 
 
 def kills(options: argparse.Namespace, folder: Path) -> Rows:
-    with prefect_server(folder) as environment:
+    with server_in(folder) as environment:
         shares = [(options.kills + lane) // options.lanes for lane in range(options.lanes)]
 
         def kill(lane: int) -> RandomKills:
@@ -59,7 +59,7 @@ def kills(options: argparse.Namespace, folder: Path) -> Rows:
 
 
 def writes(options: argparse.Namespace, folder: Path) -> Rows:
-    with prefect_server(folder) as environment:
+    with server_in(folder) as environment:
         found = sweep_writes(environment, folder, most_seconds=60 * options.minutes)
     for sentence in found.wrong + found.orphans:
         print(f"  WRONG: {sentence}")
@@ -73,7 +73,7 @@ def writes(options: argparse.Namespace, folder: Path) -> Rows:
 
 
 def flips(options: argparse.Namespace, folder: Path) -> Rows:
-    with prefect_server(folder) as environment:
+    with server_in(folder) as environment:
         sound = make_finished_store(environment, folder)
     found = flip_bits(sound, folder, options.flips, options.seed)
     for sentence in found.missed:
@@ -95,14 +95,14 @@ def server_for_workers(folder: Path) -> Iterator[tuple[dict[str, str], Rows]]:
     On SQLite the server's own services lock each other out, for as long as a minute.
     """
     if not INSTALLED:
-        with prefect_server(folder) as environment:
+        with server_in(folder) as environment:
             yield environment, [("the Prefect server's database", "SQLite, for there is no PostgreSQL here")]
         return
     database = PostgreSQL()
     try:
         database.client("createdb", "prefect")
         variables = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database.url("prefect")}
-        with prefect_server(folder, **variables) as environment:
+        with server_in(folder, **variables) as environment:
             yield environment, [("the Prefect server's database", f"PostgreSQL {database.version}")]
     finally:
         database.stop()

@@ -151,7 +151,7 @@ def deploy(environment: dict[str, str]) -> str:
 
 
 def load_alarms(environment: dict[str, str], path: Path = ALARMS, address: str = "") -> tuple[int, str, str]:
-    """Do what `make deploy` does last, in this process; return the exit code and what was printed, and what to stderr."""
+    """Do what `make deploy` does last, in this process; return the exit code, standard output and standard error."""
     said, wrong = io.StringIO(), io.StringIO()
     variables = {"RETRAIN_ALARM_WEBHOOK": address}
     with (

@@ -20,35 +20,27 @@ from tests.chaos.finished_store import make_finished_store
 from tests.chaos.flips import KINDS, flip_bits, kind_of
 from tests.chaos.kills import kill_at_random
 from tests.chaos.ledger import Ledger
-from tests.chaos.processes import (
-    WITH_HOOK,
-    flow_run_states,
-    is_one_line,
-    orphans_after,
-    prefect_server,
-    run_ids,
-    start_night,
-)
+from tests.chaos.processes import is_one_line, newest_state, orphans_after, run_ids, start_night
 from tests.chaos.writes import A_FEW, sweep_writes
-from tests.e2e.conftest import wait_until
+from tests.e2e.servers import REAL_SEED, STUB
+from tests.waiting import wait_until
 
 # What a run of this size writes fits into two megabytes, and not into any of these.
 FULL_DISKS_KB = (16, 260)
-LONG = {"epochs": 5000, "patience": 5000}
+# Of a real training.
+LONG = {"epochs": 5000, "patience": 5000, "seeds": REAL_SEED}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, migrated_home):
-    folder = tmp_path_factory.mktemp("server")
-    migrated_home(folder / "prefect")
-    with prefect_server(folder) as environment:
-        yield environment
+def stubbed(environment):
+    """The environment of the shared server, in which trainings are stubs but for `REAL_SEED`."""
+    return environment | STUB
 
 
 @pytest.fixture(scope="module")
-def finished(server, tmp_path_factory):
-    """A store with a file of every kind."""
-    return make_finished_store(server, tmp_path_factory.mktemp("finished"))
+def finished(environment, tmp_path_factory):
+    """A store with a file of every kind, made by real trainings."""
+    return make_finished_store(environment, tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture
@@ -58,12 +50,12 @@ def copied(finished, tmp_path):
 
 
 @pytest.fixture
-def night_on(server, tmp_path):
-    """Start a night on a store; at the end, none of its processes may be left."""
+def night_on(stubbed, tmp_path):
+    """Start a night on a store, whose trainings are stubs; at the end, none of its processes may be left."""
     nights = []
 
     def begin(store, **changes):
-        nights.append(start_night(server, store, tmp_path / "logs", **changes))
+        nights.append(start_night(stubbed, store, tmp_path / "logs", **changes))
         return nights[-1]
 
     yield begin
@@ -87,16 +79,16 @@ def assert_sound(store):
     assert verify_store(Store(str(store))).damaged == ()
 
 
-def test_a_few_processes_killed_at_random_tear_and_lose_nothing(server, tmp_path):
+def test_a_few_processes_killed_at_random_tear_and_lose_nothing(environment, tmp_path):
     seed = int.from_bytes(os.urandom(2))
-    found = kill_at_random(server, tmp_path, kills=2, seed=seed)
+    found = kill_at_random(environment, tmp_path, kills=2, seed=seed)
     assert (found.wrong, found.orphans) == ([], []), f"seed {seed}"
     assert found.kills == 2
     assert found.published >= 1
 
 
-def test_a_process_killed_within_a_write_tears_nothing_and_the_next_run_gets_past_it(server, tmp_path, capsys):
-    found = sweep_writes(server, tmp_path, A_FEW)
+def test_a_process_killed_within_a_write_tears_nothing_and_the_next_run_gets_past_it(stubbed, tmp_path, capsys):
+    found = sweep_writes(stubbed, tmp_path, A_FEW)
     assert (found.wrong, found.orphans) == ([], [])
     assert found.steps == A_FEW
     assert "retrain run: split: it was killed by SIGKILL" in capsys.readouterr().out
@@ -123,20 +115,20 @@ def test_a_run_on_a_store_with_damage_everywhere_puts_the_damage_aside_and_build
     assert earlier[0] in (copied / INDEX_PATH).read_text()
 
 
-def test_a_terminated_flow_ends_crashed_with_its_trainings(server, copied, night_on):
+def test_a_terminated_flow_ends_crashed_with_its_trainings(environment, copied, night_on):
     night = night_on(copied, **LONG)
     wait_for_training(night)
     night.signal(signal.SIGTERM)
     code, _ = night.wait(60)
     assert code == -signal.SIGTERM
-    (state,) = flow_run_states(server)
+    state = newest_state(environment)
     assert state["type"] == "CRASHED"
     assert state["message"] == "Execution was aborted by a termination signal."
     assert_sound(copied)
 
 
 def test_a_training_that_hangs_is_ended_by_its_timeout_and_the_next_one_goes_on(copied, night_on):
-    night = night_on(copied, epochs=2000, patience=2000, timeout_seconds=8, variants="gru,lstm")
+    night = night_on(copied, **LONG, timeout_seconds=8, variants="gru,lstm")
     stopped = []
     while len(stopped) < 2:
         (child,) = wait_until(
@@ -152,7 +144,7 @@ def test_a_training_that_hangs_is_ended_by_its_timeout_and_the_next_one_goes_on(
 
 
 def test_a_training_without_memory_fails_alone_and_says_so(copied, night_on):
-    night = night_on(copied, variants="gru,lstm", FAULT_STARVE="gru", PYTHONPATH=WITH_HOOK)
+    night = night_on(copied, variants="gru,lstm", FAULT_STARVE="gru")
     code, errors = night.wait()
     assert code == 1, errors
     assert night.last_line() == "retrain run: gru-seed42 failed: it ran out of memory: Python got none"

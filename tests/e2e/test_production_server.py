@@ -5,37 +5,39 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from contextlib import suppress
 
 import psutil
 import pytest
 
 from storage.runs import verify_store
 from storage.store import Store
-from tests.conftest import training_children
-from tests.e2e.conftest import (
+from tests.e2e.postgresql import INSTALLED, PostgreSQL
+from tests.e2e.servers import (
     NIGHT,
-    OVER,
     PREFECT,
+    REAL_SEED,
+    STUB,
     deploy,
     deployment,
     end,
     free_port,
     make_environment,
     open_client,
-    start,
+    prefect_server,
     start_night,
     start_server,
+    start_worker,
+    wait_for_end,
+    wait_for_epoch,
     wait_for_server,
-    wait_until,
 )
-from tests.e2e.postgresql import INSTALLED, PostgreSQL
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="no PostgreSQL on this machine: install Debian's postgresql")
 
-ONE_AT_A_TIME = NIGHT | {"jobs": 1}
-# Some ten seconds of training.
-LONG = ONE_AT_A_TIME | {"variants": ["lstm"], "epochs": 300, "patience": 300}
+ONE = NIGHT | {"variants": ["lstm"], "jobs": 1}
+# Some six seconds of a stub's training.
+LONG = ONE | {"epochs": 300, "patience": 300}
 
 
 class Site:
@@ -45,42 +47,20 @@ class Site:
         self.log = (folder / "log.txt").open("w")
         self.database = PostgreSQL()
         self.database.client("createdb", "prefect")
-        self.environment = make_environment(folder) | {
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database.url("prefect")
-        }
+        self.environment = (
+            make_environment(folder) | STUB | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database.url("prefect")}
+        )
         self.api = open_client(self.environment)
         upgrade(self.environment)
         self.server = start_server(self.environment, self.log)
         self.worker = None
-        wait_for_server(self.api)
+        wait_for_server(self.server, self.api)
         deploy(self.environment)
-        self.worker = start(["worker", "start", "--pool", "retraining"], self.environment, self.log)
-
-    def state_of(self, identifier):
-        """Return the state of a flow run, None while the server does not say."""
-        answer = self.api.get(f"/flow_runs/{identifier}")
-        return answer.json()["state"] if answer.is_success else None
-
-    def wait_for_night(self, identifier, seconds=240):
-        def over():
-            state = self.state_of(identifier)
-            return state if state and state["type"] in OVER else None
-
-        return wait_until(over, seconds, "the night's end")
+        self.worker = start_worker("retraining", self.environment, self.log)
 
     def children(self):
         """Return the processes below the worker: flow runs, and what they started."""
         return psutil.Process(self.worker.pid).children(recursive=True)
-
-    def wait_for_training(self):
-        def training():
-            for process in training_children(self.worker):
-                with suppress(psutil.NoSuchProcess):
-                    if process.cpu_times().user > 6:
-                        return process
-            return None
-
-        return wait_until(training, 240, "a training")
 
     def stop(self):
         for process in filter(None, (self.worker, self.server)):
@@ -107,7 +87,7 @@ def check_that_all_is_well_after(site, identifier, children):
     """The night ends and says how, no process of it is left, and nothing in the store is damaged; return its state."""
     _, alive = psutil.wait_procs(children, timeout=180)
     assert alive == []
-    state = site.wait_for_night(identifier)
+    state = wait_for_end(site.api, identifier)
     assert state["type"] == "COMPLETED" or state["message"], state
     assert verify_store(Store(site.environment["RETRAIN_STORE"])).damaged == ()
     return state
@@ -115,48 +95,45 @@ def check_that_all_is_well_after(site, identifier, children):
 
 def test_a_night_goes_on_when_its_database_restarts(site):
     night = start_night(site.api, LONG)
-    site.wait_for_training()
+    wait_for_epoch(site.api, night)
     children = site.children()
     site.database.restart()
     state = check_that_all_is_well_after(site, night, children)
     assert (state["type"], state["message"][:18]) == ("COMPLETED", "Best tonight: lstm")
 
 
-def test_the_next_night_goes_on_when_its_server_is_killed_and_so_does_the_one_after_it(site):
-    night = start_night(site.api, LONG)
-    site.wait_for_training()
+def test_a_real_night_goes_on_when_its_server_is_killed_and_so_does_the_one_after_it(site):
+    night = start_night(site.api, LONG | {"seeds": [REAL_SEED]})
+    wait_for_epoch(site.api, night)
     children = site.children()
     site.server.send_signal(signal.SIGKILL)
     site.server.wait()
     time.sleep(5)
     site.server = start_server(site.environment, site.log)
-    wait_for_server(site.api)
+    wait_for_server(site.server, site.api)
     state = check_that_all_is_well_after(site, night, children)
     assert (state["type"], state["message"][:18]) == ("COMPLETED", "Best tonight: lstm")
-    following = site.wait_for_night(start_night(site.api, ONE_AT_A_TIME))
+    following = wait_for_end(site.api, start_night(site.api, ONE))
     assert following["type"] == "COMPLETED", following
 
 
 def test_a_backup_restored_into_another_database_has_the_deployments(site, tmp_path):
+    scheduled = {"deployments": {"name": {"any_": ["nightly"]}}}
+    wait_until(lambda: site.api.post("/flow_runs/count", json=scheduled).json(), 60, "a scheduled night")
     dump = tmp_path / "prefect.dump"
     site.database.client("pg_dump", "--format=custom", f"--file={dump}", "prefect")
     site.database.client("createdb", "restored")
     site.database.client("pg_restore", "--no-owner", "--exit-on-error", "--dbname=restored", str(dump))
     environment = site.environment | {
+        # It makes no tables by itself: those of the backup must do.
+        "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": site.database.url("restored"),
         "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
     }
-    upgrade(environment)
-    server = start_server(environment, site.log)
-    try:
-        with open_client(environment) as client:
-            wait_for_server(client)
-            for name in ("nightly-retraining/nightly", "nightly-retraining/smoke", "train-variant/worker"):
-                assert deployment(client, name)["id"] == deployment(site.api, name)["id"]
-            wanted = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
-            assert client.post("/flow_runs/count", json=wanted).json() >= 1
-    finally:
-        end(server)
+    with prefect_server(environment, site.log) as client:
+        for name in ("nightly-retraining/nightly", "nightly-retraining/smoke", "train-variant/worker"):
+            assert deployment(client, name)["id"] == deployment(site.api, name)["id"]
+        assert client.post("/flow_runs/count", json=scheduled).json() >= 1
 
 
 def test_the_server_listens_on_loopback_alone(site):

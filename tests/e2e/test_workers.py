@@ -16,7 +16,6 @@ from tests.e2e.servers import (
     NIGHT,
     OVER,
     PREFECT,
-    PROJECT_ROOT,
     REAL_SEED,
     deployment,
     find_run,
