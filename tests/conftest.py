@@ -63,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "`make test-quick` leaves it out. Tests in tests/e2e and users of `prefect_server` are slow without the marker",
     )
     sys.addaudithook(refuse_slow_programs)
+    config.pluginmanager.register(LeaveOutFiles())
 
 
 def is_end_to_end(item: pytest.Item) -> bool:
@@ -101,12 +102,25 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def refuse_slow_programs(event: str, arguments: tuple[Any, ...]) -> None:
-    """Fail a quick test that starts a program of the slow ones."""
+    """Fail a quick test that starts a program of the slow ones, or imports TensorFlow."""
+    if _is_quick and event == "import" and arguments[0] == "tensorflow":
+        raise RuntimeError("a test without the marker `slow` must not import TensorFlow")
     if _is_quick and event == "subprocess.Popen":
         words = [str(word) for word in ([arguments[1]] if isinstance(arguments[1], (str, Path)) else arguments[1])]
         started = {Path(word).name for word in words} & set(SLOW_PROGRAMS)
         if started:
             raise RuntimeError(f"a test without the marker `slow` must not start {', '.join(started)}: {words}")
+
+
+class LeaveOutFiles:
+    """A plugin of its own, because the hooks of this file are asked about the files beside it alone."""
+
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Leave out what holds no test: to look for doctests pytest imports every module, and TensorFlow takes 10 s."""
+        if collection_path.name == "e2e" and config.option.markexpr == "not slow":
+            return True
+        is_module = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+        return True if is_module and ">>>" not in collection_path.read_text() else None
 
 
 @pytest.fixture
