@@ -22,6 +22,7 @@ for _name in (
     os.environ.pop(_name.upper(), None)
 
 import fcntl
+import gc
 import io
 import shutil
 import subprocess
@@ -85,6 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return int(item.get_closest_marker("slow") is not None)
 
     items.sort(key=slowness)
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look at what was imported: statsmodels asks for a whole one at every correction."""
+    gc.collect()
+    gc.freeze()
 
 
 _is_quick = False
