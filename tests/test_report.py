@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import re
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -76,10 +77,24 @@ NIGHTS = {
 }
 
 
+@cache
+def compute(name):
+    """The evidence of one of these nights, as it was before it was stored."""
+    run, options = NIGHTS[name]
+    return evidence_of(run, stored=False, **options)
+
+
+class Pages(dict):
+    """The page of each kind of night, as text; rendered when first asked for."""
+
+    def __missing__(self, name):
+        self[name] = render_report(NIGHTS[name][0], from_json(to_json(compute(name))), "en")
+        return self[name]
+
+
 @pytest.fixture(scope="module")
 def pages():
-    """The page of each kind of night, as text."""
-    return {name: render(run, **options) for name, (run, options) in NIGHTS.items()}
+    return Pages()
 
 
 @pytest.fixture(scope="module", params=NIGHTS)
@@ -216,16 +231,15 @@ def test_the_same_run_gives_the_same_text_twice(pages):
 
 @pytest.mark.parametrize("name", NIGHTS)
 def test_the_evidence_comes_back_from_its_file_as_it_was(name):
-    run, options = NIGHTS[name]
-    evidence = evidence_of(run, stored=False, **options)
+    evidence = compute(name)
     read_back = from_json(to_json(evidence))
     assert read_back == evidence
     assert to_json(read_back) == to_json(evidence)
 
 
 def test_the_page_of_what_was_read_back_is_the_page_of_what_was_computed(pages):
-    run, options = NIGHTS["a night before"]
-    assert render(run, stored=False, **options) == pages["a night before"]
+    run = NIGHTS["a night before"][0]
+    assert render_report(run, compute("a night before"), "en") == pages["a night before"]
 
 
 def test_what_is_no_evidence_is_refused():
@@ -362,7 +376,8 @@ def test_a_failed_baseline_does_not_take_the_badge_from_the_best():
 
 
 def test_a_notice_comes_before_the_verdict():
-    page = parse(render(replace(A_NIGHT, notice="These reviews are made up.")))
+    run = replace(A_NIGHT, notice="These reviews are made up.")
+    page = parse(render_report(run, compute("a night"), "en"))
     verdict = section(page, "verdict").text
     assert verdict.index("These reviews are made up.") < verdict.index("Best tonight: lstm")
 
@@ -415,13 +430,13 @@ def test_the_suspected_labels_are_counted_and_the_likeliest_ten_shown(pages):
 
 
 def test_a_single_suspected_label_is_one():
-    evidence = evidence_of(A_NIGHT)
+    evidence = compute("a night")
     page = render_report(A_NIGHT, replace(evidence, errors=replace(evidence.errors, suspect_count=1)), "en")
     assert "contradict the label of 1 review: either they err, or the label does; read some" in page
 
 
 def test_where_no_label_is_suspected_the_reviews_are_shown_all_the_same():
-    evidence = evidence_of(A_NIGHT)
+    evidence = compute("a night")
     errors = replace(evidence.errors, suspects=(), suspect_count=0)
     page = parse(render_report(A_NIGHT, replace(evidence, errors=errors), "en"))
     headings = [one.text for one in section(page, "errors").find_all("h3")]
