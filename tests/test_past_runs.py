@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from flows.command_line import main
 from storage.records import FailedTraining
 from storage.runs import INDEX_PATH, LATEST_PATH, publish_run, read_run, report_path, run_folder
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA
+from storage.store import Store
 from tasks.pages import publish_index
 from tasks.report_child import publish_report
 from tests.nights import COUNT, a_run, a_training
@@ -23,9 +25,10 @@ from tests.nights import COUNT, a_run, a_training
 FIRST, SECOND = "20261122T020000Z-aaaaaa", "20261123T020000Z-bbbbbb"
 
 
-@pytest.fixture
-def nights(store):
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
     """Two published nights, the second with a failed training; right on the first 800 and 804 of 1,000 reviews."""
+    store = Store(str(tmp_path_factory.mktemp("published")))
     lstm, gru = a_training("lstm", 0.43, 800), a_training("gru", 0.42, 804)
     runs = [replace(a_run(lstm, gru), run_id=FIRST)]
     runs += [replace(a_run(gru, failures=[FailedTraining("lstm", 42, "it was killed by SIGKILL")]), run_id=SECOND)]
@@ -34,7 +37,14 @@ def nights(store):
         trainings = tuple(publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
         stored, _, _ = publish_report(replace(run, trainings=trainings), store)
         published.append(store.read_verified(stored.report))
-    return published
+    return store, published
+
+
+@pytest.fixture
+def nights(published, store):
+    """The same nights in a store of the test's own; returns their pages."""
+    shutil.copytree(published[0].uri, store.uri)
+    return published[1]
 
 
 def publish_training(store, folder, training):
@@ -209,6 +219,7 @@ def test_a_damaged_record_is_named_and_the_other_nights_are_listed(retrain, stor
     assert err == f"retrain history: {path} must be as it was written, and its own SHA-256 does not match.\n"
 
 
+@pytest.mark.slow
 def test_neither_command_imports_prefect_or_keras(store, nights):
     script = (
         "import sys; from flows.command_line import main; codes = [main(['report', '--store', sys.argv[1]]), "
