@@ -23,36 +23,23 @@ for _name in (
 
 import fcntl
 import gc
-import io
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
 import pytest
 
 from storage.store import Store
-from tasks.sample_child import make_archive
-from tests.object_server import ObjectServer
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-REAL_ARCHIVE = PROJECT_ROOT.parent / "shared" / "data" / "imdb.npz"
-
-# The secret is a canary: it must turn up nowhere.
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "AKIATESTTESTTEST",
-    "AWS_SECRET_ACCESS_KEY": "canary/ZmluY2gtc2luZ3M+",
-    "AWS_REGION": "eu-central-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-
+from tests.archives import make_sample
+from tests.object_server import CREDENTIALS, ObjectServer
+from tests.places import REAL_ARCHIVE
 
 LONGEST_FIRST = ("test_faults", "test_workers", "test_production_server", "test_alarms")
+pytest.register_assert_rewrite("tests.page_rules", "tests.pages")
+
 # What `make test-quick` must never start, by a word of the command.
 SLOW_PROGRAMS = ("tasks.training_child", "prefect", "flows", "chromium", "initdb", "pg_ctl")
 
@@ -210,7 +197,7 @@ def run_task(prefect_server: None) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sample") / "sample.npz"
-    path.write_bytes(make_archive(200)[0])
+    path.write_bytes(make_sample(200)[0])
     return path
 
 
@@ -221,34 +208,9 @@ def imdb_archive() -> Path:
     return REAL_ARCHIVE
 
 
-@pytest.fixture
-def make_npz() -> Callable[..., bytes]:
-    """Make an archive out of arrays or, for members that NumPy would not write, bytes."""
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, Any]]:
+    """A store that holds 400 padded sample reviews: 160 to train on, 40 to validate, 200 to test; and their files."""
+    from tests.trainings import prepare_reviews
 
-    def make(**members: Any) -> bytes:
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name, member in members.items():
-                archive.writestr(f"{name}.npy", member if isinstance(member, bytes) else as_npy(member))
-        return buffer.getvalue()
-
-    return make
-
-
-def as_npy(array: Any) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=True)
-    return buffer.getvalue()
-
-
-def training_children(*parents):
-    """Return the training children of processes, by default of this one, by what they were started as."""
-    children = []
-    for parent in parents or (psutil.Process(),):
-        for child in psutil.Process(parent.pid).children(recursive=True):
-            try:
-                if "tasks.training_child" in child.cmdline():
-                    children.append(child)
-            except psutil.NoSuchProcess:
-                continue
-    return children
+    return prepare_reviews(str(tmp_path_factory.mktemp("store")))

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tasks.download import SourceUnreachableError, TimeLimits, download_reviews, read_chunks
-from tasks.sample_child import make_archive
 from tasks.sources import Source, resolve_source
+from tests.archives import make_sample
 
-CONTENT, _ = make_archive(200)
+CONTENT = make_sample(200)[0]
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SHORT = TimeLimits(connect=2.0, read=0.3, total=5.0)
 

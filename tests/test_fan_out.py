@@ -21,11 +21,12 @@ from flows import fan_out
 from flows.fan_out import train_on_workers
 from flows.worker_answers import Order, find_finished, read_result
 from flows.worker_training import find_variant, train_on_this_worker
-from storage.records import Dataset, FailedTraining, Scores, StoredFile, TrainingResult
+from storage.records import Dataset, FailedTraining, StoredFile
 from storage.store import DamagedFileError, Store
 from tasks.supervisor import supervise_children
 from tasks.train import TrainingParameters
 from tasks.variants import BASELINES, VARIANTS
+from tests.nights import a_training
 
 LSTM, GRU = VARIANTS[0], VARIANTS[3]
 FOLDER = "runs/20261124T020000Z-c48114"
@@ -40,23 +41,12 @@ def order(tmp_path):
 
 def write_training(order, **changes):
     """Write what a worker leaves of the training lstm-seed42, with the changes given."""
-    scores = Scores(0.69, 0.5, None, 40)
-    result = TrainingResult(
-        variant="lstm",
-        layers="LSTM(units=8)",
-        seed=42,
+    result = a_training(
+        "lstm",
+        0.69,
+        500,
         parameters=PARAMETERS._asdict(),
-        versions={"python": "3.11.7"},
         dataset=order.padded.key,
-        epochs=2,
-        best_epoch=2,
-        stopped_early=False,
-        train=scores,
-        validation=scores,
-        test=scores,
-        parameter_count=8809,
-        weights_sha256="0" * 64,
-        seconds={"total": 4.0},
         files={"model.keras": order.store.write_bytes(f"{FOLDER}/lstm-seed42/model.keras", b"a model")},
     )
     result = replace(result, **changes)

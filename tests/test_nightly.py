@@ -26,7 +26,7 @@ from flows.past_runs import read_evidence, render_stored_run
 from storage.runs import INDEX_PATH, LATEST_PATH, read_run, verify_store
 from storage.store import Store
 from tasks.variants import VARIANTS, Variant, layer
-from tests.conftest import training_children
+from tests.processes import training_children
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

@@ -15,12 +15,12 @@ import pytest
 from flows.command_line import main
 from flows.past_runs import choose_run
 from storage import location
-from storage.datasets import find_dataset, publish_dataset
+from storage.datasets import find_dataset
 from storage.runs import list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
 from tasks.supervisor import PROJECT_ROOT
-from tests.conftest import CREDENTIALS
 from tests.object_server import (
+    CREDENTIALS,
     answer_after,
     answer_busy,
     answer_forbidden,
@@ -28,9 +28,8 @@ from tests.object_server import (
     cut_upload,
     list_without,
 )
-from tests.test_runs import RUN_ID, publish_night
+from tests.stores import PAD_INPUTS, RUN_ID, publish_night, publish_pad
 
-INPUTS = {"version": 1, "maxlen": 100}
 # Above the 10 MB from which pyarrow sends an object in parts.
 LARGE = bytes(range(256)) * 70_000
 ADVICE = "Check the network and the address, and in the environment the endpoint, the region and the credentials."
@@ -38,11 +37,6 @@ ADVICE = "Check the network and the address, and in the environment the endpoint
 
 def bucket_of(store: Store) -> str:
     return store.uri.split("/")[2]
-
-
-def publish(store: Store):
-    file = store.write_bytes("datasets/pad-84d628a8f59f3e5a/train.parquet", b"reviews")
-    return publish_dataset(store, "pad", INPUTS, {"train": file}, "imdb.npz")
 
 
 @pytest.fixture
@@ -251,13 +245,13 @@ def test_a_download_that_is_cut_is_asked_for_again(object_store, object_server):
 
 @pytest.mark.slow
 def test_a_download_that_is_always_cut_is_no_damage_and_nothing_is_put_aside(object_store, object_server, impatient):
-    publish(object_store)
+    publish_pad(object_store)
     object_server.fail("GET", "train.parquet", cut_download, times=99)
     with pytest.raises(OSError, match="NETWORK_CONNECTION") as caught:
-        find_dataset(object_store, "pad", INPUTS)
+        find_dataset(object_store, "pad", PAD_INPUTS)
     assert not isinstance(caught.value, DamagedFileError)
     object_server.behave()
-    found, damage = find_dataset(object_store, "pad", INPUTS)
+    found, damage = find_dataset(object_store, "pad", PAD_INPUTS)
     assert (found is not None, damage) == (True, [])
 
 
@@ -310,7 +304,7 @@ def test_the_check_of_a_good_store_leaves_no_object(object_store, object_server)
 
 
 def test_what_a_listing_does_not_show_yet_is_found_by_its_key(object_store, object_server):
-    dataset = publish(object_store)
+    dataset = publish_pad(object_store)
     run = publish_night(object_store)
     object_server.fail("GET", "list-type=2", list_without("run.json"), times=2)
     assert list_runs(object_store) == []
@@ -324,9 +318,9 @@ def test_what_a_listing_does_not_show_yet_is_found_by_its_key(object_store, obje
 
 
 def test_a_damaged_object_is_put_aside_and_the_dataset_is_to_be_built_again(object_store):
-    publish(object_store)
+    publish_pad(object_store)
     object_store.write_bytes("datasets/pad-84d628a8f59f3e5a/train.parquet", b"reviewz")
-    found, (sentence,) = find_dataset(object_store, "pad", INPUTS)
+    found, (sentence,) = find_dataset(object_store, "pad", PAD_INPUTS)
     assert found is None
     assert sentence.startswith(f"{object_store.uri}/datasets/pad-84d628a8f59f3e5a/train.parquet must have SHA-256 ")
     assert len(object_store.list_files("quarantine")) == len(object_store.list_files("")) == 2

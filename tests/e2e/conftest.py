@@ -21,7 +21,7 @@ import psutil
 import pytest
 from prefect.client.base import PrefectHttpxSyncClient
 
-from tests.conftest import CREDENTIALS
+from tests.object_server import CREDENTIALS
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 PREFECT = str(Path(sys.executable).with_name("prefect"))

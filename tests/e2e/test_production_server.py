@@ -12,7 +12,6 @@ import pytest
 
 from storage.runs import verify_store
 from storage.store import Store
-from tests.conftest import training_children
 from tests.e2e.conftest import (
     NIGHT,
     OVER,
@@ -30,6 +29,7 @@ from tests.e2e.conftest import (
     wait_until,
 )
 from tests.e2e.postgresql import INSTALLED, PostgreSQL
+from tests.processes import training_children
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="no PostgreSQL on this machine: install Debian's postgresql")
 

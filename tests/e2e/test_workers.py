@@ -11,7 +11,6 @@ import pytest
 
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tests.conftest import training_children
 from tests.e2e.conftest import (
     NIGHT,
     OVER,
@@ -23,6 +22,7 @@ from tests.e2e.conftest import (
     start_night,
     wait_until,
 )
+from tests.processes import training_children
 
 ON_WORKERS = NIGHT | {"placement": "workers", "timeout_seconds": 120}
 
