@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_layers import MODULES, name_of
+from tests.modules import MODULES, name_of, tree_of
 
 # Wherever they are imported from, and by whatever name.
 LOADERS = {"load", "loads", "load_model", "load_module", "read_pickle", "unsafe_load", "full_load"}
@@ -20,9 +20,9 @@ CODE_RUNNERS = {"eval", "exec", "compile", "__import__"}
 PICKLES = "storage/pickles.py"
 
 
-def find_loads(source: str) -> Iterator[str]:
+def find_loads(tree: ast.Module) -> Iterator[str]:
     """Yield what could unpickle or run code: calls by their names, imports of whole modules, and options."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
             yield from (f"import {name}" for name in names if name.split(".")[0] in UNPICKLING_MODULES)
@@ -70,7 +70,7 @@ def _judge_call(node: ast.Call) -> Iterator[str]:
     ],
 )
 def test_every_way_to_unpickle_is_seen(source, found):
-    assert list(find_loads(source)) == found
+    assert list(find_loads(ast.parse(source))) == found
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != PICKLES], ids=name_of)
@@ -81,13 +81,13 @@ def test_nothing_but_the_checked_unpickler_unpickles(path):
         "tasks/sample_child.py": ["np.savez(allow_pickle=True)"],
         "storage/archive.py": ["_read_member(allow_pickle=True)", "_read_npy(allow_pickle=allow_pickle)"],
     }
-    found = [one for one in find_loads(path.read_text()) if one != "_read_member(allow_pickle=False)"]
+    found = [one for one in find_loads(tree_of(path)) if one != "_read_member(allow_pickle=False)"]
     assert sorted(found) == sorted(expected.get(name_of(path), []))
 
 
 def test_the_checked_unpickler_reads_what_was_checked_and_nothing_else_does():
     source = (Path(__file__).parent.parent / PICKLES).read_text()
-    assert sorted(find_loads(source)) == ["?.load", "Unpickler", "import pickle"]
+    assert sorted(find_loads(ast.parse(source))) == ["?.load", "Unpickler", "import pickle"]
     before, after = source.split("ArrayUnpickler(io.BytesIO(content)).load()")
     assert "    check_opcodes(content, " in before.splitlines()[-2]
     assert ".load(" not in after
@@ -97,7 +97,7 @@ def test_no_result_of_a_flow_or_task_is_kept_as_a_pickle():
     """Prefect pickles the results that it keeps, and unpickles them when a run is tried again."""
     decorated = []
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             for decorator in getattr(node, "decorator_list", []):
                 if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("flow", "task"):
                     options = {one.arg: ast.unparse(one.value) for one in decorator.keywords}
