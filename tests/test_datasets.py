@@ -112,7 +112,6 @@ def test_two_processes_that_build_one_dataset_at_once_both_succeed_and_leave_one
     request = {"do": "build", "store": store.uri, "waiting": str(waiting)}
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: run_child("tests.children", request, 60), range(2))
-    assert (first["met"], second["met"]) == (2, 2)
     assert first["key"] == second["key"]
     found, damage = find_dataset(store, "sample", {"version": 1, "reviews": 20})
     assert damage == []

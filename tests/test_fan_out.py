@@ -27,6 +27,7 @@ from tasks.supervisor import supervise_children
 from tasks.train import TrainingParameters
 from tasks.variants import BASELINES, VARIANTS
 from tests.nights import a_training
+from tests.waiting import wait_until
 
 LSTM, GRU = VARIANTS[0], VARIANTS[3]
 FOLDER = "runs/20261124T020000Z-c48114"
@@ -227,10 +228,8 @@ def test_a_training_that_gets_on_between_two_losses_is_not_given_up(order):
 
 def test_a_night_that_is_ended_ends_its_trainings(order, deployment):
     def interrupt_when_handed_out():
-        deadline = time.monotonic() + 60
         with get_client(sync_client=True) as client:
-            while not flow_runs(client, deployment) and time.monotonic() < deadline:
-                time.sleep(0.1)
+            wait_until(lambda: flow_runs(client, deployment), 60, "the handing out of the training")
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -29,6 +29,7 @@ from tests.object_server import (
     list_without,
 )
 from tests.stores import PAD_INPUTS, RUN_ID, publish_night, publish_pad
+from tests.waiting import wait_until
 
 # Above the 10 MB from which pyarrow sends an object in parts.
 LARGE = bytes(range(256)) * 70_000
@@ -176,13 +177,12 @@ def test_a_process_that_is_killed_in_the_middle_of_an_upload_leaves_nothing(obje
     object_server.fail("PUT", "partNumber=2", answer_after(5))
     script = "import sys; from storage.store import Store; Store(sys.argv[1]).write_bytes('large.npz', bytes(20 << 20))"
     process = subprocess.Popen([sys.executable, "-c", script, object_store.uri], cwd=PROJECT_ROOT)
-    deadline = time.monotonic() + 30
     key = f"/{bucket_of(object_store)}/retraining/large.npz"
-    while object_server.requests.count(("PUT", key)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert object_server.requests.count(("PUT", key)) == 2
+    try:
+        wait_until(lambda: object_server.requests.count(("PUT", key)) >= 2, 30, "the upload of two parts", every=0.01)
+    finally:
+        process.kill()
+        process.wait()
     assert object_store.list_files("") == []
 
 
