@@ -226,21 +226,16 @@ def test_a_training_that_gets_on_between_two_losses_is_not_given_up(order):
     assert submitted == [0, 1, 0, 1, 0, 1]
 
 
-def test_a_night_that_is_ended_ends_its_trainings(order, deployment):
+def test_a_night_that_is_ended_ends_its_trainings(order, deployment, interruptible):
     def interrupt_when_handed_out():
         with get_client(sync_client=True) as client:
             wait_until(lambda: flow_runs(client, deployment), 60, "the handing out of the training")
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    # A shell starts what it runs in the background with interrupts ignored, and Python leaves that so.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt_when_handed_out).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            night(order, hand_out_lstm)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        night(order, hand_out_lstm)
     with get_client(sync_client=True) as client:
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Cancelled"]
 

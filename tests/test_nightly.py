@@ -205,21 +205,16 @@ def test_a_failed_variant_is_left_out_of_the_report_and_fails_the_flow(tmp_path)
     assert "Best tonight" not in page
 
 
-def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path, monkeypatch):
+def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path, interruptible):
     def interrupt_when_training():
         # Children are there from the start; they train once the padded reviews are.
         wait_until(lambda: list(tmp_path.glob("datasets/pad-*/manifest.json")), 60, "the padding", every=0.05)
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    # A shell starts what it runs in the background with interrupts ignored, and Python leaves that so.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt_when_training).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            nightly_retraining(**{**ALONE, "epochs": 1000, "patience": 1000}, store=str(tmp_path), return_state=True)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        nightly_retraining(**{**ALONE, "epochs": 1000, "patience": 1000}, store=str(tmp_path), return_state=True)
     wait_until(lambda: not training_children(), 20, "the end of the training children")
     assert not any(path.endswith("run.json") for path in Store(str(tmp_path)).list_files("runs"))
 
