@@ -18,6 +18,7 @@ from storage.records import StoredFile
 from storage.store import Store
 from tasks.child import send_event
 from tasks.sample_child import main as make_sample
+from tests.waiting import wait_until
 
 # What each thing holds is the one before it: a list of them would want much at once.
 taken: list[Any] = [None]
@@ -93,11 +94,8 @@ def build_dataset(request: dict[str, Any]) -> dict[str, Any]:
     """Build a dataset at the same moment as another process: both wait until both are there."""
     store, waiting = Store(request["store"]), Path(request["waiting"])
     (waiting / str(os.getpid())).touch()
-    deadline = time.monotonic() + 30
-    while len(list(waiting.iterdir())) < 2 and time.monotonic() < deadline:
-        time.sleep(0.001)
-    met = len(list(waiting.iterdir()))
+    wait_until(lambda: len(list(waiting.iterdir())) == 2, 30, "the other process's start", every=0.001)
     inputs = {"version": 1, "reviews": 20}
     files = make_sample({"reviews": 20, "store": request["store"], "folder": dataset_folder("sample", inputs)})
     dataset = publish_dataset(store, "sample", inputs, {name: StoredFile(**file) for name, file in files.items()}, "x")
-    return {"key": dataset.key, "met": met}
+    return {"key": dataset.key}

@@ -22,36 +22,30 @@ for _name in (
     os.environ.pop(_name.upper(), None)
 
 import fcntl
-import io
+import gc
 import shutil
+import signal
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from storage.store import Store
-from tasks.sample_child import make_archive
-from tests.object_server import ObjectServer
+from tests.archives import make_sample
+from tests.object_server import CREDENTIALS, ObjectServer
+from tests.places import REAL_ARCHIVE
+from tests.stubs import STUB
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-REAL_ARCHIVE = PROJECT_ROOT.parent / "shared" / "data" / "imdb.npz"
+# These run for minutes, most of which is waiting; the later one of them begins, the later everything ends.
+LONGEST_FIRST = ("test_workers", "test_deployment", "test_faults", "test_production_server", "test_alarms")
+# One process runs the tests of these files, because they share a server, its deployments and its workers.
+SHARE_A_SITE = ("tests/e2e/test_workers.py", "tests/e2e/test_deployment.py")
+pytest.register_assert_rewrite("tests.page_rules", "tests.pages")
 
-# The secret is a canary: it must turn up nowhere.
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "AKIATESTTESTTEST",
-    "AWS_SECRET_ACCESS_KEY": "canary/ZmluY2gtc2luZ3M+",
-    "AWS_REGION": "eu-central-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-
-
-LONGEST_FIRST = ("test_faults", "test_workers", "test_production_server", "test_alarms")
 # What `make test-quick` must never start, by a word of the command.
 SLOW_PROGRAMS = ("tasks.training_child", "prefect", "flows", "chromium", "initdb", "pg_ctl")
 
@@ -63,27 +57,48 @@ def pytest_configure(config: pytest.Config) -> None:
         "`make test-quick` leaves it out. Tests in tests/e2e and users of `prefect_server` are slow without the marker",
     )
     sys.addaudithook(refuse_slow_programs)
+    config.pluginmanager.register(LeaveOutFiles())
 
 
 def is_end_to_end(item: pytest.Item) -> bool:
     return "e2e" in item.path.parts
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if is_end_to_end(item) or "prefect_server" in getattr(item, "fixturenames", ()):
+        item.add_marker("slow")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests, and put the quick ones first, then the slow ones, then those in tests/e2e.
+    """Put the tests in tests/e2e first, of these the longest, then the other slow ones, then the quick ones.
 
-    Of these the longest begin first, so that no process is left alone with one of them at the end.
+    The quick ones fill the processors while the others wait, and leave none of them alone at the end.
     """
-    for item in items:
-        if is_end_to_end(item) or "prefect_server" in getattr(item, "fixturenames", ()):
-            item.add_marker("slow")
 
-    def slowness(item: pytest.Item) -> int:
-        if is_end_to_end(item):
-            return 2 + (LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST))
-        return int(item.get_closest_marker("slow") is not None)
+    def quickness(item: pytest.Item) -> int:
+        if item.path.stem in LONGEST_FIRST:
+            return LONGEST_FIRST.index(item.path.stem)
+        return len(LONGEST_FIRST) + (not is_end_to_end(item)) + (item.get_closest_marker("slow") is None)
 
-    items.sort(key=slowness)
+    items.sort(key=quickness)
+
+
+class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Let one process run all tests of a file, and of the files that share a site."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", maxsplit=1)[0]
+        return "a site" if file in SHARE_A_SITE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:
+    return FilesTogether(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look at what was imported: statsmodels asks for a whole one at every correction."""
+    gc.collect()
+    gc.freeze()
 
 
 _is_quick = False
@@ -101,7 +116,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def refuse_slow_programs(event: str, arguments: tuple[Any, ...]) -> None:
-    """Fail a quick test that starts a program of the slow ones."""
+    """Fail a quick test that starts a program of the slow ones, or imports TensorFlow."""
+    if _is_quick and event == "import" and arguments[0] == "tensorflow":
+        raise RuntimeError("a test without the marker `slow` must not import TensorFlow")
     if _is_quick and event == "subprocess.Popen":
         words = [str(word) for word in ([arguments[1]] if isinstance(arguments[1], (str, Path)) else arguments[1])]
         started = {Path(word).name for word in words} & set(SLOW_PROGRAMS)
@@ -109,9 +126,37 @@ def refuse_slow_programs(event: str, arguments: tuple[Any, ...]) -> None:
             raise RuntimeError(f"a test without the marker `slow` must not start {', '.join(started)}: {words}")
 
 
+class LeaveOutFiles:
+    """A plugin of its own, because the hooks of this file are asked about the files beside it alone."""
+
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Leave out what holds no test: to look for doctests pytest imports every module, and TensorFlow takes 10 s."""
+        if collection_path.name == "e2e" and config.option.markexpr == "not slow":
+            return True
+        is_module = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+        return True if is_module and ">>>" not in collection_path.read_text() else None
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what it runs in the background with interrupts ignored, and Python leaves that so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def stub_trainings() -> Iterator[None]:
+    """Let stubs train in the runs of a module, but for the seed `REAL_SEED`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in STUB.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -160,11 +205,28 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], 
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_server(migrated_home: Callable[[Path], None]) -> Iterator[None]:
+    """The command's own temporary server, for flows that run in this process."""
+    from prefect.context import _temporary_global_settings_context, get_settings_context
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with prefect_test_harness(server_startup_timeout=60):
-        yield
+    from flows.temporary_server import TemporaryServer
+
+    server = TemporaryServer()
+    try:
+        server.wait()
+        # Prefect's own threads look at the global settings, and would start a server where these name none.
+        with (
+            temporary_settings({PREFECT_API_URL: server.url}),
+            _temporary_global_settings_context(get_settings_context()),
+        ):
+            yield
+            for worker in (APILogWorker, EventsWorker):
+                worker.drain_all()
+    finally:
+        server.stop()
 
 
 @pytest.fixture
@@ -189,7 +251,7 @@ def run_task(prefect_server: None) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sample") / "sample.npz"
-    path.write_bytes(make_archive(200)[0])
+    path.write_bytes(make_sample(200)[0])
     return path
 
 
@@ -200,34 +262,9 @@ def imdb_archive() -> Path:
     return REAL_ARCHIVE
 
 
-@pytest.fixture
-def make_npz() -> Callable[..., bytes]:
-    """Make an archive out of arrays or, for members that NumPy would not write, bytes."""
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, Any]]:
+    """A store that holds 400 padded sample reviews: 160 to train on, 40 to validate, 200 to test; and their files."""
+    from tests.trainings import prepare_reviews
 
-    def make(**members: Any) -> bytes:
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name, member in members.items():
-                archive.writestr(f"{name}.npy", member if isinstance(member, bytes) else as_npy(member))
-        return buffer.getvalue()
-
-    return make
-
-
-def as_npy(array: Any) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=True)
-    return buffer.getvalue()
-
-
-def training_children(*parents):
-    """Return the training children of processes, by default of this one, by what they were started as."""
-    children = []
-    for parent in parents or (psutil.Process(),):
-        for child in psutil.Process(parent.pid).children(recursive=True):
-            try:
-                if "tasks.training_child" in child.cmdline():
-                    children.append(child)
-            except psutil.NoSuchProcess:
-                continue
-    return children
+    return prepare_reviews(str(tmp_path_factory.mktemp("store")))

@@ -15,6 +15,14 @@ from reports.nights import look_back
 from storage.records import CodeVersion, Dataset, FailedTraining, Run, Scores, StoredFile, TrainingResult
 
 COUNT = 1000
+# Of every training, epoch by epoch.
+HISTORY = {
+    "epoch": [1, 2, 3],
+    "loss": [0.69, 0.41, 0.40],
+    "val_loss": [0.68, 0.43, 0.45],
+    "accuracy": [0.5, 0.82, 0.83],
+    "val_accuracy": [0.5, 0.79, 0.78],
+}
 LENGTH_EDGES = tuple(range(0, 1001, 50))
 # Markup, a script's end, line ends that JavaScript knows, and marks that turn the direction of writing.
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028\u202e'\"&$x$"
@@ -90,15 +98,8 @@ def measure(run, plain_baselines=False):
     if plain_baselines:
         said[BAG_OF_WORDS] = np.where(np.arange(COUNT) % 4 == 0, 0.6, 0.4)
         said[MAJORITY] = np.full(COUNT, 0.5)
-    history = {
-        "epoch": [1, 2, 3],
-        "loss": [0.69, 0.41, 0.40],
-        "val_loss": [0.68, 0.43, 0.45],
-        "accuracy": [0.5, 0.82, 0.83],
-        "val_accuracy": [0.5, 0.79, 0.78],
-    }
     predictions = Predictions(labels, said)
-    return Measurements(run, predictions, predictions, {one.name: history for one in (*run.trainings, *run.baselines)})
+    return Measurements(run, predictions, predictions, {one.name: HISTORY for one in (*run.trainings, *run.baselines)})
 
 
 def measure_as_recorded(run, plain_baselines=False):

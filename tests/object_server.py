@@ -17,6 +17,15 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Fault = Callable[[Application, dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
+# The secret is a canary: it must turn up nowhere.
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIATESTTESTTEST",
+    "AWS_SECRET_ACCESS_KEY": "canary/ZmluY2gtc2luZ3M+",
+    "AWS_REGION": "eu-central-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
 class ObjectServer:
     """moto's S3; `requests` holds the method and the path of every request that came."""
 

@@ -2,7 +2,7 @@
 
 `tests/chaos/hook` puts it in the place of `tasks.training_child` if STUB_TRAINING is set. It starts in 0.3 s instead of
 4 s. Its epochs take STUB_EPOCH_SECONDS each; all that were asked for are run, and none is saved. A training with the
-seed 7 is a real one.
+seed REAL_SEED is a real one.
 """
 
 import os
@@ -20,9 +20,9 @@ from storage.records import Scores, StoredFile, TrainingResult
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.child import send_event
+from tests.stubs import REAL_SEED
 
 EPOCH_SECONDS = float(os.environ.get("STUB_EPOCH_SECONDS", "0.02"))
-REAL_SEED = 7
 # Each is right on four reviews of five, and none is as sure as another.
 SURENESS = {"lstm": 0.72, "lstm_dropout": 0.71, "lstm_stacked": 0.7, "gru": 0.69, "simple_rnn": 0.68}
 

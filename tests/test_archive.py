@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.archive import read_labels, read_reviews
-from tasks.sample_child import make_archive
+from tests.archives import as_column, make_npz, make_sample, npy_of_objects
 
 
 class Call:
@@ -27,21 +27,8 @@ class Call:
         return self.call
 
 
-def as_column(reviews: list) -> np.ndarray:
-    column = np.empty(len(reviews), object)
-    for position, review in enumerate(reviews):
-        column[position] = review
-    return column
-
-
-def npy_of_objects(payload: bytes, shape: tuple[int, ...] = (2,)) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": "|O", "fortran_order": False, "shape": shape})
-    return buffer.getvalue() + payload
-
-
 LABELS = np.array([0, 1])
-SMALL_ARCHIVE = make_archive(20)[0]
+SMALL_ARCHIVE = make_sample(20)[0]
 SMALL_TOKENS = read_reviews(SMALL_ARCHIVE, "train", "small.npz").tokens.tobytes()
 
 
@@ -53,7 +40,7 @@ def refuse(content: bytes) -> str:
     return message
 
 
-def test_reviews_are_read_one_after_another_with_their_labels(make_npz):
+def test_reviews_are_read_one_after_another_with_their_labels():
     reviews = as_column([[1, 14, 22], [], [88586]])
     content = make_npz(x_train=reviews, y_train=np.array([1, 0, 1]))
     read = read_reviews(content, "train", "reviews.npz")
@@ -63,12 +50,12 @@ def test_reviews_are_read_one_after_another_with_their_labels(make_npz):
     assert (read.tokens.dtype, read.offsets.dtype, read.labels.dtype) == (np.uint32, np.int64, np.uint8)
 
 
-def test_reviews_of_equal_length_are_read_too(make_npz):
+def test_reviews_of_equal_length_are_read_too():
     content = make_npz(x_train=as_column([[5, 6], [7, 8]]), y_train=LABELS)
     assert read_reviews(content, "train", "reviews.npz").offsets.tolist() == [0, 2, 4]
 
 
-def test_the_two_parts_are_kept_apart(make_npz):
+def test_the_two_parts_are_kept_apart():
     content = make_npz(
         x_train=as_column([[1], [2]]), y_train=LABELS, x_test=as_column([[3]]), y_test=np.array([1], np.uint8)
     )
@@ -78,7 +65,7 @@ def test_the_two_parts_are_kept_apart(make_npz):
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
 @pytest.mark.parametrize("module", [b"numpy._core.multiarray", b"numpy.core.multiarray"])
-def test_archives_of_old_and_new_numpy_are_read(make_npz, protocol, module):
+def test_archives_of_old_and_new_numpy_are_read(protocol, module):
     payload = pickle.dumps(as_column([[1, 2], [3]]), protocol)
     if protocol < 4:
         payload = payload.replace(b"numpy._core.multiarray", module)
@@ -86,7 +73,7 @@ def test_archives_of_old_and_new_numpy_are_read(make_npz, protocol, module):
     assert read_reviews(content, "train", "reviews.npz").tokens.tolist() == [1, 2, 3]
 
 
-def test_a_pickle_that_would_create_a_file_is_refused_and_not_run(make_npz, tmp_path):
+def test_a_pickle_that_would_create_a_file_is_refused_and_not_run(tmp_path):
     victim = tmp_path / "created"
     payload = pickle.dumps(Call(os.system, f"touch {victim}"))
     message = refuse(make_npz(x_train=npy_of_objects(payload), y_train=LABELS))
@@ -100,7 +87,7 @@ def test_a_pickle_that_would_create_a_file_is_refused_and_not_run(make_npz, tmp_
     assert victim.exists()
 
 
-def test_a_pickle_hidden_among_good_reviews_is_refused_and_not_run(make_npz, tmp_path):
+def test_a_pickle_hidden_among_good_reviews_is_refused_and_not_run(tmp_path):
     victim = tmp_path / "created"
     reviews = as_column([[1, 2, 3], [4, Call(Path.touch, victim)]])
     message = refuse(make_npz(x_train=reviews, y_train=LABELS))
@@ -122,12 +109,12 @@ def test_a_pickle_hidden_among_good_reviews_is_refused_and_not_run(make_npz, tmp
         (pickle.Unpickler, "_pickle.Unpickler"),
     ],
 )
-def test_every_name_but_numpy_s_arrays_is_refused(make_npz, call, named):
+def test_every_name_but_numpy_s_arrays_is_refused(call, named):
     message = refuse(make_npz(x_train=npy_of_objects(pickle.dumps(call)), y_train=LABELS))
     assert message.endswith(f"only arrays of lists of integers are allowed, and it names {named}.")
 
 
-def test_labels_are_read_with_the_same_care(make_npz, tmp_path):
+def test_labels_are_read_with_the_same_care(tmp_path):
     victim = tmp_path / "created"
     content = make_npz(y_train=npy_of_objects(pickle.dumps(Call(os.system, f"touch {victim}"))))
     with pytest.raises(ValueError, match=r"^reviews\.npz: y_train\.npy cannot be read: .* names posix\.system\.$"):
@@ -136,32 +123,32 @@ def test_labels_are_read_with_the_same_care(make_npz, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(10**12,), (2,), (0, 10**12), ()])
-def test_a_pickle_that_asks_for_an_array_of_its_own_shape_is_refused(make_npz, shape):
+def test_a_pickle_that_asks_for_an_array_of_its_own_shape_is_refused(shape):
     reconstruct = np.empty(0).__reduce__()[0]
     payload = pickle.dumps(Call(reconstruct, np.ndarray, shape, b"b"))
     message = refuse(make_npz(x_train=npy_of_objects(payload), y_train=LABELS))
     assert message.endswith("only empty arrays may be constructed, and it asks for another.")
 
 
-def test_a_pickle_of_another_shape_than_announced_is_refused(make_npz):
+def test_a_pickle_of_another_shape_than_announced_is_refused():
     payload = pickle.dumps(as_column([[1], [2], [3]]))
     message = refuse(make_npz(x_train=npy_of_objects(payload), y_train=LABELS))
     assert message == "reviews.npz: x_train.npy cannot be read: it must hold an array of shape (2,), and holds ndarray."
 
 
-def test_a_pickle_of_no_array_is_refused(make_npz):
+def test_a_pickle_of_no_array_is_refused():
     message = refuse(make_npz(x_train=npy_of_objects(pickle.dumps([[1], [2]])), y_train=LABELS))
     assert message == "reviews.npz: x_train.npy cannot be read: it must hold an array of shape (2,), and holds list."
 
 
-def test_an_array_that_announces_more_than_there_is_is_refused(make_npz):
+def test_an_array_that_announces_more_than_there_is_is_refused():
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": "<i8", "fortran_order": False, "shape": (10**12,)})
     message = refuse(make_npz(y_train=buffer.getvalue() + bytes(16)))
     assert message.startswith("reviews.npz: y_train.npy cannot be read: ")
 
 
-def test_a_member_that_would_unpack_to_more_than_four_gigabytes_is_refused(make_npz, monkeypatch):
+def test_a_member_that_would_unpack_to_more_than_four_gigabytes_is_refused(monkeypatch):
     monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 100)
     message = refuse(make_npz(y_train=np.zeros(1000, np.int64)))
     assert message == ("reviews.npz: y_train.npy cannot be read: it must unpack to at most 100 bytes, and says 8128.")
@@ -181,24 +168,24 @@ def test_a_file_that_is_no_archive_is_refused():
 
 
 @pytest.mark.parametrize("missing", ["x_train", "y_train"])
-def test_an_archive_without_a_member_is_refused(make_npz, missing):
+def test_an_archive_without_a_member_is_refused(missing):
     members = {"x_train": as_column([[1], [2]]), "y_train": LABELS}
     del members[missing]
     assert refuse(make_npz(**members)) == (f"reviews.npz must be an archive that holds {missing}.npy. It holds none.")
 
 
-def test_a_member_that_is_no_array_is_refused(make_npz):
+def test_a_member_that_is_no_array_is_refused():
     message = refuse(make_npz(y_train=b"label\n0\n1\n"))
     assert message.startswith("reviews.npz: y_train.npy cannot be read: the magic string is not correct")
 
 
-def test_reviews_and_labels_of_unequal_length_are_refused(make_npz):
+def test_reviews_and_labels_of_unequal_length_are_refused():
     content = make_npz(x_train=as_column([[1], [2], [3]]), y_train=LABELS)
     assert refuse(content) == "reviews.npz: x_train and y_train must have the same length. Received: 3 and 2."
 
 
 @pytest.mark.parametrize(("labels", "received"), [([0, 2], "2"), ([-1, 1], "-1"), ([7, 9], "7")])
-def test_other_labels_than_0_and_1_are_refused(make_npz, labels, received):
+def test_other_labels_than_0_and_1_are_refused(labels, received):
     content = make_npz(x_train=as_column([[1], [2]]), y_train=np.array(labels))
     assert refuse(content) == f"reviews.npz: y_train must hold labels of 0 and 1 only. Received: {received}."
 
@@ -212,19 +199,19 @@ def test_other_labels_than_0_and_1_are_refused(make_npz, labels, received):
         (np.array([False, True]), "bool (2,)"),
     ],
 )
-def test_labels_that_are_no_row_of_integers_are_refused(make_npz, labels, received):
+def test_labels_that_are_no_row_of_integers_are_refused(labels, received):
     content = make_npz(x_train=as_column([[1], [2]]), y_train=labels)
     assert refuse(content) == f"reviews.npz: y_train must be a row of integers. Received: {received}."
 
 
 @pytest.mark.parametrize("token", [1.5, "7", "word", None, [3]])
-def test_tokens_that_are_no_integers_are_refused(make_npz, token):
+def test_tokens_that_are_no_integers_are_refused(token):
     message = refuse(make_npz(x_train=as_column([[1], [2, token]]), y_train=LABELS))
     assert message.startswith("reviews.npz: x_train must hold word ranks, integers from 0 to 4294967295. Received: ")
 
 
 @pytest.mark.parametrize("token", [-1, 2**32, 10**30])
-def test_tokens_out_of_range_are_refused(make_npz, token):
+def test_tokens_out_of_range_are_refused(token):
     message = refuse(make_npz(x_train=as_column([[1], [2, token]]), y_train=LABELS))
     assert message.startswith("reviews.npz: x_train must hold word ranks, integers from 0 to 4294967295. Received: ")
 
@@ -241,12 +228,12 @@ def test_tokens_out_of_range_are_refused(make_npz, token):
         (as_column([[1], None]), "NoneType"),
     ],
 )
-def test_reviews_that_are_no_lists_are_refused(make_npz, reviews, received):
+def test_reviews_that_are_no_lists_are_refused(reviews, received):
     message = refuse(make_npz(x_train=reviews, y_train=LABELS))
     assert message == f"reviews.npz: x_train must hold one list of word ranks per review. Received: {received}."
 
 
-def test_reviews_that_are_arrays_of_numbers_are_refused(make_npz):
+def test_reviews_that_are_arrays_of_numbers_are_refused():
     message = refuse(make_npz(x_train=as_column([[1], np.array([2, 3])]), y_train=LABELS))
     assert message.endswith("x_train.npy cannot be read: only arrays of objects are allowed, and it asks for another.")
 

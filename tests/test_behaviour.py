@@ -15,9 +15,8 @@ from tasks.behaviour import (
     encode_sentence,
     has_passed,
 )
-from tests.conftest import PROJECT_ROOT
+from tests.places import REAL_WORD_INDEX
 
-REAL_WORD_INDEX = PROJECT_ROOT.parent / "shared" / "data" / "imdb_word_index.json"
 WORD_INDEX = {"the": 1, "movie": 17, "art": 495, "side": 496, "fact": 497}
 
 

@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.supervisor import PROJECT_ROOT
-from tests.conftest import as_npy
-from tests.test_archive import as_column, npy_of_objects
+from tests.archives import as_column, as_npy, make_npz, npy_of_objects
 
 pytestmark = pytest.mark.slow
 
@@ -67,14 +66,6 @@ def refuse(tmp_path, content: bytes) -> tuple[str, int]:
     return error, megabytes
 
 
-def pack(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in members.items():
-            archive.writestr(f"{name}.npy", content)
-    return buffer.getvalue()
-
-
 @cache
 def pack_zeros(size: int, compression: int) -> bytes:
     """Labels that are truly so many bytes of zeros."""
@@ -96,7 +87,7 @@ def announce(archive: bytes, size: int) -> bytes:
 
 
 def pickled(payload: bytes, shape: tuple[int, ...] = (2,)) -> bytes:
-    return pack(x_train=npy_of_objects(b"\x80\x04" + payload, shape), y_train=LABELS)
+    return make_npz(zipfile.ZIP_DEFLATED, x_train=npy_of_objects(b"\x80\x04" + payload, shape), y_train=LABELS)
 
 
 def test_an_archive_that_says_it_unpacks_to_gigabytes_is_refused_unread(tmp_path):
@@ -169,7 +160,8 @@ def test_an_array_that_announces_a_trillion_reviews_is_refused_before_it_is_made
 
 def test_one_long_review_that_is_named_ten_thousand_times_is_refused(tmp_path):
     long = [1] * 100_000
-    content = pack(
+    content = make_npz(
+        zipfile.ZIP_DEFLATED,
         x_train=npy_of_objects(pickle.dumps(as_column([long] * 10_000)), (10_000,)),
         y_train=as_npy(np.zeros(10_000, np.uint8)),
     )

@@ -13,17 +13,17 @@ from storage.records import Dataset, StoredFile
 from storage.runs import checkpoints_folder, verify_store
 from storage.schemas import HISTORY_SCHEMA
 from storage.store import Store
-from tasks.train import TrainingParameters, find_training, train_variant
+from tasks.train import find_training, train_variant
 from tasks.variants import BASELINES, VARIANTS, Variant, layer
 from tests.forked_trainings import run_forked
-from tests.test_train import prepared, request_for  # noqa: F401 - a fixture
+from tests.trainings import PARAMETERS, request_for
 
 UNKNOWN = Variant("averaged", (layer("Dropout", rate=0.3), layer("GlobalAveragePooling1D")))
 TRAINED = (*VARIANTS, *BASELINES, UNKNOWN)
 LSTM_DROPOUT = VARIANTS[1]
 
 
-def request(prepared, variant, folder, epochs=7, patience=7, **changes):  # noqa: F811
+def request(prepared, variant, folder, epochs=7, patience=7, **changes):
     asked = request_for(prepared, variant, folder, epochs=epochs, patience=patience, **changes)
     return {**asked, "checkpoint_epochs": 2}
 
@@ -65,7 +65,7 @@ def flip_a_bit(store, path):
 
 
 @pytest.fixture(scope="module")
-def whole(prepared):  # noqa: F811
+def whole(prepared):
     """What trainings end with that nothing interrupts, by variant; trained when first asked for."""
     trained = {}
 
@@ -81,7 +81,7 @@ def whole(prepared):  # noqa: F811
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", TRAINED, ids=lambda variant: variant.name)
-def test_an_interrupted_training_ends_with_the_same_bits(prepared, whole, variant):  # noqa: F811
+def test_an_interrupted_training_ends_with_the_same_bits(prepared, whole, variant):
     store, asked, events = prepared[0], request(prepared, variant, f"runs/killed/{variant.name}"), []
     interrupt(asked, after_epoch=5)
     assert manifests(store, asked["folder"]) == [f"{asked['folder']}/checkpoints/epoch-0004/manifest.json"]
@@ -95,7 +95,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(prepared, whole, varian
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", [LSTM_DROPOUT], ids=lambda variant: variant.name)
-def test_a_training_may_be_killed_again_and_again(prepared, whole, variant):  # noqa: F811
+def test_a_training_may_be_killed_again_and_again(prepared, whole, variant):
     store, asked, events = prepared[0], request(prepared, variant, f"runs/often/{variant.name}"), []
     for epoch in (3, 5, 7):
         interrupt(asked, after_epoch=epoch)
@@ -109,7 +109,7 @@ HASTY = {"epochs": 60, "learning_rate": 0.05, "patience": 6}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", [LSTM_DROPOUT], ids=lambda variant: variant.name)
-def test_early_stopping_remembers_its_best_epoch_and_its_patience(prepared, whole, variant):  # noqa: F811
+def test_early_stopping_remembers_its_best_epoch_and_its_patience(prepared, whole, variant):
     store, uninterrupted = prepared[0], whole(variant, **HASTY)
     best_epoch, epochs = uninterrupted[2:4]
     assert uninterrupted[4]
@@ -123,7 +123,7 @@ def test_early_stopping_remembers_its_best_epoch_and_its_patience(prepared, whol
 
 
 @pytest.mark.slow
-def test_a_training_that_died_after_its_last_epoch_does_not_train_further_than_it_would_have(prepared, whole):  # noqa: F811
+def test_a_training_that_died_after_its_last_epoch_does_not_train_further_than_it_would_have(prepared, whole):
     store, uninterrupted = prepared[0], whole(LSTM_DROPOUT, **HASTY)
     asked = {**request(prepared, LSTM_DROPOUT, "runs/stopped", **HASTY), "checkpoint_epochs": 1}
     interrupt(asked, after_epoch=uninterrupted[3])
@@ -132,7 +132,7 @@ def test_a_training_that_died_after_its_last_epoch_does_not_train_further_than_i
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("damaged", "with_older"), [("manifest.json", True), (".npz", True), (".npz", False)])
-def test_a_damaged_checkpoint_is_put_aside_and_said(prepared, whole, damaged, with_older):  # noqa: F811
+def test_a_damaged_checkpoint_is_put_aside_and_said(prepared, whole, damaged, with_older):
     store, events = prepared[0], []
     asked = request(prepared, VARIANTS[0], f"runs/damaged/{damaged}-{with_older}")
     # Before the removal of the checkpoint of epoch 2, which comes second after that of its predecessors.
@@ -170,7 +170,7 @@ def test_a_damaged_checkpoint_is_put_aside_and_said(prepared, whole, damaged, wi
     ],
 )
 def test_a_training_that_dies_while_it_saves_keeps_the_old_or_the_new_checkpoint(
-    prepared,  # noqa: F811
+    prepared,
     whole,
     method,
     number,
@@ -189,7 +189,7 @@ def test_a_training_that_dies_while_it_saves_keeps_the_old_or_the_new_checkpoint
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", ["seed", "learning_rate"])
-def test_the_checkpoint_of_another_training_is_not_used(prepared, change):  # noqa: F811
+def test_the_checkpoint_of_another_training_is_not_used(prepared, change):
     store, folder, events = prepared[0], f"runs/another/{change}", []
     interrupt(request(prepared, LSTM_DROPOUT, folder), after_epoch=5)
     asked = request(prepared, LSTM_DROPOUT, folder)
@@ -203,7 +203,7 @@ def test_the_checkpoint_of_another_training_is_not_used(prepared, change):  # no
 
 
 @pytest.mark.slow
-def test_all_that_determines_a_training_is_in_the_key_of_its_checkpoints(prepared):  # noqa: F811
+def test_all_that_determines_a_training_is_in_the_key_of_its_checkpoints(prepared):
     from tasks.checkpoints import describe_training
 
     asked = request(prepared, LSTM_DROPOUT, "runs/1")
@@ -221,7 +221,7 @@ def test_all_that_determines_a_training_is_in_the_key_of_its_checkpoints(prepare
 
 
 @pytest.mark.slow
-def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepared, monkeypatch):  # noqa: F811
+def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepared, monkeypatch):
     """Or a checkpoint would have to hold them."""
     import random
 
@@ -245,7 +245,7 @@ def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepa
 
 
 @pytest.mark.slow
-def test_checkpoints_that_cost_too_much_are_saved_less_often(prepared, monkeypatch):  # noqa: F811
+def test_checkpoints_that_cost_too_much_are_saved_less_often(prepared, monkeypatch):
     import time
 
     from tasks import checkpoints as module
@@ -266,7 +266,7 @@ def test_checkpoints_that_cost_too_much_are_saved_less_often(prepared, monkeypat
 
 
 @pytest.mark.slow
-def test_a_store_that_refuses_a_checkpoint_costs_no_training(prepared, monkeypatch):  # noqa: F811
+def test_a_store_that_refuses_a_checkpoint_costs_no_training(prepared, monkeypatch):
     from tasks import checkpoints as module
     from tasks import training_child
 
@@ -283,17 +283,15 @@ def test_a_store_that_refuses_a_checkpoint_costs_no_training(prepared, monkeypat
 
 # What an earlier attempt of a run finished.
 
-PARAMETERS = TrainingParameters(500, 40, 16, 2, 64, 3, 1e-3)
 
-
-def run_training(run_task, prepared, seed=42, parameters=PARAMETERS):  # noqa: F811
+def run_training(run_task, prepared, seed=42, parameters=PARAMETERS):
     store, files = prepared
     padded = Dataset("pad", "0" * 16, {}, {part: StoredFile(**file) for part, file in files.items()}, "sample")
     return run_task(train_variant, padded, VARIANTS[0], seed, parameters, store, "runs/retried", 120)
 
 
 @pytest.mark.slow
-def test_a_finished_training_is_reused_by_the_same_run_and_shown_as_cached(run_task, prepared):  # noqa: F811
+def test_a_finished_training_is_reused_by_the_same_run_and_shown_as_cached(run_task, prepared):
     store = prepared[0]
     first = run_training(run_task, prepared)
     left = store.write_bytes("runs/retried/lstm-seed42/checkpoints/epoch-0005/state-x.npz", b"left")

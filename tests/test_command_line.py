@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.command_line import main
-from storage.datasets import publish_dataset
-from storage.store import Store
 from tasks.supervisor import PROJECT_ROOT
+from tests.stores import publish_pad
 
 
 @pytest.fixture
@@ -26,12 +25,6 @@ def retrain(tmp_path, monkeypatch, capsys):
         return code, *capsys.readouterr()
 
     return run
-
-
-def publish(store: Store, content: bytes = b"reviews") -> Path:
-    file = store.write_bytes("datasets/pad-84d628a8f59f3e5a/train.parquet", content)
-    publish_dataset(store, "pad", {"version": 1, "maxlen": 100}, {"train": file}, "imdb.npz")
-    return Path(store.locate(file.path))
 
 
 def test_help_lists_the_commands(retrain):
@@ -165,12 +158,12 @@ def test_bad_input_is_found_without_importing_prefect_or_keras():
 
 
 def test_verify_counts_the_files_of_a_sound_store(retrain, store):
-    publish(store)
+    publish_pad(store)
     assert retrain("verify", "--store", store.uri) == (0, f"{store.uri}: 2 files sound, 0 damaged or missing\n", "")
 
 
 def test_verify_names_what_is_damaged_and_exits_with_code_2(retrain, store):
-    publish(store).unlink()
+    Path(store.locate(publish_pad(store).files["train"].path)).unlink()
     code, out, err = retrain("verify", "--store", store.uri)
     assert code == 2
     assert err == f"{store.uri}/datasets/pad-84d628a8f59f3e5a/train.parquet must be there and is missing.\n"
@@ -193,6 +186,6 @@ def test_verify_lists_what_is_unfinished_and_what_was_put_aside(retrain, store):
 
 
 def test_verify_looks_into_the_store_of_the_environment(retrain, store, monkeypatch):
-    publish(store)
+    publish_pad(store)
     monkeypatch.setenv("RETRAIN_STORE", store.uri)
     assert retrain("verify") == (0, f"{store.uri}: 2 files sound, 0 damaged or missing\n", "")

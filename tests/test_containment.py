@@ -13,7 +13,7 @@ from storage.datasets import find_dataset
 from storage.records import StoredFile
 from storage.runs import verify_store
 from storage.store import DamagedFileError, Store
-from tests.test_runs import RUN_ID, publish_night
+from tests.stores import RUN_ID, publish_night
 
 HELLO_SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 HELLO = StoredFile("raw/hello.txt", HELLO_SHA256, 5)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from storage.archive import Reviews, read_reviews
+from storage.archive import read_reviews
 from storage.records import StoredFile
 from storage.schemas import REVIEW_SCHEMA, padded_schema
 from tasks.describe_child import (
@@ -25,19 +25,13 @@ from tasks.describe_child import (
 )
 from tasks.evaluate import decode_words
 from tasks.pad_child import pad_table
-from tasks.sample_child import make_archive
-from tasks.split_child import SplitParameters, draw_validation, shuffled_orders, split_part
-from tests.conftest import REAL_ARCHIVE
+from tasks.split_child import draw_validation, shuffled_orders
+from tests.archives import as_column, make_npz, make_sample, reviews_of
+from tests.places import REAL_WORD_INDEX
+from tests.splits import split_archive
 
-RECIPE = SplitParameters(num_words=500, validation_fraction=0.2, split_seed=42)
 # The ranks up to 6 are in the vocabulary, those above are not.
 PARAMETERS = {"num_words": 10, "maxlen": 3}
-
-
-def reviews_of(*lists, labels=None):
-    offsets = np.cumsum([0, *map(len, lists)])
-    tokens = np.array([token for review in lists for token in review], np.uint32)
-    return Reviews(tokens, offsets, np.array(labels or [0] * len(lists), np.uint8))
 
 
 def describe(reviews, positions, maxlen=3):
@@ -169,7 +163,7 @@ def test_a_vocabulary_that_can_say_none_of_the_pairs_has_no_table():
 @pytest.fixture(scope="module")
 def sample():
     """A small archive and its word index."""
-    return make_archive(200)
+    return make_sample(200)
 
 
 @pytest.fixture
@@ -177,10 +171,7 @@ def describe_archive(store):
     """Split an archive, describe it as the step does, and return the request, the answer and the split's tables."""
 
     def run(content, word_index=None, maxlen=100):
-        tables = {
-            **split_part("train", content, "x.npz", RECIPE),
-            **split_part("test", content, "x.npz", RECIPE),
-        }
+        tables = split_archive(content)
         split = {part: store.write_table(f"datasets/split-x/{part}.parquet", table) for part, table in tables.items()}
         request = {
             "archive": asdict(store.write_bytes("raw/x.npz", content)),
@@ -234,14 +225,13 @@ def test_the_same_archive_gives_the_same_files_twice(describe_archive, sample):
     assert describe_archive(*sample)[0] == describe_archive(*sample)[0]
 
 
-def test_a_review_that_stands_in_either_part_of_the_training_reviews_is_found(store, describe_archive, make_npz):
-    lists = [[number, number + 1, number + 2] for number in range(1, 21)]
-    train, test = np.empty(20, object), np.empty(3, object)
-    for position, review in enumerate(lists):
-        train[position] = review
-    for position, review in enumerate(([1, 2], [20, 21, 22], [7, 8, 9])):
-        test[position] = review
-    content = make_npz(x_train=train, y_train=np.arange(20) % 2, x_test=test, y_test=np.array([0, 1, 1]))
+def test_a_review_that_stands_in_either_part_of_the_training_reviews_is_found(store, describe_archive):
+    content = make_npz(
+        x_train=as_column([[number, number + 1, number + 2] for number in range(1, 21)]),
+        y_train=np.arange(20) % 2,
+        x_test=as_column([[1, 2], [20, 21, 22], [7, 8, 9]]),
+        y_test=np.array([0, 1, 1]),
+    )
     files, _ = describe_archive(content)
     reviews = store.read_table(files["reviews"], REVIEW_SCHEMA).to_pydict()
     found = dict(zip(reviews["review_id"], reviews["is_in_training"], strict=True))
@@ -297,10 +287,9 @@ def test_imdb_s_parts_are_described_by_the_figures_that_are_known(imdb):
 
 @pytest.mark.slow
 def test_imdb_s_first_review_is_the_one_that_everybody_knows(imdb):
-    path = REAL_ARCHIVE.with_name("imdb_word_index.json")
-    if not path.is_file():
+    if not REAL_WORD_INDEX.is_file():
         pytest.skip("IMDB's word index is not beside the archive")
-    words = {rank: word for word, rank in json.loads(path.read_text()).items()}
+    words = {rank: word for word, rank in json.loads(REAL_WORD_INDEX.read_text()).items()}
     # As Keras serves it, whose tokens are the archive's ranks and 3.
     place = shuffled_orders(25_000, 25_000)[0][0]
     ranks = imdb["train"].tokens[imdb["train"].offsets[place] :][:10].tolist()

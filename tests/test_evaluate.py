@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from storage.records import Dataset, FailedTraining, StoredFile
@@ -13,22 +12,13 @@ from storage.runs import publish_run, run_folder
 from storage.schemas import PREDICTION_SCHEMA
 from tasks.evaluate import measure_run, read_earlier
 from tests.nights import COUNT, a_run, a_training, measure
+from tests.stores import publish_training
 
 
 def publish_night(store, day, *trainings, **changes):
     """Publish a run of one day of November with what its models said, and return it as it was published."""
     run = a_run(*trainings, run_id=f"202611{day:02}T020000Z-abc123", **changes)
-    said = measure(run).test
-    published = []
-    for training in run.trainings:
-        columns = {
-            "review_id": [f"test-{number}" for number in range(COUNT)],
-            "label": said.labels.astype("uint8"),
-            "probability": said.probabilities[training.name].astype("float32"),
-        }
-        path = f"{run_folder(run.run_id)}/{training.name}/predictions-test.parquet"
-        file = store.write_table(path, pa.table(columns).cast(PREDICTION_SCHEMA))
-        published.append(replace(training, files={"predictions-test.parquet": file}))
+    published = (publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
     run = replace(run, trainings=tuple(published))
     publish_run(store, run)
     return run

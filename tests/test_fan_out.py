@@ -21,11 +21,13 @@ from flows import fan_out
 from flows.fan_out import train_on_workers
 from flows.worker_answers import Order, find_finished, read_result
 from flows.worker_training import find_variant, train_on_this_worker
-from storage.records import Dataset, FailedTraining, Scores, StoredFile, TrainingResult
+from storage.records import Dataset, FailedTraining, StoredFile
 from storage.store import DamagedFileError, Store
 from tasks.supervisor import supervise_children
 from tasks.train import TrainingParameters
 from tasks.variants import BASELINES, VARIANTS
+from tests.nights import a_training
+from tests.waiting import wait_until
 
 LSTM, GRU = VARIANTS[0], VARIANTS[3]
 FOLDER = "runs/20261124T020000Z-c48114"
@@ -40,23 +42,12 @@ def order(tmp_path):
 
 def write_training(order, **changes):
     """Write what a worker leaves of the training lstm-seed42, with the changes given."""
-    scores = Scores(0.69, 0.5, None, 40)
-    result = TrainingResult(
-        variant="lstm",
-        layers="LSTM(units=8)",
-        seed=42,
+    result = a_training(
+        "lstm",
+        0.69,
+        500,
         parameters=PARAMETERS._asdict(),
-        versions={"python": "3.11.7"},
         dataset=order.padded.key,
-        epochs=2,
-        best_epoch=2,
-        stopped_early=False,
-        train=scores,
-        validation=scores,
-        test=scores,
-        parameter_count=8809,
-        weights_sha256="0" * 64,
-        seconds={"total": 4.0},
         files={"model.keras": order.store.write_bytes(f"{FOLDER}/lstm-seed42/model.keras", b"a model")},
     )
     result = replace(result, **changes)
@@ -235,23 +226,16 @@ def test_a_training_that_gets_on_between_two_losses_is_not_given_up(order):
     assert submitted == [0, 1, 0, 1, 0, 1]
 
 
-def test_a_night_that_is_ended_ends_its_trainings(order, deployment):
+def test_a_night_that_is_ended_ends_its_trainings(order, deployment, interruptible):
     def interrupt_when_handed_out():
-        deadline = time.monotonic() + 60
         with get_client(sync_client=True) as client:
-            while not flow_runs(client, deployment) and time.monotonic() < deadline:
-                time.sleep(0.1)
+            wait_until(lambda: flow_runs(client, deployment), 60, "the handing out of the training")
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    # A shell starts what it runs in the background with interrupts ignored, and Python leaves that so.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt_when_handed_out).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            night(order, hand_out_lstm)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        night(order, hand_out_lstm)
     with get_client(sync_client=True) as client:
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Cancelled"]
 

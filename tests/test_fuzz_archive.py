@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.archive import check_archive, read_arrays, read_labels, read_reviews
-from tests.conftest import as_npy
+from tests.archives import as_column, as_npy, make_sample, npy_of_objects, pack
 from tests.fuzzing import bounded_memory, examples, mutated
-from tests.test_archive import SMALL_ARCHIVE, as_column, npy_of_objects
 
 
 def members_of(archive: bytes) -> dict[str, bytes]:
@@ -23,14 +22,7 @@ def members_of(archive: bytes) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def pack(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
+SMALL_ARCHIVE = make_sample(20)[0]
 MEMBERS = members_of(SMALL_ARCHIVE)
 HEADER_BYTES = 128
 CANARY = "canary-that-no-pickle-may-create"

@@ -29,7 +29,7 @@ from storage.word_index import read_word_index
 from tasks.train import find_training
 from tests.fuzzing import bounded_memory, examples, mutated
 from tests.nights import A_NIGHT, a_part, evidence_of
-from tests.test_runs import RUN_ID, TRAINING, publish_night
+from tests.stores import RUN_ID, TRAINING, publish_night
 
 RUN, DATASET = f"runs/{RUN_ID}/run.json", "datasets/pad-84d628a8f59f3e5a/manifest.json"
 HOSTILE_VALUES: list[Any] = [

@@ -15,10 +15,9 @@ from storage.schemas import SPLIT_SCHEMA, padded_schema
 from tasks.pad import pad_reviews
 from tasks.pad_child import pad_table
 from tasks.split import split_reviews
-from tasks.split_child import split_part
-from tests.conftest import REAL_ARCHIVE
-from tests.test_pad import tokens_of
-from tests.test_split import RECIPE, flatten, store_archive
+from tests.archives import publish_archive
+from tests.places import REAL_ARCHIVE
+from tests.splits import RECIPE, flatten, split_archive, tokens_of
 
 # Keras itself loads the archive; only its download, which also compares the hash, is left out.
 KERAS_SCRIPT = """
@@ -81,15 +80,14 @@ def assert_padding_equals_keras(tables, expected) -> None:
 
 @pytest.mark.slow
 def test_a_small_archive_is_split_and_padded_as_keras_does_it(sample_archive, keras_expectations):
-    content = sample_archive.read_bytes()
-    tables = {**split_part("train", content, "x.npz", RECIPE), **split_part("test", content, "x.npz", RECIPE)}
+    tables = split_archive(sample_archive.read_bytes())
     assert_split_equals_keras(tables, keras_expectations[sample_archive])
     padded = {part: pad_table(table, 100) for part, table in tables.items()}
     assert_padding_equals_keras(padded, keras_expectations[sample_archive])
 
 
 def test_the_real_archive_is_split_and_padded_as_keras_does_it(store, run_task, imdb_archive, keras_expectations):
-    archive = store_archive(store, imdb_archive.read_bytes())
+    archive = publish_archive(store, imdb_archive.read_bytes())
     split = run_task(split_reviews, archive, RECIPE, store).result()
     rows = {"train": 20000, "validation": 5000, "test": 25000}
     assert {part: file.rows for part, file in split.files.items()} == rows

@@ -5,12 +5,12 @@ import re
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
-from pathlib import Path
 
 import pytest
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-OURS = ("flows", "tasks", "reports", "storage")
+from tests.modules import MODULES, OURS, name_of, tree_of
+from tests.places import PROJECT_ROOT
+
 MAY_IMPORT = {
     "flows": ("flows", "tasks", "reports", "storage"),
     "tasks": ("tasks", "reports", "storage"),
@@ -21,16 +21,11 @@ TRAINING = {
     f"tasks/{name}.py"
     for name in ("training_child", "checkpoints", "epoch_program", "batches", "kernel_trainer", "recurrent_network")
 }
-MODULES = sorted(path for folder in OURS for path in (PROJECT_ROOT / folder).rglob("*.py"))
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(PROJECT_ROOT).as_posix()
-
-
-def list_imports(source: str) -> Iterator[str]:
+def list_imports(tree: ast.Module) -> Iterator[str]:
     """Yield every module that is imported, also inside functions; `from a import b` gives a.b."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -49,13 +44,13 @@ def test_every_folder_is_looked_at():
 
 def test_imports_are_found_wherever_they_stand():
     source = "import a.b\nfrom c import d, e\ndef f():\n    from g.h import i\nfrom . import j\n"
-    assert list(list_imports(source)) == ["a.b", "c.d", "c.e", "..j", "g.h.i"]
+    assert list(list_imports(ast.parse(source))) == ["a.b", "c.d", "c.e", "..j", "g.h.i"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_of_our_own_point_one_way(path):
     allowed = MAY_IMPORT[path.relative_to(PROJECT_ROOT).parts[0]]
-    ours = [name for name in list_imports(path.read_text()) if name.startswith((".", *OURS))]
+    ours = [name for name in list_imports(tree_of(path)) if name.startswith((".", *OURS))]
     assert [name for name in ours if not any(is_below(name, folder) for folder in allowed)] == []
 
 
@@ -63,7 +58,7 @@ def test_only_flows_and_tasks_import_prefect():
     importing = {
         path.relative_to(PROJECT_ROOT).parts[0]
         for path in MODULES
-        if any(is_below(name, "prefect") for name in list_imports(path.read_text()))
+        if any(is_below(name, "prefect") for name in list_imports(tree_of(path)))
     }
     assert importing == {"flows", "tasks"}
 
@@ -72,9 +67,7 @@ def test_only_the_training_child_and_its_own_import_tensorflow_or_keras():
     importing = {
         name_of(path)
         for path in MODULES
-        if any(
-            is_below(name, library) for name in list_imports(path.read_text()) for library in ("tensorflow", "keras")
-        )
+        if any(is_below(name, library) for name in list_imports(tree_of(path)) for library in ("tensorflow", "keras"))
     }
     assert importing == TRAINING
 
@@ -84,7 +77,7 @@ def test_no_module_but_the_training_child_s_imports_those_that_import_tensorflow
     importing = {
         name_of(path)
         for path in MODULES
-        if any(is_below(name, module) for name in list_imports(path.read_text()) for module in heavy)
+        if any(is_below(name, module) for name in list_imports(tree_of(path)) for module in heavy)
     }
     assert importing <= TRAINING
 
@@ -107,5 +100,15 @@ def test_no_file_in_flows_bears_the_name_of_a_folder_or_of_a_dependency():
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nothing_outside_the_tests_asserts(path):
-    lines = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assert)]
+    lines = [node.lineno for node in ast.walk(tree_of(path)) if isinstance(node, ast.Assert)]
     assert lines == []
+
+
+def test_no_test_file_is_imported_and_no_conftest_by_its_name():
+    """Whoever imports `tests.conftest` runs it a second time, because pytest has imported it as `conftest`."""
+    found = []
+    for path in sorted((PROJECT_ROOT / "tests").rglob("*.py")):
+        for name in list_imports(tree_of(path)):
+            if name.startswith("tests.") and re.search(r"\.test_\w+|^tests\.conftest", name):
+                found.append((name_of(path), name))
+    assert found == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-import sys
+import pickle
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.test_layers import MODULES, name_of
+from storage import pickles
+from tests.archives import as_column
+from tests.modules import MODULES, name_of, tree_of
 
 # Wherever they are imported from, and by whatever name.
 LOADERS = {"load", "loads", "load_model", "load_module", "read_pickle", "unsafe_load", "full_load"}
@@ -17,12 +18,11 @@ LOADERS = {"load", "loads", "load_model", "load_module", "read_pickle", "unsafe_
 HARMLESS = {"json", "tomllib"}
 UNPICKLING_MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal", "jsonpickle"}
 CODE_RUNNERS = {"eval", "exec", "compile", "__import__"}
-PICKLES = "storage/pickles.py"
 
 
-def find_loads(source: str) -> Iterator[str]:
+def find_loads(tree: ast.Module) -> Iterator[str]:
     """Yield what could unpickle or run code: calls by their names, imports of whole modules, and options."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
             yield from (f"import {name}" for name in names if name.split(".")[0] in UNPICKLING_MODULES)
@@ -70,34 +70,87 @@ def _judge_call(node: ast.Call) -> Iterator[str]:
     ],
 )
 def test_every_way_to_unpickle_is_seen(source, found):
-    assert list(find_loads(source)) == found
+    assert list(find_loads(ast.parse(source))) == found
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != PICKLES], ids=name_of)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nothing_but_the_checked_unpickler_unpickles(path):
     expected = {
+        # The checked unpickler.
+        "storage/pickles.py": ["?.load", "Unpickler", "import pickle"],
         # Of a number from memory, by the code that LLVM makes.
         "tasks/llvm_tiles.py": ["builder.load"] * 4,
         "tasks/sample_child.py": ["np.savez(allow_pickle=True)"],
         "storage/archive.py": ["_read_member(allow_pickle=True)", "_read_npy(allow_pickle=allow_pickle)"],
     }
-    found = [one for one in find_loads(path.read_text()) if one != "_read_member(allow_pickle=False)"]
+    found = [one for one in find_loads(tree_of(path)) if one != "_read_member(allow_pickle=False)"]
     assert sorted(found) == sorted(expected.get(name_of(path), []))
 
 
-def test_the_checked_unpickler_reads_what_was_checked_and_nothing_else_does():
-    source = (Path(__file__).parent.parent / PICKLES).read_text()
-    assert sorted(find_loads(source)) == ["?.load", "Unpickler", "import pickle"]
-    before, after = source.split("ArrayUnpickler(io.BytesIO(content)).load()")
-    assert "    check_opcodes(content, " in before.splitlines()[-2]
-    assert ".load(" not in after
+# Of integers, lists, tuples, strings, and the names that an array is put together from.
+ALLOWED = b"KMJ(eahj])\x85\x86\x87tN\x88\x89R\x93\x8cXCBUT\x8a.\x94bc\x80\x95Gqr"
+
+
+@pytest.fixture
+def unpickled(monkeypatch):
+    """What was given to the unpickler."""
+    given = []
+
+    class NotingUnpickler(pickles.ArrayUnpickler):
+        def __init__(self, file):
+            given.append(file.getvalue())
+            super().__init__(file)
+
+    monkeypatch.setattr(pickles, "ArrayUnpickler", NotingUnpickler)
+    return given
+
+
+def test_every_opcode_that_an_array_of_lists_has_no_need_of_is_refused_unread(unpickled):
+    """Those of later versions of Python among them."""
+    for opcode in set(range(256)) - set(ALLOWED):
+        with pytest.raises(pickle.UnpicklingError, match=f"^only arrays .* it holds the opcode {opcode:#04x}$"):
+            pickles.read_array(b"\x80\x04" + bytes([opcode]) + b".", (2,))
+    assert unpickled == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        # Each would be obeyed without a look at the names that it asks for.
+        b"]r\xff\xff\xff\x0f.",
+        b"B\xff\xff\xff\xff.",
+        b"(" + b"]" * 100 + b"t.",
+        b"]" + b"\x94" * 100 + b".",
+        b"K\x01" + b"\x85" * 100 + b".",
+        b"](K\x01e",
+        b"",
+    ],
+)
+def test_a_pickle_that_asks_for_much_or_breaks_off_is_refused_unread(unpickled, payload):
+    with pytest.raises(pickle.UnpicklingError):
+        pickles.read_array(b"\x80\x04" + payload, (2,))
+    assert unpickled == []
+
+
+def test_the_unpickler_gets_the_very_bytes_that_were_checked(unpickled, monkeypatch):
+    checked, check = [], pickles.check_opcodes
+
+    def note(content, most):
+        assert unpickled == []
+        checked.append(content)
+        check(content, most)
+
+    monkeypatch.setattr(pickles, "check_opcodes", note)
+    assert pickles.read_array(pickle.dumps(as_column([[1, 2], [3]])), (2,)).tolist() == [[1, 2], [3]]
+    assert checked == unpickled
+    assert len(checked) == 1
 
 
 def test_no_result_of_a_flow_or_task_is_kept_as_a_pickle():
     """Prefect pickles the results that it keeps, and unpickles them when a run is tried again."""
     decorated = []
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             for decorator in getattr(node, "decorator_list", []):
                 if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) in ("flow", "task"):
                     options = {one.arg: ast.unparse(one.value) for one in decorator.keywords}
@@ -106,10 +159,3 @@ def test_no_result_of_a_flow_or_task_is_kept_as_a_pickle():
                     decorated.append((node.name, None, None))
     assert len(decorated) >= 9
     assert [one for one in decorated if one[1:] != ("False", None)] == []
-
-
-def test_the_tests_run_on_a_python_whose_pickles_are_known():
-    # A new protocol would bring opcodes that nobody has looked at; they are refused until then.
-    import pickle
-
-    assert pickle.HIGHEST_PROTOCOL == 5, sys.version

@@ -15,12 +15,12 @@ import pytest
 from flows.command_line import main
 from flows.past_runs import choose_run
 from storage import location
-from storage.datasets import find_dataset, publish_dataset
+from storage.datasets import find_dataset
 from storage.runs import list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
 from tasks.supervisor import PROJECT_ROOT
-from tests.conftest import CREDENTIALS
 from tests.object_server import (
+    CREDENTIALS,
     answer_after,
     answer_busy,
     answer_forbidden,
@@ -28,9 +28,9 @@ from tests.object_server import (
     cut_upload,
     list_without,
 )
-from tests.test_runs import RUN_ID, publish_night
+from tests.stores import PAD_INPUTS, RUN_ID, publish_night, publish_pad
+from tests.waiting import wait_until
 
-INPUTS = {"version": 1, "maxlen": 100}
 # Above the 10 MB from which pyarrow sends an object in parts.
 LARGE = bytes(range(256)) * 70_000
 ADVICE = "Check the network and the address, and in the environment the endpoint, the region and the credentials."
@@ -38,11 +38,6 @@ ADVICE = "Check the network and the address, and in the environment the endpoint
 
 def bucket_of(store: Store) -> str:
     return store.uri.split("/")[2]
-
-
-def publish(store: Store):
-    file = store.write_bytes("datasets/pad-84d628a8f59f3e5a/train.parquet", b"reviews")
-    return publish_dataset(store, "pad", INPUTS, {"train": file}, "imdb.npz")
 
 
 @pytest.fixture
@@ -182,18 +177,17 @@ def test_a_process_that_is_killed_in_the_middle_of_an_upload_leaves_nothing(obje
     object_server.fail("PUT", "partNumber=2", answer_after(5))
     script = "import sys; from storage.store import Store; Store(sys.argv[1]).write_bytes('large.npz', bytes(20 << 20))"
     process = subprocess.Popen([sys.executable, "-c", script, object_store.uri], cwd=PROJECT_ROOT)
-    deadline = time.monotonic() + 30
     key = f"/{bucket_of(object_store)}/retraining/large.npz"
-    while object_server.requests.count(("PUT", key)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert object_server.requests.count(("PUT", key)) == 2
+    try:
+        wait_until(lambda: object_server.requests.count(("PUT", key)) >= 2, 30, "the upload of two parts", every=0.01)
+    finally:
+        process.kill()
+        process.wait()
     assert object_store.list_files("") == []
 
 
 @pytest.mark.slow
-def test_an_interrupt_waits_for_the_upload_and_what_appears_is_whole(object_store, object_server):
+def test_an_interrupt_waits_for_the_upload_and_what_appears_is_whole(object_store, object_server, interruptible):
     object_server.fail("PUT", "hello.txt", answer_after(1))
     threading.Timer(0.3, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
@@ -251,13 +245,13 @@ def test_a_download_that_is_cut_is_asked_for_again(object_store, object_server):
 
 @pytest.mark.slow
 def test_a_download_that_is_always_cut_is_no_damage_and_nothing_is_put_aside(object_store, object_server, impatient):
-    publish(object_store)
+    publish_pad(object_store)
     object_server.fail("GET", "train.parquet", cut_download, times=99)
     with pytest.raises(OSError, match="NETWORK_CONNECTION") as caught:
-        find_dataset(object_store, "pad", INPUTS)
+        find_dataset(object_store, "pad", PAD_INPUTS)
     assert not isinstance(caught.value, DamagedFileError)
     object_server.behave()
-    found, damage = find_dataset(object_store, "pad", INPUTS)
+    found, damage = find_dataset(object_store, "pad", PAD_INPUTS)
     assert (found is not None, damage) == (True, [])
 
 
@@ -310,7 +304,7 @@ def test_the_check_of_a_good_store_leaves_no_object(object_store, object_server)
 
 
 def test_what_a_listing_does_not_show_yet_is_found_by_its_key(object_store, object_server):
-    dataset = publish(object_store)
+    dataset = publish_pad(object_store)
     run = publish_night(object_store)
     object_server.fail("GET", "list-type=2", list_without("run.json"), times=2)
     assert list_runs(object_store) == []
@@ -324,9 +318,9 @@ def test_what_a_listing_does_not_show_yet_is_found_by_its_key(object_store, obje
 
 
 def test_a_damaged_object_is_put_aside_and_the_dataset_is_to_be_built_again(object_store):
-    publish(object_store)
+    publish_pad(object_store)
     object_store.write_bytes("datasets/pad-84d628a8f59f3e5a/train.parquet", b"reviewz")
-    found, (sentence,) = find_dataset(object_store, "pad", INPUTS)
+    found, (sentence,) = find_dataset(object_store, "pad", PAD_INPUTS)
     assert found is None
     assert sentence.startswith(f"{object_store.uri}/datasets/pad-84d628a8f59f3e5a/train.parquet must have SHA-256 ")
     assert len(object_store.list_files("quarantine")) == len(object_store.list_files("")) == 2

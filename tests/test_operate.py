@@ -1,25 +1,40 @@
-"""What `operate/` promises, as far as it can be seen without Docker and without systemd running."""
+"""What holds between the files of `operate/`, as far as it can be seen without Docker and without systemd running."""
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+from tests.modules import tree_of
+from tests.places import PROJECT_ROOT
+
 OPERATE = PROJECT_ROOT / "operate"
 UNIT = OPERATE / "retraining-worker@.service"
+README = (OPERATE / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
-def compose():
-    return yaml.safe_load((OPERATE / "compose.yaml").read_text())
+def services():
+    return yaml.safe_load((OPERATE / "compose.yaml").read_text())["services"]
+
+
+@pytest.fixture(scope="module")
+def deployments():
+    return yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]
+
+
+@pytest.fixture(scope="module")
+def automations():
+    return yaml.safe_load((PROJECT_ROOT / "automations.yaml").read_text())["automations"]
 
 
 def settings_of(unit):
@@ -32,10 +47,15 @@ def settings_of(unit):
     return found
 
 
-def test_the_compose_file_publishes_the_server_on_loopback_and_nothing_else(compose):
-    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert published == {"server": ["127.0.0.1:4200:4200"]}
-    assert not any(service.get("network_mode") for service in compose["services"].values())
+def pool_of(command):
+    return command[command.index("--pool") + 1]
+
+
+def test_no_port_is_published_but_on_loopback(services):
+    published = [port for service in services.values() for port in service.get("ports", ())]
+    assert published
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+    assert [name for name, service in services.items() if service.get("network_mode")] == []
 
 
 def test_all_other_commands_leave_the_server_on_loopback():
@@ -44,67 +64,127 @@ def test_all_other_commands_leave_the_server_on_loopback():
         assert "0.0.0.0" not in path.read_text(), path
 
 
-def test_the_compose_file_starts_everything_after_what_it_needs(compose):
-    services = compose["services"]
-    assert set(services) == {"database", "upgrade", "server", "retraining-worker", "training-worker", "deploy"}
-    assert services["upgrade"]["command"] == ["prefect", "server", "database", "upgrade", "--yes"]
-    assert services["upgrade"]["depends_on"] == {"database": {"condition": "service_healthy"}}
-    assert services["server"]["depends_on"]["upgrade"] == {"condition": "service_completed_successfully"}
-    for name in ("retraining-worker", "training-worker", "deploy"):
-        assert services[name]["depends_on"] == {"server": {"condition": "service_healthy"}}
-    for name in ("database", "server"):
-        assert services[name]["healthcheck"]["test"][0] == "CMD"
+def test_what_a_service_waits_for_can_happen(services):
+    """One that has no health is never healthy, and one that is restarted has never ended."""
+    for name, service in services.items():
+        for needed, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in services[needed], (name, needed)
+            else:
+                assert how["condition"] == "service_completed_successfully", (name, needed)
+                assert services[needed]["restart"] == "no", (name, needed)
 
 
-def test_there_is_a_worker_for_each_pool_of_prefect_yaml(compose):
-    pools = {
-        deployment["work_pool"]["name"]
-        for deployment in yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]
-    }
-    commands = [compose["services"][name]["command"] for name in ("retraining-worker", "training-worker")]
-    assert {command[command.index("--pool") + 1] for command in commands} == pools == {"retraining", "training"}
+def test_whoever_speaks_to_the_server_or_to_the_database_waits_for_it(services):
+    for variable, needed in (("PREFECT_API_URL", "server"), ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "database")):
+        speaking = {name: one for name, one in services.items() if variable in one.get("environment", {})}
+        assert len(speaking) >= 2, variable
+        for name, service in speaking.items():
+            assert needed in re.split("[:/@]+", service["environment"][variable]), name
+            assert needed in service["depends_on"], name
 
 
-def test_no_password_stands_in_the_compose_file_and_workers_do_not_get_the_databases(compose):
-    database = compose["services"]["database"]["environment"]["POSTGRES_PASSWORD"]
-    assert database == "${POSTGRES_PASSWORD:?must be set in operate/.env}"
-    for name in ("retraining-worker", "training-worker", "deploy"):
-        assert "POSTGRES_PASSWORD" not in str(compose["services"][name])
-    lines = (OPERATE / "example.env").read_text().splitlines()
-    assert [line for line in lines if line and not line.startswith("#")] == [
-        "POSTGRES_PASSWORD=",
-        "RETRAIN_ALARM_WEBHOOK=",
+def test_there_is_a_worker_for_each_pool_of_prefect_yaml_and_make_deploy_creates_it(services, deployments):
+    pools = {deployment["work_pool"]["name"] for deployment in deployments}
+    assert {pool_of(one["command"]) for one in services.values() if "worker" in one.get("command", ())} == pools
+    made = set(re.findall(r"prefect work-pool create (\S+)", (PROJECT_ROOT / "Makefile").read_text()))
+    assert made == pools
+    assert set(re.findall(r"retraining-worker@(\w+)", UNIT.read_text() + README)) <= pools
+    assert set(re.findall(r"worker start --pool (\w+)", README)) <= pools
+
+
+def test_every_deployment_runs_a_flow_that_is_there(deployments):
+    for deployment in deployments:
+        path, function = deployment["entrypoint"].split(":")
+        functions = [node.name for node in tree_of(PROJECT_ROOT / path).body if isinstance(node, ast.FunctionDef)]
+        assert function in functions, deployment["name"]
+
+
+def test_no_password_stands_in_a_file_and_workers_do_not_get_the_database_s(services):
+    password = services["database"]["environment"]["POSTGRES_PASSWORD"]
+    assert password.startswith("${POSTGRES_PASSWORD:?")
+    knowing = {name for name, service in services.items() if "POSTGRES_PASSWORD" in str(service)}
+    assert [name for name in knowing if "PREFECT_API_URL" in str(services[name])] == []
+    lines = [line for line in (OPERATE / "example.env").read_text().splitlines() if line and line[0] != "#"]
+    assert [line for line in lines if not line.endswith("=")] == []
+
+
+def test_every_variable_that_must_be_set_is_in_the_example_and_its_file_is_not_committed(services):
+    required = set(re.findall(r"\$\{(\w+):\?", (OPERATE / "compose.yaml").read_text()))
+    named = set(re.findall(r"^(\w+)=", (OPERATE / "example.env").read_text(), re.MULTILINE))
+    assert required
+    assert required <= named
+    read = {f"/operate/{one['path']}" for service in services.values() for one in service.get("env_file", ())}
+    assert read | {"/operate/.env"} <= set((PROJECT_ROOT / ".gitignore").read_text().split())
+
+
+def test_every_service_s_volumes_are_declared(services):
+    used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+    assert used == set(yaml.safe_load((OPERATE / "compose.yaml").read_text())["volumes"])
+
+
+def test_the_image_gets_every_package_of_ours_and_nothing_that_may_hold_a_secret():
+    rules = [
+        line for line in (OPERATE / "Dockerfile.dockerignore").read_text().splitlines() if not line.startswith("#")
     ]
-    assert {"/operate/.env", "/operate/worker.env"} <= set((PROJECT_ROOT / ".gitignore").read_text().split())
+    assert rules[0] == "*"
+    copied = {line[1:] for line in rules if line.startswith("!")}
+    assert [name for name in copied if not (PROJECT_ROOT / name).exists()] == []
+    packages = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    # With what `make deploy` reads, which runs in the image.
+    assert {*packages, "pyproject.toml", "Makefile", "prefect.yaml", "automations.yaml"} <= copied
+    named = re.findall(r"^COPY (?:--\S+ )*(\S+) ", (OPERATE / "Dockerfile").read_text(), re.MULTILINE)
+    assert named
+    assert set(named) <= copied | {"."}
 
 
-def test_every_service_s_volumes_are_declared(compose):
-    used = {volume.split(":")[0] for service in compose["services"].values() for volume in service.get("volumes", [])}
-    assert used == set(compose["volumes"])
+def test_every_package_of_the_image_is_checked_by_its_hash():
+    commands = re.findall(r"pip install (.*?)\s*\\?$", (OPERATE / "Dockerfile").read_text(), re.MULTILINE)
+    locked = [command for command in commands if "--require-hashes" in command]
+    assert locked
+    # The others install the project itself, and fetch nothing.
+    others = [set(command.split()) for command in commands if command not in locked]
+    assert [one for one in others if not one >= {"--no-deps", "--no-build-isolation", "--editable", "."}] == []
 
 
-def test_the_image_is_built_from_the_lock_file_and_from_nothing_that_may_hold_a_secret():
-    assert "--require-hashes --requirement requirements.lock" in (OPERATE / "Dockerfile").read_text()
-    lines = (OPERATE / "Dockerfile.dockerignore").read_text().splitlines()
-    assert lines[1] == "*"
-    copied = [line[1:] for line in lines if line.startswith("!")]
-    assert {"flows", "tasks", "reports", "storage", "prefect.yaml", "automations.yaml", "Makefile"} <= set(copied)
-    assert all((PROJECT_ROOT / name).exists() for name in copied)
+def test_three_heartbeats_of_every_deployment_fit_in_the_window_of_the_alarm(deployments, automations):
+    windows = [one["trigger"]["within"] for one in automations if "prefect.flow-run.heartbeat" in str(one["trigger"])]
+    assert windows
+    for deployment in deployments:
+        heartbeat = int(deployment["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
+        assert 3 * heartbeat <= min(windows), deployment["name"]
 
 
-def test_every_deployment_sends_the_heartbeats_that_the_alarms_wait_for():
-    for deployment in yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]:
-        variables = deployment["work_pool"]["job_variables"]
-        assert variables == {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}}, deployment["name"]
+def test_the_alarms_are_about_deployments_and_alarms_that_are_there(deployments, automations):
+    names = {deployment["name"] for deployment in deployments}
+    alarms = {automation["name"] for automation in automations}
+    asked = []
+    for automation in automations:
+        trigger = automation["trigger"]
+        for related in trigger.get("match_related", ()):
+            if related["prefect.resource.role"] == "deployment" and "prefect.resource.name" in related:
+                found = related["prefect.resource.name"]
+                asked += [found] if isinstance(found, str) else found
+        by_name = trigger["match"].get("prefect.resource.name", [])
+        asked += [name.split("/")[1] for name in by_name if "/" in name]
+        assert {name for name in by_name if "/" not in name} <= alarms
+    assert asked
+    assert set(asked) <= names
 
 
-def test_the_unit_restarts_the_worker_and_leaves_no_child_behind():
+def test_the_unit_has_the_folders_that_the_readme_tells_to_make():
     settings = settings_of(UNIT.read_text())
-    assert settings["Restart"] == ["always"]
-    assert settings["KillMode"] == ["mixed"]
-    assert settings["EnvironmentFile"] == ["/etc/nightly-retraining/worker.env"]
-    assert settings["NoNewPrivileges"] == ["yes"]
-    assert settings["ProtectSystem"] == ["strict"]
+    assert all(f"`{path}`" in README for path in settings["WorkingDirectory"] + settings["EnvironmentFile"])
+    [command] = settings["ExecStart"]
+    assert command.startswith(f"{settings['WorkingDirectory'][0]}/.venv/bin/prefect worker start --pool %i ")
+    [state] = settings["StateDirectory"]
+    assert f"`/var/lib/{state}`" in README
+    assert f"HOME=/var/lib/{state} " in settings["Environment"][0]
+
+
+def test_a_worker_has_as_long_to_end_its_runs_under_systemd_as_in_a_container(services):
+    [grace] = {one["stop_grace_period"] for one in services.values() if "worker" in one.get("command", ())}
+    assert settings_of(UNIT.read_text())["TimeoutStopSec"] == [str(60 * int(grace.removesuffix("m")))]
 
 
 def test_systemd_accepts_the_unit(tmp_path):

@@ -3,31 +3,15 @@
 import numpy as np
 import pyarrow as pa
 
-from storage.datasets import publish_dataset
-from storage.records import Dataset
 from storage.schemas import SPLIT_SCHEMA, padded_schema
-from storage.store import Store
 from tasks.pad import pad_reviews
 from tasks.pad_child import ROWS_AT_ONCE, pad_table, pad_tokens
-from tasks.split_child import SplitParameters, split_part
-
-RECIPE = SplitParameters(num_words=500, validation_fraction=0.2, split_seed=42)
+from tests.splits import publish_split, tokens_of
 
 
 def pad(reviews: list[list[int]], maxlen: int) -> list[list[int]]:
     tokens = np.array([token for review in reviews for token in review], np.uint16)
     return pad_tokens(tokens, np.cumsum([0, *map(len, reviews)]), maxlen).tolist()
-
-
-def tokens_of(table) -> np.ndarray:
-    lists = table["tokens"].combine_chunks()
-    return lists.flatten().to_numpy().reshape(len(lists), -1)
-
-
-def publish_split(store: Store, content: bytes) -> Dataset:
-    tables = {**split_part("train", content, "x.npz", RECIPE), **split_part("test", content, "x.npz", RECIPE)}
-    files = {part: store.write_table(f"datasets/split-x/{part}.parquet", table) for part, table in tables.items()}
-    return publish_dataset(store, "split", {"version": 1}, files, "x.npz")
 
 
 def test_padding_puts_zeros_in_front_of_a_short_review():

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
 from flows.command_line import main
 from storage.records import FailedTraining
 from storage.runs import INDEX_PATH, LATEST_PATH, publish_run, read_run, report_path, run_folder
-from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA
+from storage.store import Store
 from tasks.pages import publish_index
 from tasks.report_child import publish_report
-from tests.nights import COUNT, a_run, a_training
+from tests.nights import a_run, a_training
+from tests.stores import FIRST, SECOND, publish_training
 
-FIRST, SECOND = "20261122T020000Z-aaaaaa", "20261123T020000Z-bbbbbb"
 
-
-@pytest.fixture
-def nights(store):
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
     """Two published nights, the second with a failed training; right on the first 800 and 804 of 1,000 reviews."""
+    store = Store(str(tmp_path_factory.mktemp("published")))
     lstm, gru = a_training("lstm", 0.43, 800), a_training("gru", 0.42, 804)
     runs = [replace(a_run(lstm, gru), run_id=FIRST)]
     runs += [replace(a_run(gru, failures=[FailedTraining("lstm", 42, "it was killed by SIGKILL")]), run_id=SECOND)]
@@ -34,32 +33,14 @@ def nights(store):
         trainings = tuple(publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
         stored, _, _ = publish_report(replace(run, trainings=trainings), store)
         published.append(store.read_verified(stored.report))
-    return published
+    return store, published
 
 
-def publish_training(store, folder, training):
-    history = {
-        "epoch": [1, 2, 3],
-        "loss": [0.69, 0.41, 0.40],
-        "accuracy": [0.5, 0.82, 0.83],
-        "val_loss": [0.68, 0.43, 0.45],
-        "val_accuracy": [0.5, 0.79, 0.78],
-        "seconds": [1.0, 1.0, 1.0],
-    }
-    labels = np.arange(COUNT) % 2
-    right = np.arange(COUNT) < round(training.test.accuracy * COUNT)
-    predictions = {
-        "review_id": [f"test-{number}" for number in range(COUNT)],
-        "label": labels,
-        "probability": np.where(right, labels, 1 - labels).astype(np.float32),
-    }
-    tables = {
-        "history.parquet": pa.table(history).cast(HISTORY_SCHEMA),
-        "predictions-test.parquet": pa.table(predictions).cast(PREDICTION_SCHEMA),
-        "predictions-validation.parquet": pa.table(predictions).cast(PREDICTION_SCHEMA),
-    }
-    files = {name: store.write_table(f"{folder}/{training.name}/{name}", table) for name, table in tables.items()}
-    return replace(training, files=files)
+@pytest.fixture
+def nights(published, store):
+    """The same nights in a store of the test's own; returns their pages."""
+    shutil.copytree(published[0].uri, store.uri)
+    return published[1]
 
 
 @pytest.fixture
@@ -209,6 +190,7 @@ def test_a_damaged_record_is_named_and_the_other_nights_are_listed(retrain, stor
     assert err == f"retrain history: {path} must be as it was written, and its own SHA-256 does not match.\n"
 
 
+@pytest.mark.slow
 def test_neither_command_imports_prefect_or_keras(store, nights):
     script = (
         "import sys; from flows.command_line import main; codes = [main(['report', '--store', sys.argv[1]]), "

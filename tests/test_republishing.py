@@ -13,7 +13,7 @@ from tasks import pages
 from tasks.pages import publish_index
 from tasks.report_child import publish_report
 from tests.nights import a_run, a_training
-from tests.test_past_runs import FIRST, SECOND, publish_training
+from tests.stores import FIRST, SECOND, publish_training
 
 
 @pytest.fixture

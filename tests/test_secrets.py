@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.supervisor import PROJECT_ROOT
+from tests.stubs import STUB
 
 pytestmark = pytest.mark.slow
 
@@ -40,8 +40,8 @@ def nights(tmp_path_factory, migrated_home):
         (folder / name).mkdir()
     migrated_home(folder / "prefect")
     places = {"HOME": "home", "PREFECT_HOME": "prefect", "TMPDIR": "tmp", "RETRAIN_STORE": "store"}
-    environment = os.environ | SECRETS | {name: str(folder / place) for name, place in places.items()}
-    environment |= {"PYTHONPATH": str(PROJECT_ROOT), "PREFECT_LOGGING_LEVEL": "DEBUG"}
+    environment = os.environ | STUB | SECRETS | {name: str(folder / place) for name, place in places.items()}
+    environment["PREFECT_LOGGING_LEVEL"] = "DEBUG"
     said, leaves = [], []
     # A training that is given no time fails, and the report says so.
     for options, code in (([], 0), (["--timeout-seconds", "0.01"], 1)):

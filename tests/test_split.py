@@ -1,36 +1,14 @@
 """Splitting a small archive; that it is what Keras and scikit-learn give is tested in test_keras_data.py."""
 
-import hashlib
-
 import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from storage.archive import Reviews
-from storage.datasets import publish_dataset
 from storage.schemas import SPLIT_SCHEMA
-from storage.store import Store
 from tasks.split import split_reviews
-from tasks.split_child import SplitParameters, draw_validation, encode_reviews, shuffled_orders, split_part
-
-RECIPE = SplitParameters(num_words=500, validation_fraction=0.2, split_seed=42)
-
-
-def reviews_of(*lists: list[int]) -> Reviews:
-    offsets = np.cumsum([0, *map(len, lists)])
-    tokens = np.array([token for review in lists for token in review], np.uint32)
-    return Reviews(tokens, offsets, np.zeros(len(lists), np.uint8))
-
-
-def store_archive(store: Store, content: bytes):
-    sha256 = hashlib.sha256(content).hexdigest()
-    file = store.write_bytes(f"raw/{sha256[:16]}.npz", content)
-    return publish_dataset(store, "download", {"archive": sha256}, {"archive": file}, "reviews.npz")
-
-
-def flatten(table) -> tuple[np.ndarray, np.ndarray]:
-    lists = table["tokens"].combine_chunks()
-    return lists.flatten().to_numpy(), lists.value_lengths().to_numpy()
+from tasks.split_child import draw_validation, encode_reviews, shuffled_orders, split_part
+from tests.archives import publish_archive, reviews_of
+from tests.splits import RECIPE, flatten
 
 
 def test_a_review_becomes_a_start_token_and_its_words_shifted_by_three():
@@ -107,7 +85,7 @@ def test_an_archive_too_small_to_give_all_three_parts_is_refused(sample_archive,
 
 
 def test_a_second_split_finds_the_first_and_says_so(store, run_task, sample_archive):
-    archive = store_archive(store, sample_archive.read_bytes())
+    archive = publish_archive(store, sample_archive.read_bytes())
     first = run_task(split_reviews, archive, RECIPE, store)
     second = run_task(split_reviews, archive, RECIPE, store)
     assert (first.name, second.name) == ("Completed", "Cached")
@@ -115,7 +93,7 @@ def test_a_second_split_finds_the_first_and_says_so(store, run_task, sample_arch
 
 
 def test_splits_of_other_vocabularies_do_not_collide(store, run_task, sample_archive):
-    archive = store_archive(store, sample_archive.read_bytes())
+    archive = publish_archive(store, sample_archive.read_bytes())
     datasets = [
         run_task(split_reviews, archive, parameters, store).result()
         for parameters in (RECIPE, RECIPE._replace(num_words=50))
@@ -126,7 +104,7 @@ def test_splits_of_other_vocabularies_do_not_collide(store, run_task, sample_arc
 
 
 def test_an_archive_that_is_none_fails_the_split_with_one_line_and_publishes_nothing(store, run_task):
-    archive = store_archive(store, b"<html>404</html>")
+    archive = publish_archive(store, b"<html>404</html>")
     before = store.list_files("")
     error = run_task(split_reviews, archive, RECIPE, store).result(raise_on_failure=False)
     assert type(error) is ValueError
@@ -135,7 +113,7 @@ def test_an_archive_that_is_none_fails_the_split_with_one_line_and_publishes_not
 
 
 def test_a_damaged_split_is_put_aside_and_made_again(store, run_task, sample_archive):
-    archive = store_archive(store, sample_archive.read_bytes())
+    archive = publish_archive(store, sample_archive.read_bytes())
     split = run_task(split_reviews, archive, RECIPE, store).result()
     store.write_bytes(split.files["test"].path, b"damaged")
     again = run_task(split_reviews, archive, RECIPE, store)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextvars import Context, copy_context
 from pathlib import Path
 
@@ -20,28 +19,18 @@ from tasks.supervisor import (
     run_child,
     supervise_children,
 )
+from tests.processes import is_gone
+from tests.waiting import wait_until
 
 CHILD = "tests.children"
 
 
-def wait_until_gone(pid: int) -> bool:
-    """Return whether the process ends within ten seconds; one that has ended but was not collected counts as gone."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
+def wait_until_gone(pid: int) -> None:
+    wait_until(lambda: is_gone(pid), 10, f"the end of process {pid}", every=0.02)
 
 
 def wait_for_pid(path: Path) -> int:
-    deadline = time.monotonic() + 20
-    while not (path.exists() and path.read_text().endswith("\n")):
-        assert time.monotonic() < deadline, "the child did not start"
-        time.sleep(0.02)
+    wait_until(lambda: path.exists() and path.read_text().endswith("\n"), 20, "the start of the child", every=0.02)
     return int(path.read_text())
 
 
@@ -132,7 +121,7 @@ def test_a_child_that_takes_too_long_is_ended_with_all_that_it_has_started():
     events = []
     with pytest.raises(ChildFailedError, match="timeout"):
         run_child(CHILD, {"do": "sleep with a child"}, 2, events.append)
-    assert wait_until_gone(events[0]["pid"])
+    wait_until_gone(events[0]["pid"])
 
 
 def test_an_error_of_the_listener_ends_the_child():
@@ -170,7 +159,7 @@ def test_a_child_whose_parent_is_killed_ends_itself(tmp_path):
         finally:
             os.kill(parent.pid, signal.SIGKILL)
             parent.wait()
-    assert wait_until_gone(pid)
+    wait_until_gone(pid)
 
 
 def test_a_run_that_is_interrupted_ends_its_children_and_starts_no_other(tmp_path):
@@ -248,7 +237,7 @@ def test_a_prepared_child_that_died_is_replaced(no_others):
     prepare_children(CHILD, 1)
     (pid,) = our_children() - no_others
     os.kill(pid, signal.SIGKILL)
-    assert wait_until_gone(pid)
+    wait_until_gone(pid)
     assert run_child(CHILD, {"do": "count", "to": 1}, 30) == {"counted": 1}
 
 
@@ -264,14 +253,11 @@ def test_a_prepared_child_whose_parent_is_killed_ends_itself(variables):
     script = f"from tasks.supervisor import prepare_children; prepare_children({CHILD!r}, 1, {variables}); input()"
     with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT, stdin=subprocess.PIPE) as parent:
         try:
-            deadline = time.monotonic() + 20
-            while not (children := psutil.Process(parent.pid).children()) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            (pid,) = (child.pid for child in children)
+            [child] = wait_until(psutil.Process(parent.pid).children, 20, "the start of the child", every=0.02)
         finally:
             os.kill(parent.pid, signal.SIGKILL)
             parent.wait()
-    assert wait_until_gone(pid)
+    wait_until_gone(child.pid)
 
 
 @pytest.mark.parametrize("library", ["pandas", "sklearn", "matplotlib"])

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import psutil
@@ -16,6 +15,8 @@ import pytest
 from flows import temporary_server
 from flows.temporary_server import ServerFailedError, TemporaryServer
 from tasks.supervisor import PROJECT_ROOT
+from tests.processes import is_gone
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("migrated_home")]
 
@@ -77,7 +78,4 @@ def test_one_whose_command_is_killed_ends_itself():
         assert psutil.pid_exists(pid)
         os.kill(command.pid, signal.SIGKILL)
         command.wait()
-    deadline = time.monotonic() + 20
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: is_gone(pid), 20, "the end of the server")

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 
 import numpy as np
@@ -17,48 +16,14 @@ from storage.records import StoredFile
 from storage.runs import read_training_record
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
-from tasks import pad_child, sample_child, split_child
 from tasks.supervisor import PROJECT_ROOT, ChildFailedError, run_child
-from tasks.train import TrainingParameters
 from tasks.training_process import ENVIRONMENT
 from tasks.variants import VARIANTS, Variant, layer
-from tests.conftest import training_children
 from tests.forked_trainings import run_forked
+from tests.processes import training_children
+from tests.trainings import request_for
 
 pytestmark = pytest.mark.slow
-
-PARAMETERS = TrainingParameters(
-    num_words=500, maxlen=40, embedding_dim=16, epochs=2, batch_size=64, patience=3, learning_rate=1e-3
-)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A store that holds 400 padded sample reviews: 160 to train on, 40 to validate, 200 to test."""
-    root = str(tmp_path_factory.mktemp("store"))
-    archive = sample_child.main({"reviews": 400, "store": root, "folder": "sample"})["archive"]
-    split: dict[str, dict] = {}
-    for part in ("train", "test"):
-        parameters = {"num_words": 500, "validation_fraction": 0.2, "split_seed": 42}
-        request = {"part": part, "archive": archive, "source": "sample", "store": root, "folder": "split"}
-        split |= split_child.main({**request, "parameters": parameters})
-    padded = pad_child.main({"files": split, "maxlen": 40, "store": root, "folder": "pad"})
-    return Store(root), padded
-
-
-def request_for(prepared, variant, folder, seed=42, **changes):
-    store, files = prepared
-    return {
-        "variant": variant.name,
-        "description": " ".join(str(one) for one in variant.layers),
-        "layers": [asdict(one) for one in variant.layers],
-        "seed": seed,
-        "parameters": {**PARAMETERS._asdict(), **changes},
-        "dataset": {"key": "0" * 16, "files": files},
-        "store": store.uri,
-        "folder": folder,
-        "requested": time.time(),
-    }
 
 
 def train(prepared, variant, folder, events=None, **changes):

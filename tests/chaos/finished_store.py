@@ -8,7 +8,7 @@ from pathlib import Path
 
 from storage.store import Store
 from tests.chaos.processes import orphans_after, start_night
-from tests.e2e.servers import PROJECT_ROOT
+from tests.places import PROJECT_ROOT
 from tests.waiting import wait_until
 
 

@@ -15,7 +15,7 @@ import psutil
 
 from tests.chaos.ledger import Ledger
 from tests.chaos.processes import Night, command_of, orphans_after, run_ids, start, start_night
-from tests.e2e.servers import PROJECT_ROOT
+from tests.places import PROJECT_ROOT
 
 TARGETS = ("a training", "the flow", "another child")
 LEFT_ALONE_EVERY = 10

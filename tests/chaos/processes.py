@@ -17,7 +17,9 @@ from typing import Any
 
 import psutil
 
-from tests.e2e.servers import PROJECT_ROOT, WITH_HOOK, make_environment, open_client, prefect_server
+from tests.e2e.servers import make_environment, open_client, prefect_server
+from tests.places import PROJECT_ROOT
+from tests.stubs import WITH_HOOK
 from tests.waiting import wait_until
 
 MARK = "FAULT_MARK"

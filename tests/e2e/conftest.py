@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storage.store import Store
-from tests.conftest import CREDENTIALS
-from tests.e2e.servers import (
-    OFTEN,
-    STUB,
-    deploy,
-    end,
-    make_environment,
-    open_client,
-    prefect_server,
-    shorten_alarms,
-    start_worker,
-)
+from tests.e2e.servers import deploy, end, make_environment, open_client, prefect_server, shorten_alarms, start_worker
+from tests.object_server import CREDENTIALS
+from tests.stubs import OFTEN, STUB
 
 FLAGS = [
     "--no-sandbox",
@@ -126,31 +114,6 @@ def open_page(tab_of):
         tab.allowed.clear()
         tab.complaints.clear()
     assert complaints == []
-
-
-@contextmanager
-def serve(folder):
-    """Serve a folder on loopback; yields the server's address and the growing list of the paths asked for."""
-    asked = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def send_response(self, code, message=None):
-            asked.append(self.path)
-            super().send_response(code, message)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
 
 
 @pytest.fixture(scope="session")

@@ -22,23 +22,14 @@ from flows import alarms
 from storage.records import Run
 from storage.runs import read_run
 from storage.store import Store
+from tests.places import PROJECT_ROOT
 from tests.waiting import wait_until
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 PREFECT = str(Path(sys.executable).with_name("prefect"))
-# Python then imports the sitecustomize of that folder first.
-WITH_HOOK = f"{PROJECT_ROOT / 'tests' / 'chaos' / 'hook'}{os.pathsep}{PROJECT_ROOT}"
-# What makes every training a stub, in the environment of whoever starts it; see tests/stub_training_child.py.
-STUB = {"STUB_TRAINING": "1", "PYTHONPATH": WITH_HOOK}
-# Alarms that wait for seconds, not minutes, in the environment of whoever runs flows; see tests/chaos/hook.
-OFTEN = {"HEARTBEAT_SECONDS": "2", "PYTHONPATH": WITH_HOOK}
 ALARMS = PROJECT_ROOT / "automations.yaml"
 # What `automations.yaml` says, and what the tests say instead: a silent run, a night that is not over, nothing at all.
 # Prefect allows for 10 s and more.
 SHORT_WINDOWS = {"within: 90\n": "within: 20\n", "within: 14400\n": "within: 10\n", "within: 100800\n": "within: 12\n"}
-# Among stubs, a training with this seed is a real one.
-REAL_SEED = 7
-
 # A night that takes a few seconds.
 NIGHT = {
     "source": "sample",

@@ -18,10 +18,7 @@ import yaml
 from tests.e2e.servers import (
     ALARMS,
     NIGHT,
-    OFTEN,
-    PROJECT_ROOT,
     SHORT_WINDOWS,
-    STUB,
     create_run,
     deploy,
     end,
@@ -32,6 +29,8 @@ from tests.e2e.servers import (
     shorten_alarms,
     start_worker,
 )
+from tests.places import PROJECT_ROOT
+from tests.stubs import OFTEN, STUB
 from tests.waiting import wait_until
 
 FAILED, SILENT = "nightly retraining: run failed", "nightly retraining: run went silent"

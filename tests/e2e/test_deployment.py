@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from storage.runs import verify_store
-from tests.e2e.servers import PREFECT, PROJECT_ROOT, REAL_SEED, deployment, find_run, wait_for_end
+from tests.e2e.servers import PREFECT, deployment, find_run, wait_for_end
+from tests.places import PROJECT_ROOT
+from tests.stubs import REAL_SEED
 from tests.waiting import wait_until
 
 

@@ -22,7 +22,7 @@ from tests.chaos.kills import kill_at_random
 from tests.chaos.ledger import Ledger
 from tests.chaos.processes import is_one_line, newest_state, orphans_after, run_ids, start_night
 from tests.chaos.writes import A_FEW, sweep_writes
-from tests.e2e.servers import REAL_SEED, STUB
+from tests.stubs import REAL_SEED, STUB
 from tests.waiting import wait_until
 
 # What a run of this size writes fits into two megabytes, and not into any of these.

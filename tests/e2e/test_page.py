@@ -10,7 +10,7 @@ import pytest
 
 from reports.index import render_index
 from reports.page import render_report
-from tests.e2e.conftest import serve
+from tests.e2e.files import serve
 from tests.nights import (
     A_NIGHT,
     EMPTY_NIGHT,

@@ -15,8 +15,6 @@ from tests.e2e.postgresql import INSTALLED, PostgreSQL
 from tests.e2e.servers import (
     NIGHT,
     PREFECT,
-    REAL_SEED,
-    STUB,
     deploy,
     deployment,
     end,
@@ -31,6 +29,7 @@ from tests.e2e.servers import (
     wait_for_epoch,
     wait_for_server,
 )
+from tests.stubs import REAL_SEED, STUB
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="no PostgreSQL on this machine: install Debian's postgresql")

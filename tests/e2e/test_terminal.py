@@ -12,9 +12,9 @@ import pytest
 
 from storage.runs import verify_store
 from storage.store import Store
+from tests.places import PROJECT_ROOT
 
 pytestmark = pytest.mark.usefixtures("migrated_home")
-PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 SMALL = ["--source", "sample", "--sample-reviews", "400", "--epochs", "2", "--maxlen", "40", "--variants", "lstm,gru"]
 
 # Runs the command in this interpreter and then says what that took.

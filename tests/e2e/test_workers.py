@@ -11,17 +11,9 @@ import pytest
 
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tests.conftest import training_children
-from tests.e2e.servers import (
-    NIGHT,
-    OVER,
-    PREFECT,
-    REAL_SEED,
-    deployment,
-    find_run,
-    start_night,
-    wait_for_end,
-)
+from tests.e2e.servers import NIGHT, OVER, PREFECT, deployment, find_run, start_night, wait_for_end
+from tests.processes import training_children
+from tests.stubs import REAL_SEED
 from tests.waiting import wait_until
 
 ON_WORKERS = NIGHT | {"placement": "workers", "timeout_seconds": 120}

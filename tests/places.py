@@ -1,0 +1,9 @@
+"""Where things are: the project, and the real archive beside its checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+REAL_ARCHIVE = PROJECT_ROOT.parent / "shared" / "data" / "imdb.npz"
+REAL_WORD_INDEX = REAL_ARCHIVE.with_name("imdb_word_index.json")
