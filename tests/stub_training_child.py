@@ -22,7 +22,7 @@ from storage.store import Store
 from tasks.child import send_event
 from tests.stubs import REAL_SEED
 
-EPOCH_SECONDS = float(os.environ.get("STUB_EPOCH_SECONDS", "0.02"))
+EPOCH_SECONDS = float(os.environ.get("STUB_EPOCH_SECONDS", "0.1"))
 # Each is right on four reviews of five, and none is as sure as another.
 SURENESS = {"lstm": 0.72, "lstm_dropout": 0.71, "lstm_stacked": 0.7, "gru": 0.69, "simple_rnn": 0.68}
 

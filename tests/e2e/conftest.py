@@ -36,8 +36,9 @@ addEventListener("securitypolicyviolation", (event) => console.error("refused by
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    """Ends with the file, because Prefect's functions return coroutines in a thread with an event loop, as this one's."""
     path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
     if path is None:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")
@@ -69,7 +70,7 @@ class Tab:
         dialog.dismiss()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tab_of(chromium):
     """Return the tab with scripts, or the one without; each is opened once, for that takes longer than many pages."""
 

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(not INSTALLED, reason="no PostgreSQL on this mac
 
 ONE = NIGHT | {"variants": ["lstm"], "jobs": 1}
 # Some six seconds of a stub's training.
-LONG = ONE | {"epochs": 300, "patience": 300}
+LONG = ONE | {"epochs": 60, "patience": 60}
 
 
 class Site:
@@ -102,7 +102,7 @@ def test_a_night_goes_on_when_its_database_restarts(site):
 
 
 def test_a_real_night_goes_on_when_its_server_is_killed_and_so_does_the_one_after_it(site):
-    night = start_night(site.api, LONG | {"seeds": [REAL_SEED]})
+    night = start_night(site.api, ONE | {"epochs": 300, "patience": 300, "seeds": [REAL_SEED]})
     wait_for_epoch(site.api, night)
     children = site.children()
     site.server.send_signal(signal.SIGKILL)
