@@ -38,7 +38,7 @@ addEventListener("securitypolicyviolation", (event) => console.error("refused by
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Ends with the file, because Prefect's functions return coroutines in a thread with an event loop, as this one's."""
+    """Ends with the file, because it gives its thread an event loop, in which Prefect's functions return coroutines."""
     path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
     if path is None:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")

@@ -141,7 +141,7 @@ class Site:
             return sorted(heard, key=lambda run: run != night) if len(heard) == 2 else None
 
         try:
-            self.killed = tuple(wait_until(alive, 240, "the heartbeats of a night and of its training"), every=0.5)
+            self.killed = tuple(wait_until(alive, 240, "the heartbeats of a night and of its training", every=0.5))
         finally:
             kill_whole(*workers)
         self.killed_at = datetime.now(UTC)
