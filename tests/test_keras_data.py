@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -16,20 +14,21 @@ from tasks.pad import pad_reviews
 from tasks.pad_child import pad_table
 from tasks.split import split_reviews
 from tests.archives import publish_archive
-from tests.places import REAL_ARCHIVE
 from tests.splits import RECIPE, flatten, split_archive, tokens_of
 
-# Keras itself loads the archive; only its download, which also compares the hash, is left out.
-KERAS_SCRIPT = """
-import sys
-import numpy as np
-import keras
-from keras.src.datasets import imdb
-from sklearn.model_selection import train_test_split
 
-for archive, target in zip(sys.argv[1::2], sys.argv[2::2]):
-    imdb.get_file = lambda **_: archive
-    (train_input, train_target), (test_input, test_target) = keras.datasets.imdb.load_data(num_words=500)
+def load_with_keras(archive: Path) -> dict[str, Any]:
+    """Return what Keras and scikit-learn make of an archive.
+
+    By part: `lengths`, `tokens` one after another, `labels`, and `padded` to 100.
+    """
+    import keras
+    from keras.src.datasets import imdb
+    from sklearn.model_selection import train_test_split
+
+    # Keras itself loads the archive; only its download, which also compares the hash, is left out.
+    with patch.object(imdb, "get_file", lambda **_: str(archive)):
+        (train_input, train_target), (test_input, test_target) = keras.datasets.imdb.load_data(num_words=500)
     train_input, val_input, train_target, val_target = train_test_split(
         train_input, train_target, test_size=0.2, random_state=42
     )
@@ -44,23 +43,7 @@ for archive, target in zip(sys.argv[1::2], sys.argv[2::2]):
         expected[f"{part}_tokens"] = np.concatenate([np.array(review) for review in reviews])
         expected[f"{part}_labels"] = labels
         expected[f"{part}_padded"] = keras.utils.pad_sequences(reviews, maxlen=100)
-    np.savez(target, **expected)
-"""
-
-
-@pytest.fixture(scope="module")
-def keras_expectations(tmp_path_factory: pytest.TempPathFactory, sample_archive: Path) -> dict[Path, dict[str, Any]]:
-    """Return what Keras and scikit-learn make of the sample and of the real archive, in one process of their own.
-
-    Of each archive, by part: `lengths`, `tokens` one after another, `labels`, and `padded` to 100.
-    """
-    folder = tmp_path_factory.mktemp("keras")
-    archives = [path for path in (sample_archive, REAL_ARCHIVE) if path.is_file()]
-    targets = {path: folder / f"{path.stem}-expected.npz" for path in archives}
-    environment = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_HOME": str(folder)}
-    command = [sys.executable, "-c", KERAS_SCRIPT, *(str(path) for pair in targets.items() for path in pair)]
-    subprocess.run(command, check=True, env={**os.environ, **environment}, timeout=300)
-    return {path: dict(np.load(target)) for path, target in targets.items()}
+    return expected
 
 
 def assert_split_equals_keras(tables, expected) -> None:
@@ -79,21 +62,22 @@ def assert_padding_equals_keras(tables, expected) -> None:
 
 
 @pytest.mark.slow
-def test_a_small_archive_is_split_and_padded_as_keras_does_it(sample_archive, keras_expectations):
-    tables = split_archive(sample_archive.read_bytes())
-    assert_split_equals_keras(tables, keras_expectations[sample_archive])
+def test_a_small_archive_is_split_and_padded_as_keras_does_it(sample_archive):
+    expected, tables = load_with_keras(sample_archive), split_archive(sample_archive.read_bytes())
+    assert_split_equals_keras(tables, expected)
     padded = {part: pad_table(table, 100) for part, table in tables.items()}
-    assert_padding_equals_keras(padded, keras_expectations[sample_archive])
+    assert_padding_equals_keras(padded, expected)
 
 
-def test_the_real_archive_is_split_and_padded_as_keras_does_it(store, run_task, imdb_archive, keras_expectations):
+def test_the_real_archive_is_split_and_padded_as_keras_does_it(imdb_archive, store, run_task):
+    expected = load_with_keras(imdb_archive)
     archive = publish_archive(store, imdb_archive.read_bytes())
     split = run_task(split_reviews, archive, RECIPE, store).result()
     rows = {"train": 20000, "validation": 5000, "test": 25000}
     assert {part: file.rows for part, file in split.files.items()} == rows
     tables = {part: store.read_table(file, SPLIT_SCHEMA) for part, file in split.files.items()}
-    assert_split_equals_keras(tables, keras_expectations[imdb_archive])
+    assert_split_equals_keras(tables, expected)
     padded = run_task(pad_reviews, split, 100, store).result()
     assert {part: file.rows for part, file in padded.files.items()} == rows
     tables = {part: store.read_table(file, padded_schema(100)) for part, file in padded.files.items()}
-    assert_padding_equals_keras(tables, keras_expectations[imdb_archive])
+    assert_padding_equals_keras(tables, expected)

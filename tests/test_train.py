@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -16,11 +15,12 @@ from storage.records import StoredFile
 from storage.runs import read_training_record
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
-from tasks.supervisor import PROJECT_ROOT, ChildFailedError, run_child
+from tasks.supervisor import PROJECT_ROOT, ChildFailedError, end_prepared_children, prepare_children, run_child
 from tasks.training_process import ENVIRONMENT
 from tasks.variants import VARIANTS, Variant, layer
 from tests.forked_trainings import run_forked
 from tests.processes import training_children
+from tests.stubs import STUB
 from tests.trainings import request_for
 
 pytestmark = pytest.mark.slow
@@ -88,35 +88,30 @@ def test_training_json_holds_the_whole_record(prepared, trained, name):
     assert set(trained[0][name].versions) == {"python", "tensorflow", "keras", "numpy"}
 
 
-LOAD_IN_PLAIN_KERAS = """
-import json, sys, keras, numpy
-keras.config.disable_interactive_logging()
-answer = {}
-for name, path in json.load(sys.stdin)["models"].items():
-    model = keras.models.load_model(path, safe_mode=True)
-    tokens = numpy.arange(80).reshape(2, 40) % 500
-    layers = [layer.__class__.__name__ for layer in model.layers]
-    answer[name] = [type(model).__name__, layers, model.predict(tokens).shape]
-print(json.dumps(answer))
-assert "tasks" not in sys.modules and "storage" not in sys.modules
-"""
+@pytest.fixture
+def without_the_project(monkeypatch):
+    """Let every import of the project's own modules fail, as where plain Keras loads a model."""
+    for name in list(sys.modules):
+        if name.split(".")[0] in {"tasks", "storage", "reports", "flows"}:
+            monkeypatch.setitem(sys.modules, name, None)
 
 
-def test_the_saved_models_load_in_plain_keras_in_safe_mode(prepared, trained, tmp_path):
-    models = {name: prepared[0].locate(result.files["model.keras"].path) for name, result in trained[0].items()}
-    answer = subprocess.run(
-        [sys.executable, "-c", LOAD_IN_PLAIN_KERAS],
-        input=json.dumps({"models": models}),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-    )
-    assert json.loads(answer.stdout) == {
-        "lstm": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1]],
-        "lstm_dropout": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1]],
-        "lstm_stacked": ["Sequential", ["Embedding", "LSTM", "LSTM", "Dense"], [2, 1]],
-        "gru": ["Sequential", ["Embedding", "GRU", "Dense"], [2, 1]],
+def test_the_saved_models_load_in_plain_keras_in_safe_mode(prepared, trained, without_the_project):
+    import keras
+
+    store, loaded = prepared[0], {}
+    tokens = np.arange(80).reshape(2, 40) % 500
+    for name, result in trained[0].items():
+        model = keras.models.load_model(store.locate(result.files["model.keras"].path), safe_mode=True)
+        layers = [type(one) for one in model.layers]
+        assert all(one.__module__.startswith("keras.") for one in (type(model), *layers))
+        loaded[name] = [type(model).__name__, [one.__name__ for one in layers], model.predict(tokens, verbose=0).shape]
+    assert keras.saving.get_custom_objects() == {}
+    assert loaded == {
+        "lstm": ["Sequential", ["Embedding", "LSTM", "Dense"], (2, 1)],
+        "lstm_dropout": ["Sequential", ["Embedding", "LSTM", "Dense"], (2, 1)],
+        "lstm_stacked": ["Sequential", ["Embedding", "LSTM", "LSTM", "Dense"], (2, 1)],
+        "gru": ["Sequential", ["Embedding", "GRU", "Dense"], (2, 1)],
     }
 
 
@@ -142,8 +137,10 @@ def test_a_layer_that_keras_refuses_fails_its_training_with_keras_own_words(prep
 
 
 def test_a_learning_rate_that_blows_up_is_said_and_publishes_nothing(prepared):
-    with pytest.raises(ChildFailedError, match="epoch 1 is not a finite number"):
-        train(prepared, VARIANTS[0], "runs/nan", learning_rate=1e38)
+    from tasks import training_child
+
+    with pytest.raises(FloatingPointError, match="epoch 1 is not a finite number"):
+        training_child.main(request_for(prepared, VARIANTS[0], "runs/nan", learning_rate=1e38))
     assert not prepared[0].exists("runs/nan/training.json")
 
 
@@ -161,17 +158,18 @@ def test_a_training_refuses_a_parquet_file_that_was_edited_by_hand(prepared):
 
 
 def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared):
-    request = request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6)
-    pids = []
-
-    def note_children(_event):
-        pids.extend(child.pid for child in training_children())
-
-    request["parameters"]["patience"] = 10**6
-    with pytest.raises(ChildFailedError, match="ended after its timeout of 20 s"):
-        run_child("tasks.training_child", request, 20, note_children, ENVIRONMENT)
-    assert pids
-    assert not any(psutil.pid_exists(pid) for pid in set(pids))
+    # A stub, which would go on for hours.
+    request = {**request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6), "behaviour": None}
+    environment = ENVIRONMENT | STUB
+    prepare_children("tasks.training_child", 1, environment)
+    try:
+        (child,) = training_children()
+        with pytest.raises(ChildFailedError, match="ended after its timeout of 2 s"):
+            run_child("tasks.training_child", request, 2, environment=environment)
+        assert not psutil.pid_exists(child.pid)
+        assert training_children() == []
+    finally:
+        end_prepared_children()
 
 
 def test_a_training_reads_each_file_of_its_data_once(prepared, monkeypatch):
@@ -188,44 +186,52 @@ def test_a_training_reads_each_file_of_its_data_once(prepared, monkeypatch):
 
 
 COUNT_COMPILATIONS = """
-import tasks.cell_kernels, tasks.embedding_kernels
-modules = (tasks.cell_kernels, tasks.embedding_kernels, tasks.vector_kernels)
-kernels = {id(one): one for module in modules for one in vars(module).values() if hasattr(one, "stats")}
-dispatchers = list(kernels.values())
-print(len(dispatchers), sum(sum(one.stats.cache_misses.values()) for one in dispatchers))
+import importlib, json, sys
+import numba
+modules = [importlib.import_module(f"tasks.{name}") for name in sys.argv[1:]]
+dispatchers = {id(one): one for module in modules for one in vars(module).values() if hasattr(one, "stats")}.values()
+hits, misses = (sum(sum(getattr(one.stats, name).values()) for one in dispatchers) for name in
+                ("cache_hits", "cache_misses"))
+print(json.dumps([numba.config.CACHE_DIR, hits, misses]))
 """
 
 
-def test_the_kernels_are_compiled_once_for_a_machine_and_not_for_each_training(tmp_path):
-    counted = [
-        subprocess.run(
-            [sys.executable, "-c", COUNT_COMPILATIONS],
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        for _ in range(2)
-    ]
-    (kernels, compiled), (_, compiled_again) = counted
-    assert int(compiled) >= 7
-    assert (kernels, compiled_again) == (counted[0][0], "0")
+def count_compilations(folder, *modules):
+    """Import modules of kernels in a process of their own; return their cache's folder, hits and misses."""
+    command = [sys.executable, "-c", COUNT_COMPILATIONS, *modules]
+    return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
+
+
+def test_the_kernels_are_compiled_once_for_a_machine_and_not_for_each_training():
+    # Importing them compiles those that nobody has compiled before.
+    from tasks import cell_kernels, embedding_kernels
+
+    assert cell_kernels.lstm_forward.signatures
+    assert embedding_kernels.look_up.signatures
+    _, hits, misses = count_compilations(PROJECT_ROOT, "cell_kernels", "embedding_kernels", "vector_kernels")
+    assert hits >= 7
+    assert misses == 0
 
 
 def test_a_change_in_any_file_of_the_kernels_gives_their_compiled_code_another_folder(tmp_path):
-    sources = ("__init__.py", "llvm_tiles.py", "vector_kernels.py")
     (tmp_path / "tasks").mkdir()
-    for name in sources:
+    for name in ("__init__.py", "llvm_tiles.py", "vector_kernels.py"):
         (tmp_path / "tasks" / name).write_text((PROJECT_ROOT / "tasks" / name).read_text())
-    folders = []
-    for change in ("", "", "# changed\n"):
-        with (tmp_path / "tasks" / "llvm_tiles.py").open("a") as file:
-            file.write(change)
-        command = [sys.executable, "-c", "import numba, tasks.vector_kernels; print(numba.config.CACHE_DIR)"]
-        answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        folders.append(answer.stdout.strip())
+    counted = [count_compilations(tmp_path, "vector_kernels") for _ in range(2)]
+    with (tmp_path / "tasks" / "llvm_tiles.py").open("a") as file:
+        file.write("# changed\n")
+    counted.append(count_compilations(tmp_path, "vector_kernels"))
+    folders, hits, misses = zip(*counted, strict=True)
     assert folders[0] == folders[1] != folders[2]
     assert all(folder.startswith(f"{tmp_path}/tasks/__pycache__/kernels-") for folder in folders)
+    assert (hits, misses) == ((0, 1, 0), (1, 0, 1))
+
+
+def test_compiled_code_is_kept_where_numba_is_told_to_keep_it(monkeypatch):
+    from tasks import vector_kernels
+
+    monkeypatch.setattr(vector_kernels.config, "CACHE_DIR", "/elsewhere")
+    assert vector_kernels._choose_cache_folder().startswith("/elsewhere/kernels-")
 
 
 def test_a_prediction_that_the_stock_network_would_not_make_is_refused(prepared):
