@@ -40,10 +40,23 @@ from tests.object_server import CREDENTIALS, ObjectServer
 from tests.places import REAL_ARCHIVE
 from tests.stubs import STUB
 
-# These run for minutes, most of which is waiting; the later one of them begins, the later everything ends.
-LONGEST_FIRST = ("test_workers", "test_deployment", "test_faults", "test_production_server", "test_alarms")
-# One process runs the tests of these files, because they share a server, its deployments and its workers.
-SHARE_A_SITE = ("tests/e2e/test_workers.py", "tests/e2e/test_deployment.py")
+# Files whose tests one process runs, because they share what is costly: a server with deployments and workers, what
+# flows and tasks of this process run on, and Keras. The longest begin first, so that none is left alone at the end.
+TOGETHER = {
+    "test_workers": "a site",
+    "test_deployment": "a site",
+    "test_trainers": "Keras",
+    "test_train": "Keras",
+    "test_checkpoints": "Keras",
+    "test_recurrent_network": "Keras",
+    "test_keras_data": "Keras",
+    "test_nightly": "tasks",
+    "test_fan_out": "tasks",
+    "test_download": "tasks",
+    "test_split": "tasks",
+    "test_pad": "tasks",
+}
+LONGEST_FIRST = ("test_workers", "test_faults", "test_trainers", "test_alarms", "test_production_server", *TOGETHER)
 pytest.register_assert_rewrite("tests.page_rules", "tests.pages")
 
 # What `make test-quick` must never start, by a word of the command.
@@ -70,7 +83,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests in tests/e2e first, of these the longest, then the other slow ones, then the quick ones.
+    """Put the files first that take longest, then the other slow tests, then the quick ones.
 
     The quick ones fill the processors while the others wait, and leave none of them alone at the end.
     """
@@ -84,11 +97,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Let one process run all tests of a file, and of the files that share a site."""
+    """Let one process run all tests of a file, and of the files that belong together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0]
-        return "a site" if file in SHARE_A_SITE else file
+        return TOGETHER.get(Path(file).stem, file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:

@@ -2,7 +2,7 @@
 
 `tests/chaos/hook` puts it in the place of `tasks.training_child` if STUB_TRAINING is set. It starts in 0.3 s instead of
 4 s. Its epochs take STUB_EPOCH_SECONDS each; all that were asked for are run, and none is saved. A training with the
-seed REAL_SEED is a real one.
+seed REAL_SEED is a real one, and so is one of a variant that the project does not declare.
 """
 
 import os
@@ -28,7 +28,7 @@ SURENESS = {"lstm": 0.72, "lstm_dropout": 0.71, "lstm_stacked": 0.7, "gru": 0.69
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
-    if request["seed"] == REAL_SEED:
+    if request["seed"] == REAL_SEED or request["variant"] not in SURENESS:
         return load_real_child().main(request)
     store, folder, parameters = Store(request["store"]), request["folder"], request["parameters"]
     files = {part: StoredFile(**file) for part, file in request["dataset"]["files"].items()}

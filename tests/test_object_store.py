@@ -353,7 +353,7 @@ def retrain(object_server, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def night(retrain):
-    options = "--source sample --sample-reviews 400 --epochs 2 --maxlen 40 --variants lstm,gru --learning-rate 0.001"
+    options = "--source sample --sample-reviews 400 --epochs 2 --maxlen 40 --variants gru --no-baselines"
     return retrain("run", *options.split(), "--store", retrain.uri)
 
 

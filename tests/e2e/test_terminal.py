@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from storage.runs import verify_store
 from storage.store import Store
 from tests.places import PROJECT_ROOT
+from tests.stubs import STUB
 
 pytestmark = pytest.mark.usefixtures("migrated_home")
 SMALL = ["--source", "sample", "--sample-reviews", "400", "--epochs", "2", "--maxlen", "40", "--variants", "lstm,gru"]
@@ -37,9 +39,12 @@ def store(tmp_path_factory):
     return tmp_path_factory.mktemp("store")
 
 
-def retrain(store, *arguments):
+def retrain(store, *arguments, **variables):
     command = [sys.executable, "-c", MEASURED, "run", "--store", str(store), *SMALL, *arguments]
-    answer = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=300, check=True)
+    environment = os.environ | variables
+    answer = subprocess.run(
+        command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, timeout=300, check=True
+    )
     *printed, measured = answer.stdout.splitlines()
     return printed, answer.stderr, json.loads(measured)
 
@@ -63,7 +68,9 @@ def test_a_run_prints_the_table_and_the_report_and_stays_small(store):
 
 
 def test_a_run_whose_training_failed_ends_with_1_and_one_line_for_it(store):
-    printed, stderr, measured = retrain(store, "--variants", "gru", "--no-baselines", "--timeout-seconds", "0.5")
+    # A stub, which takes ten seconds.
+    options = ["--variants", "gru", "--no-baselines", "--epochs", "100", "--timeout-seconds", "0.5"]
+    printed, stderr, measured = retrain(store, *options, **STUB)
     assert measured["code"] == 1, stderr
     reason = "retrain run: gru-seed42 failed: it was ended after its timeout of 0.5 s"
     assert [line for line in stderr.splitlines() if line.startswith("retrain run:")] == [reason]
