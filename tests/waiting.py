@@ -9,7 +9,7 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 
-def wait_until(condition: Callable[[], Answer], seconds: float, what: str, every: float = 0.1) -> Answer:
+def wait_until(condition: Callable[[], Answer], seconds: float, what: str, every: float = 0.2) -> Answer:
     """Ask a condition again and again until its answer is true, and return the answer.
 
     Args:

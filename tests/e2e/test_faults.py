@@ -79,9 +79,9 @@ def assert_sound(store):
     assert verify_store(Store(str(store))).damaged == ()
 
 
-def test_a_few_processes_killed_at_random_tear_and_lose_nothing(environment, tmp_path):
+def test_a_few_processes_killed_at_random_tear_and_lose_nothing(stubbed, tmp_path):
     seed = int.from_bytes(os.urandom(2))
-    found = kill_at_random(environment, tmp_path, kills=2, seed=seed)
+    found = kill_at_random(stubbed, tmp_path, kills=2, seed=seed)
     assert (found.wrong, found.orphans) == ([], []), f"seed {seed}"
     assert found.kills == 2
     assert found.published >= 1

@@ -1,4 +1,4 @@
-"""`retrain run` as a person starts it: a process of its own, on Prefect's temporary server."""
+"""`retrain run` as a person starts it: a process of its own, on Prefect's temporary server. Stubs train."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def store(tmp_path_factory):
     return tmp_path_factory.mktemp("store")
 
 
-def retrain(store, *arguments, **variables):
+def retrain(store, *arguments):
     command = [sys.executable, "-c", MEASURED, "run", "--store", str(store), *SMALL, *arguments]
-    environment = os.environ | variables
+    environment = os.environ | STUB
     answer = subprocess.run(
         command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, timeout=300, check=True
     )
@@ -68,9 +68,9 @@ def test_a_run_prints_the_table_and_the_report_and_stays_small(store):
 
 
 def test_a_run_whose_training_failed_ends_with_1_and_one_line_for_it(store):
-    # A stub, which takes ten seconds.
+    # It would take ten seconds.
     options = ["--variants", "gru", "--no-baselines", "--epochs", "100", "--timeout-seconds", "0.5"]
-    printed, stderr, measured = retrain(store, *options, **STUB)
+    printed, stderr, measured = retrain(store, *options)
     assert measured["code"] == 1, stderr
     reason = "retrain run: gru-seed42 failed: it was ended after its timeout of 0.5 s"
     assert [line for line in stderr.splitlines() if line.startswith("retrain run:")] == [reason]
