@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a machine that has Python, pip and make: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick check audit bench bench-peers chaos deploy format lock
+.PHONY: help run test test-quick check audit bench bench-peers chaos mutants deploy format lock
 PYTHON ?= python3
 BIN := .venv/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -36,6 +36,9 @@ bench-peers: .venv/installed-dev .venv-peers/installed ## the same, and beside K
 
 chaos: .venv/installed-dev ## kill, flip bits and lose workers for some hours, and write tests/e2e/RESULTS.md (ARGS="--part flips")
 	@$(BIN)/python -m tests.e2e.chaos $(ARGS)
+
+mutants: .venv/installed-dev .venv-mutation/installed ## change the code at random, see whether its tests notice, and write tests/mutation/RESULTS.md (ARGS="--seed 2")
+	@$(BIN)/python -m tests.mutation.run $(ARGS)
 
 deploy: .venv/installed ## create the work pools, deployments and alarms on the server in PREFECT_API_URL
 	@test -n "$$PREFECT_API_URL" || { echo "make deploy: PREFECT_API_URL must name the Prefect server, for example http://127.0.0.1:4200/api. It is not set." >&2; exit 2; }
@@ -86,4 +89,10 @@ endef
 .venv-audit/installed:
 	@test -x .venv-audit/bin/python || $(PYTHON) -m venv .venv-audit
 	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit==2.10.1"
+	@touch $@
+
+# Apart as well: it makes the mutants, and the tests run in the project's own environment.
+.venv-mutation/installed:
+	@test -x .venv-mutation/bin/python || $(PYTHON) -m venv .venv-mutation
+	@.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check "cosmic-ray==8.7.0"
 	@touch $@

@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import zipfile
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.archive import read_labels, read_reviews
+from storage.archive import Reviews, check_archive, read_arrays, read_labels, read_reviews
 from tests.archives import as_column, make_npz, make_sample, npy_of_objects
 
 
@@ -152,6 +153,59 @@ def test_a_member_that_would_unpack_to_more_than_four_gigabytes_is_refused(monke
     monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 100)
     message = refuse(make_npz(y_train=np.zeros(1000, np.int64)))
     assert message == ("reviews.npz: y_train.npy cannot be read: it must unpack to at most 100 bytes, and says 8128.")
+
+
+def test_a_member_of_exactly_the_allowed_size_is_read(monkeypatch):
+    content = make_npz(y_train=np.zeros(1000, np.uint8))
+    monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 1128)
+    assert len(read_labels(content, "train", "reviews.npz")) == 1000
+    monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 1127)
+    assert refuse(content).endswith("it must unpack to at most 1127 bytes, and says 1128.")
+
+
+def test_as_many_words_as_are_allowed_are_read_and_one_more_is_refused(monkeypatch):
+    content = make_npz(x_train=as_column([[1, 2], [3, 4, 5]]), y_train=LABELS)
+    monkeypatch.setattr("storage.archive.MAXIMUM_WORDS", 5)
+    assert read_reviews(content, "train", "reviews.npz").tokens.tolist() == [1, 2, 3, 4, 5]
+    monkeypatch.setattr("storage.archive.MAXIMUM_WORDS", 4)
+    assert refuse(content) == "reviews.npz: x_train must hold at most 4 words. Received: 5."
+
+
+def test_more_than_ten_thousand_members_are_refused_before_the_directory_is_read():
+    assert refuse(b"PK\x01\x02" * 10_001).endswith(
+        "Received: 40004 bytes, it must have at most 10000 members, and has more."
+    )
+    assert refuse(b"PK\x01\x02" * 10_000).endswith("Received: 40000 bytes, File is not a zip file.")
+
+
+def test_an_archive_must_have_all_four_members():
+    members = {"x_train": LABELS, "y_train": LABELS, "x_test": LABELS, "y_test": LABELS}
+    check_archive(io.BytesIO(make_npz(**members, extra=LABELS)), "reviews.npz")
+    for missing in members:
+        rest = {name: labels for name, labels in members.items() if name != missing}
+        with pytest.raises(ValueError, match=rf"^reviews\.npz must be .* that holds {missing}\.npy\. It holds none\.$"):
+            check_archive(io.BytesIO(make_npz(**rest)), "reviews.npz")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6).reshape(2, 3),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.array(["2026-11-26"], "datetime64[D]"),
+        np.array(7, np.uint8),
+    ],
+    ids=["rows", "columns", "dates", "one number"],
+)
+def test_arrays_without_pickles_are_read_as_numpy_reads_them(array):
+    read = read_arrays(make_npz(array=array), "state.npz")["array"]
+    assert (read.dtype, read.tolist()) == (array.dtype, array.tolist())
+
+
+def test_reviews_cannot_be_changed():
+    reviews = Reviews(np.zeros(0, np.uint32), np.zeros(1, np.int64), np.zeros(0, np.uint8))
+    with pytest.raises(FrozenInstanceError):
+        reviews.labels = LABELS
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 5000])

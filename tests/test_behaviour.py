@@ -5,6 +5,8 @@ from collections import Counter
 
 import pytest
 
+from reports.behaviour import rate_behaviour
+from reports.evidence import BehaviourCategory, PairOutcome
 from tasks.behaviour import (
     EXPECTATIONS,
     NAMES,
@@ -183,3 +185,21 @@ def test_a_rise_passes_where_the_first_has_the_higher_probability(first, second,
 )
 def test_names_pass_where_both_are_called_the_same_and_differ_by_at_most_a_tenth(first, second, passed):
     assert has_passed("names", first, second) is passed
+
+
+def test_each_training_passes_the_pairs_of_a_category_that_it_did_not_fail():
+    outcomes = [
+        PairOutcome("negation", "negation-01", "good", "not good", {"lstm": (0.9, 0.1)}, ()),
+        PairOutcome("negation", "negation-02", "fine", "not fine", {"lstm": (0.9, 0.8)}, ("lstm",)),
+        PairOutcome("negation", "negation-03", "well", "not well", {"lstm": (0.9, 0.1)}, ()),
+        PairOutcome("names", "names-01", "he", "she", {"lstm": (0.7, 0.9)}, ("lstm",)),
+    ]
+    failed = {"lstm": [{"negation-02", "names-01"}, {"negation-01", "negation-02"}], "gru": [set(), {"names-01"}]}
+    found = rate_behaviour(2, 5, {"names": "same", "intensifiers": "rise", "negation": "flip"}, outcomes, failed)
+    assert (found.version, found.left_out) == (2, 5)
+    # No pair of intensifiers was tried.
+    assert found.categories == (
+        BehaviourCategory("names", "same", 1, {"lstm": (0, 1), "gru": (1, 0)}),
+        BehaviourCategory("negation", "flip", 3, {"lstm": (2, 1), "gru": (3, 3)}),
+    )
+    assert [outcome.identifier for outcome in found.failures] == ["negation-02", "names-01"]

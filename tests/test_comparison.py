@@ -16,7 +16,7 @@ from reports.comparison import (
     list_trainings,
     pair_up,
 )
-from reports.measurements import Measurements, Predictions
+from reports.measurements import Measurements, Predictions, trainings_of
 from reports.statistics import Interval, smallest_resolvable_difference
 from storage.records import FailedTraining, Scores
 from tests.nights import A_NIGHT, FAILED_NIGHT, SEEDS_NIGHT, a_run, a_training, measure, measure_as_recorded
@@ -66,6 +66,17 @@ TWO_SEEDS = a_night(
         ("gru", 43): ("1111100000", "1110000000"),
     }
 )
+
+
+def test_a_model_that_is_sure_and_wrong_has_a_finite_loss():
+    predictions = Predictions(np.array([True, False, True, False]), {"lstm-seed42": np.array([0.0, 1.0, 1.0, 0.0])})
+    # Keras clips to 1e-7 from either end.
+    assert predictions.losses("lstm-seed42") == pytest.approx([16.118096, 16.118096, 1e-7, 1e-7], rel=1e-6)
+
+
+def test_trainings_are_found_by_a_name_that_was_read_from_a_file():
+    # Equal, but not the same object.
+    assert [one.name for one in trainings_of(A_NIGHT, "".join(["gr", "u"]))] == ["gru-seed42"]
 
 
 def test_the_rows_are_in_the_order_of_validation_loss_whatever_the_test_says():
@@ -123,6 +134,12 @@ def test_a_thousand_reviews_take_a_hundred_times_as_long_as_ten():
     [row] = compare_variants(a_night(models, seconds={"total": 26.0, "predict": 0.0002}))
     assert row.figures.milliseconds == pytest.approx(20.0)
     assert row.figures.model_bytes == 59_400
+
+
+def test_milliseconds_are_not_rounded():
+    models = {("lstm", 42): ("1" * 10, "1" * 10)}
+    [row] = compare_variants(a_night(models, seconds={"total": 26.0, "predict": 0.000025}))
+    assert row.figures.milliseconds == pytest.approx(2.5)
 
 
 def test_a_training_of_an_older_version_has_no_prediction_time_and_one_without_files_no_size():
@@ -318,6 +335,14 @@ def test_the_resolvable_difference_is_that_of_the_strictest_step():
     assert (row.second, row.first_only, row.second_only) == ("lstm_stacked", 100, 0)
     assert row.resolvable == smallest_resolvable_difference(0.1, 1000, 0.05 / 6)
     assert row.resolvable == pytest.approx(0.0347, abs=1e-4)
+
+
+def test_the_resolvable_difference_counts_the_reviews_on_which_either_is_right_alone():
+    measured = a_night({("lstm", 42): ("1" * 10, "1111111000"), ("gru", 42): ("1111111000", "0000011111")})
+    [row] = pair_up(measured, measured.test).rows
+    assert (row.first_only, row.second_only) == (5, 3)
+    assert row.resolvable == smallest_resolvable_difference(0.8, 10, 0.05)
+    assert row.resolvable == pytest.approx(0.702, abs=1e-3)
 
 
 def test_a_pair_s_difference_of_areas_is_that_of_its_two_models():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.command_line import main
+from storage.containment import join
 from storage.datasets import find_dataset
 from storage.records import StoredFile
 from storage.runs import verify_store
@@ -74,6 +75,18 @@ def test_a_name_that_leads_out_or_that_no_file_can_have_is_refused(store, outsid
     assert "\n" not in str(caught.value)
     assert (outside / "hello.txt").read_bytes() == b"hello"
     assert not Path(store.uri).exists()
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127 + "a", ("a" * 203 + "/") * 10 + "a" * 8])
+def test_a_name_of_255_bytes_and_a_path_of_2048_characters_are_allowed_and_no_longer_ones(name):
+    assert join("store", name) == f"store/{name}"
+    for longer in (name + "a", name + "é"):
+        with pytest.raises(DamagedFileError, match="must stay inside the store"):
+            join("store", longer)
+
+
+def test_the_root_itself_is_inside():
+    assert join("store", "") == "store"
 
 
 def test_a_file_that_is_a_link_to_outside_is_refused(store, outside, act):

@@ -134,6 +134,11 @@ def test_the_thinned_precision_curve_has_the_average_precision_that_scikit_learn
     assert area == pytest.approx(average_precision_score(labels, probabilities), abs=0.005), f"seed {SEED}"
 
 
+def test_a_curve_of_many_reviews_has_a_hundred_points():
+    labels, probabilities = np.arange(5000) % 2 == 1, np.linspace(0, 1, 5000)
+    assert [len(curve) for curve in trace_rates(labels, probabilities)] == [100, 100]
+
+
 def test_a_curve_of_few_reviews_has_all_their_points():
     roc, precision_recall = trace_rates(np.array([True, False, True]), np.array([0.9, 0.6, 0.2]))
     assert roc == ((0.0, 0.0), (0.0, 0.5), (1.0, 0.5), (1.0, 1.0))
@@ -262,6 +267,12 @@ def test_labels_are_suspected_that_the_models_contradict_as_surely_as_they_confi
 def test_a_probability_that_just_reaches_the_threshold_is_enough():
     suspects, _ = find_suspects(predictions("1100", lstm=[0.75, 0.25, 0.25, 0.25]), ["lstm"])
     assert suspects.tolist() == [1]
+
+
+def test_a_label_that_is_as_likely_as_the_other_is_not_suspected():
+    # "Negative" is given 0.45 on average where it stands, so 0.5 would reach the threshold.
+    suspects, _ = find_suspects(predictions("1100", lstm=[0.5, 0.9, 0.6, 0.5]), ["lstm"])
+    assert suspects.tolist() == []
 
 
 def test_suspects_are_found_by_the_mean_of_the_models_also_where_one_of_them_is_right():

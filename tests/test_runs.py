@@ -1,13 +1,14 @@
 """A run is read back as it was published, and a look at the whole store names every damage."""
 
-from dataclasses import asdict
+from dataclasses import FrozenInstanceError, asdict
 from pathlib import Path
 
 import pytest
 
 from storage.datasets import publish_dataset
+from storage.pages import is_intact, seal_page
 from storage.records import CheckpointRecord, StoredFile
-from storage.runs import read_run, verify_store
+from storage.runs import LATEST_PATH, Verification, list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
 from tasks.sample_child import main as make_sample
 from tests.stores import RUN_ID, TRAINING, publish_night
@@ -100,6 +101,67 @@ def test_what_no_manifest_names_is_unfinished(store):
     )
     assert found.damaged == ()
     assert found.sound == 6
+
+
+@pytest.mark.parametrize("other", ["20260101T030405Z-abcdef", "20260103T030405Z-abcdef"])
+def test_the_record_of_another_run_is_refused(store, other):
+    publish_night(store)
+    store.write_bytes(f"runs/{other}/run.json", store.read_bytes(f"runs/{RUN_ID}/run.json"))
+    with pytest.raises(DamagedFileError) as caught:
+        read_run(store, other)
+    path = store.locate(f"runs/{other}/run.json")
+    assert str(caught.value) == f"{path} must be the record of run {other}. Received: one of {RUN_ID}."
+
+
+def test_sound_files_are_counted_beside_two_damaged_manifests(store):
+    publish_night(store)
+    for path in ("runs/a/run.json", "runs/b/run.json"):
+        store.write_bytes(path, b"torn")
+    found = verify_store(store)
+    assert (found.sound, len(found.damaged), found.unfinished) == (6, 2, ())
+
+
+def test_runs_are_listed_by_their_ids_the_oldest_first(store):
+    publish_night(store)
+    store.write_bytes("runs/20260101T030405Z-abcdef/run.json", b"torn")
+    store.write_bytes("runs/20260103T030405Z-abcdef/gru-seed42/run.json", b"no run's own")
+    assert list_runs(store) == ["20260101T030405Z-abcdef", RUN_ID]
+
+
+def test_a_page_is_sound_as_long_as_no_character_changes(store):
+    for number in range(20):
+        page = seal_page(f"<p>{number}</p>")
+        assert is_intact(page)
+        assert not is_intact(page.replace(b"<p>", b"<b>"))
+    store.write_bytes(LATEST_PATH, page)
+    assert (verify_store(store).sound, verify_store(store).damaged) == (1, ())
+    store.write_bytes(LATEST_PATH, page.replace(b"<p>", b"<b>"))
+    found = verify_store(store)
+    assert found.damaged == (
+        f"{LATEST_PATH} must end in its own SHA-256, and does not match it. `retrain report` writes it again.",
+    )
+    assert (found.sound, found.unfinished) == (0, ())
+
+
+def test_a_page_that_is_a_link_to_outside_is_named(store, tmp_path):
+    (tmp_path / "page.html").write_bytes(seal_page("<p>evil</p>"))
+    store.write_bytes("reports/other.txt", b"hello")
+    Path(store.locate(LATEST_PATH)).symlink_to(tmp_path / "page.html")
+    (sentence,) = verify_store(store).damaged
+    assert sentence.startswith("A stored file's path must stay inside the store. Received: ")
+
+
+def test_a_translated_page_belongs_to_a_run_that_exists(store):
+    publish_night(store)
+    store.write_bytes(f"reports/{RUN_ID}.ko.html", seal_page("<p>good</p>"))
+    store.write_bytes("reports/20260103T030405Z-abcdef.ko.html", seal_page("<p>good</p>"))
+    found = verify_store(store)
+    assert (found.sound, found.unfinished) == (7, ("reports/20260103T030405Z-abcdef.ko.html",))
+
+
+def test_a_verification_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        Verification(0, (), (), ()).sound = 1
 
 
 def test_what_was_put_aside_earlier_is_listed_and_is_no_damage(store):

@@ -72,6 +72,15 @@ def test_the_paired_interval_counts_half_a_review_more_in_each_cell():
     assert (interval.low, interval.high) == pytest.approx((6 / 23 - margin, 6 / 23 + margin))
 
 
+def test_the_paired_interval_of_an_odd_number_of_discordant_reviews_is_that_computed_by_hand():
+    # 12 reviews become 14, 4 and 1 discordant ones 4.5 and 1.5.
+    first, second = np.arange(12) < 6, (np.arange(12) >= 4) & (np.arange(12) < 7)
+    interval = paired_accuracy_difference(first, second)
+    margin = 1.959964 * np.sqrt((6 / 14 - (3 / 14) ** 2) / 14)
+    assert interval.estimate == 3 / 12
+    assert (interval.low, interval.high) == pytest.approx((3 / 14 - margin, 3 / 14 + margin))
+
+
 def test_two_models_that_are_right_on_the_same_reviews_are_not_told_apart():
     hits = np.arange(REVIEWS) < 800
     assert not paired_accuracy_difference(hits, hits).excludes_zero
@@ -160,6 +169,7 @@ def test_seeds_that_all_differ_alike_leave_no_doubt_and_raise_no_warning():
     comparison = compare_over_seeds([0.81, 0.82], [0.80, 0.81])
     assert comparison.difference.low == comparison.difference.high == pytest.approx(0.01)
     assert comparison.p_value == 0.0
+    assert compare_over_seeds([0.80, 0.81], [0.81, 0.82]).p_value == 0.0
     assert compare_over_seeds([0.3, 0.8], [0.1 + 0.2, 0.8]) == Comparison(Interval(0.0, 0.0, 0.0), 1.0)
 
 

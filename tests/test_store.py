@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storage.location import resolve_location
 from storage.records import StoredFile
 from storage.store import DamagedFileError, Store, hash_inputs
 
@@ -127,6 +128,11 @@ def test_a_table_is_read_back_as_it_was_written(store, table):
     assert store.read_table(file, SCHEMA).equals(table)
 
 
+def test_a_table_of_some_hundred_rows_is_read_back(store):
+    table = pa.table({"number": pa.array(range(300))})
+    assert store.read_table(store.write_table("numbers.parquet", table), table.schema).equals(table)
+
+
 def test_a_table_s_name_can_hold_the_hash_of_its_content(store, table):
     file = store.write_table("train-{sha}.parquet", table)
     assert file.path == f"train-{file.sha256[:12]}.parquet"
@@ -147,6 +153,12 @@ def test_a_table_of_another_schema_is_refused(store, table):
 def test_a_table_with_another_number_of_rows_is_refused(store, table):
     file = replace(store.write_table("reviews.parquet", table), rows=3)
     with pytest.raises(DamagedFileError, match=r"must hold 3 rows of .* Received: 2 rows of"):
+        store.read_table(file, SCHEMA)
+
+
+def test_a_table_with_more_rows_than_its_record_says_is_refused(store, table):
+    file = replace(store.write_table("reviews.parquet", table), rows=1)
+    with pytest.raises(DamagedFileError, match=r"must hold 1 rows of .* Received: 2 rows of"):
         store.read_table(file, SCHEMA)
 
 
@@ -198,6 +210,14 @@ def test_a_manifest_that_is_something_else_is_refused(store, content):
         store.read_manifest("manifest.json")
 
 
+def test_a_manifest_s_bytes_stay_what_earlier_versions_wrote(store):
+    store.write_manifest("manifest.json", {"source": "혼공", "rows": 2})
+    assert store.read_bytes("manifest.json").decode() == (
+        '{\n "content": {\n  "rows": 2,\n  "source": "혼공"\n },\n'
+        ' "sha256": "9617ee930d4be5ad4127cddc1b999ee5e1ef3c939dfe2443e5c58ed756f92a4c"\n}\n'
+    )
+
+
 def test_a_manifest_that_is_not_there_is_no_damage(store):
     with pytest.raises(FileNotFoundError):
         store.read_manifest("manifest.json")
@@ -222,6 +242,62 @@ def test_two_damaged_files_of_one_name_both_stay_in_quarantine(store):
 def test_quarantine_of_a_file_that_another_run_moved_already_is_no_error(store):
     store.quarantine("raw/hello.txt")
     assert store.list_files("") == []
+
+
+def test_a_long_name_keeps_its_end_in_quarantine(store):
+    path = f"datasets/{'a' * 150}/{'b' * 100}.parquet"
+    store.write_bytes(path, b"hello")
+    target = store.quarantine(path)
+    assert target.removeprefix("quarantine/")[8:] == f"-{'a' * 91}-{'b' * 100}.parquet"
+
+
+def test_what_is_deleted_is_the_folder_but_for_what_is_kept(store):
+    for path in ("runs/1/a/x", "runs/1/a/y", "runs/1/b/x", "runs/2/x"):
+        store.write_bytes(path, b"hello")
+    store.delete("runs/1", keep=["runs/1/a/y"])
+    assert store.list_files("") == ["runs/1/a/y", "runs/2/x"]
+    store.delete("runs/1")
+    assert store.list_files("") == ["runs/2/x"]
+    store.delete("runs/1")
+    with pytest.raises(ValueError, match=r"^`folder` must be one inside the store, not the whole store\."):
+        store.delete("")
+
+
+def test_folders_that_are_emptied_go_and_the_others_stay(tmp_path):
+    store = Store(str(tmp_path))
+    for path in ("runs/1/a/x", "runs/1/a/y", "runs/1/b/x"):
+        store.write_bytes(path, b"hello")
+    store.delete("runs/1", keep=["runs/1/a/y"])
+    assert sorted(path.name for path in (tmp_path / "runs" / "1").iterdir()) == ["a"]
+    store.delete("runs/1")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_file_of_several_chunks_is_verified(store):
+    file = store.write_bytes("raw/large", b"x" * 2_500_000)
+    store.verify(file)
+    with pytest.raises(DamagedFileError, match=r"Received: [0-9a-f]{64}, 2500000 bytes\.$"):
+        store.verify(replace(file, sha256="0" * 64))
+    with pytest.raises(DamagedFileError, match=r"Received: [0-9a-f]{64}, 2500000 bytes\.$"):
+        store.verify(replace(file, sha256="f" * 64))
+
+
+def test_only_a_folder_that_is_there_can_be_read_from(tmp_path):
+    Store(str(tmp_path)).check_readable()
+    (tmp_path / "file").touch()
+    for uri in (f"{tmp_path}/none", f"{tmp_path}/file"):
+        with pytest.raises(FileNotFoundError) as caught:
+            Store(uri).check_readable()
+        assert str(caught.value) == f"`store` must be a folder that is there. Received: store='{uri}'."
+
+
+def test_an_object_store_without_objects_cannot_be_read_from(object_store):
+    with pytest.raises(
+        FileNotFoundError, match=r"^`store` must be a bucket and prefix that hold something\. Received: "
+    ):
+        object_store.check_readable()
+    object_store.write_bytes("raw/hello.txt", b"hello")
+    object_store.check_readable()
 
 
 def test_a_folder_that_does_not_exist_holds_no_files(store):
@@ -275,6 +351,23 @@ def test_a_store_that_is_no_folder_and_no_object_store_is_refused_in_one_line(ur
         Store(uri).check_writable()
     assert str(caught.value).startswith(f"{ADDRESSES} Received: store='{uri}'")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["abc://host/store", "ftp://host/store"])
+def test_an_address_that_pyarrow_cannot_open_is_refused_with_its_reason(uri):
+    with pytest.raises(ValueError, match="must be a folder") as caught:
+        Store(uri).check_writable()
+    assert str(caught.value) == f"{ADDRESSES} Received: store='{uri}' (Unrecognized filesystem type in URI: {uri})."
+
+
+def test_a_folder_is_told_by_its_absolute_path(tmp_path):
+    for uri in (f"{tmp_path}/store/", f"file://{tmp_path}/store/"):
+        assert Store(uri).locate("raw/hello.txt") == f"{tmp_path}/store/raw/hello.txt"
+
+
+def test_an_address_of_another_kind_is_told_without_its_options_and_last_slash():
+    location = resolve_location("mock:///folder/store/?option=1")
+    assert (location.root, location.address) == ("folder/store", "mock:///folder/store")
 
 
 def test_a_file_uri_of_another_machine_is_refused_in_one_line():

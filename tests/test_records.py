@@ -1,0 +1,25 @@
+"""Records are what steps hand each other, so nobody may change one."""
+
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+
+import pytest
+
+from storage import records
+
+KINDS = [kind for kind in vars(records).values() if is_dataclass(kind)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_record_cannot_be_changed(kind):
+    record = object.__new__(kind)
+    with pytest.raises(FrozenInstanceError):
+        setattr(record, fields(kind)[0].name, None)
+
+
+def test_the_records_are_eight():
+    assert len(KINDS) == 8
+
+
+def test_a_training_and_a_failed_one_are_named_by_variant_and_seed():
+    assert records.training_name("lstm", 42) == "lstm-seed42"
+    assert records.FailedTraining("gru", 7, "no").name == "gru-seed7"
