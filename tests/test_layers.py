@@ -109,6 +109,6 @@ def test_no_test_file_is_imported_and_no_conftest_by_its_name():
     found = []
     for path in sorted((PROJECT_ROOT / "tests").rglob("*.py")):
         for name in list_imports(tree_of(path)):
-            if name.startswith("tests.") and re.search(r"\.test_\w+|^tests\.conftest", name):
+            if name.startswith("tests.") and re.search(r"\.test_\w+|\.conftest\b", name):
                 found.append((name_of(path), name))
     assert found == []

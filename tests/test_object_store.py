@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -231,9 +230,10 @@ def test_an_answer_that_takes_its_time_is_waited_for(object_store, object_server
 def test_an_answer_that_takes_too_long_is_asked_for_again(object_store, object_server, impatient):
     file = object_store.write_bytes("hello.txt", b"hello")
     object_server.fail("GET", "hello.txt", answer_after(4))
-    began = time.monotonic()
+    object_server.requests.clear()
     assert object_store.read_verified(file) == b"hello"
-    assert time.monotonic() - began < 4
+    # The answer to the first GET came too late.
+    assert [method for method, _ in object_server.requests] == ["HEAD", "GET", "GET"]
 
 
 @pytest.mark.slow
@@ -256,12 +256,10 @@ def test_a_download_that_is_always_cut_is_no_damage_and_nothing_is_put_aside(obj
 
 
 @pytest.mark.slow
-def test_an_endpoint_that_is_not_there_is_found_out_soon(object_store, monkeypatch):
+def test_an_endpoint_that_is_not_there_is_found_out(object_store, monkeypatch, impatient):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    began = time.monotonic()
     with pytest.raises(OSError, match="Could not connect to server") as caught:
         object_store.check_writable()
-    assert time.monotonic() - began < 30
     assert str(caught.value).startswith(f"The store {object_store.uri} could not be used: When uploading object with ")
     assert str(caught.value).endswith(f": Could not connect to server. {ADVICE}")
     assert "127.0.0.1:9" in str(caught.value)
@@ -270,10 +268,10 @@ def test_an_endpoint_that_is_not_there_is_found_out_soon(object_store, monkeypat
 @pytest.mark.slow
 def test_an_endpoint_that_never_answers_is_given_up(object_store, object_server, impatient):
     object_server.fail("PUT", "", answer_after(30), times=99)
-    began = time.monotonic()
+    object_server.requests.clear()
     with pytest.raises(OSError, match="Timeout was reached"):
         object_store.check_writable()
-    assert time.monotonic() - began < 20
+    assert [method for method, _ in object_server.requests] == ["PUT", "PUT"]
 
 
 def test_a_bucket_that_is_not_there_gives_one_line_and_exit_code_2(object_store, capsys, monkeypatch):
