@@ -58,7 +58,9 @@ def test_every_other_opcode_is_refused(opcode):
     assert refuse(b"](" + bytes([opcode]) * 20 + b".", 64) == expected
 
 
-@pytest.mark.parametrize("content", [b"", b"]", b"]q", b"cnumpy", b"cnumpy\nndarray", b"X\x02\x00\x00\x00\x81", b"K"])
+@pytest.mark.parametrize(
+    "content", [b"", b"]", b"]q", b"(" * 1000, b"cnumpy", b"cnumpy\nndarray", b"X\x02\x00\x00\x00\x81", b"K"]
+)
 def test_a_pickle_without_an_end_breaks_off(content):
     assert refuse(content, 64) in (
         "it breaks off",
@@ -78,6 +80,12 @@ def test_a_pickle_without_an_end_breaks_off(content):
 )
 def test_an_object_is_put_in_no_place_that_objects_before_it_have_not_filled(put, place):
     assert refuse(b"]" + put + b".", 64) == f"only 1 objects are there, and it puts one in place {place}"
+
+
+@pytest.mark.parametrize("before", range(1, 10))
+def test_a_place_is_read_wherever_it_stands(before):
+    for put in (b"q\x02", b"r\x02\x00\x00\x00"):
+        assert refuse(b"]" * before + put + b".", 64) == "only 1 objects are there, and it puts one in place 2"
 
 
 def test_places_are_counted_like_objects():

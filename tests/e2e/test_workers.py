@@ -11,7 +11,7 @@ import pytest
 
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tests.e2e.servers import NIGHT, OVER, PREFECT, deployment, find_run, start_night, wait_for_end
+from tests.e2e.servers import NIGHT, OVER, PREFECT, deployment, find_run, start_night, wait_for_end, wait_for_epoch
 from tests.processes import training_children
 from tests.stubs import REAL_SEED
 from tests.waiting import wait_until
@@ -164,8 +164,10 @@ def test_the_command_line_hands_out_too_and_its_relative_store_is_the_workers_ow
 def test_a_worker_that_is_told_to_end_leaves_no_process_and_no_run_without_an_end(site):
     endless = {"placement": "local", "variants": ["lstm"], "epochs": 20_000, "patience": 20_000}
     identifier = start_night(site.api, ON_WORKERS | endless)
-    process = wait_until(lambda: find_flow_process(identifier), 120, "the night's process")
-    wait_until(lambda: training_children(process), 120, "a training")
+    # Its children are there from the start, and train later.
+    wait_for_epoch(site.api, identifier)
+    process = find_flow_process(identifier)
+    assert training_children(process)
     worker = process.parent()
     assert "retraining" in worker.cmdline()
     processes = [worker, *worker.children(recursive=True)]
