@@ -48,7 +48,8 @@ def read_array(content: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         kind = "ndarray" if isinstance(array, PickledArray) else type(array).__name__
         raise pickle.UnpicklingError(f"it must hold an array of shape {shape}, and holds {kind}")
     # Not `np.array`, which would make a matrix of lists of equal length.
-    return np.fromiter(array.values, object, elements).reshape(shape, order="F" if array.is_fortran else "C")
+    # NumPy lists objects row by row, of an array in Fortran's order too.
+    return np.fromiter(array.values, object, elements).reshape(shape)
 
 
 def check_opcodes(content: bytes, most: int) -> None:
@@ -116,9 +117,9 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 class PickledArray:
-    """What a pickle says of an array: its shape, its order and its elements."""
+    """What a pickle says of an array: its shape and its elements."""
 
-    __slots__ = ("is_fortran", "shape", "values")
+    __slots__ = ("shape", "values")
 
     def __init__(self, subtype: type, shape: tuple[int, ...], _kind: bytes) -> None:
         # NumPy always pickles an empty array first and fills it by its state. What else came is not written out here or
@@ -126,18 +127,17 @@ class PickledArray:
         if subtype is not PickledArray or type(shape) is not tuple or shape != (0,):
             raise pickle.UnpicklingError("only empty arrays may be constructed, and it asks for another")
         self.shape: tuple[int, ...] = shape
-        self.is_fortran = False
         self.values: list[Any] = []
 
     def __setstate__(self, state: tuple[int, tuple[int, ...], PickledDtype, bool, list[Any]]) -> None:
-        _version, shape, _dtype, is_fortran, values = state
+        _version, shape, _dtype, _is_fortran, values = state
         if type(values) is not list or type(shape) is not tuple or {*map(type, shape)} - {int}:
             raise pickle.UnpicklingError("only arrays of objects are allowed, and it holds another")
         if math.prod(shape) != len(values):
             raise pickle.UnpicklingError(
                 f"an array must have as many elements as its shape says, and it has {len(values)}"
             )
-        self.shape, self.is_fortran, self.values = shape, is_fortran is True, values
+        self.shape, self.values = shape, values
 
 
 class PickledDtype:

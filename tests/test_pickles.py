@@ -101,8 +101,9 @@ def as_array(values: list, shape: tuple[int, ...]) -> np.ndarray:
     return array.reshape(shape)
 
 
-def test_an_array_of_rows_and_columns_is_read():
-    array = as_array([1, 2, 3, 4, 5, 6], (2, 3))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_of_rows_and_columns_is_read_in_either_order(order):
+    array = np.array(as_array([1, 2, 3, 4, 5, 6], (2, 3)), order=order)
     assert read_array(pickle.dumps(array), (2, 3)).tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
