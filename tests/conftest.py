@@ -70,6 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "`make test-quick` leaves it out. Tests in tests/e2e and users of `prefect_server` are slow without the marker",
     )
     sys.addaudithook(refuse_slow_programs)
+    # In the background a shell starts commands with interrupts ignored. Python leaves that so, and whatever it starts
+    # inherits it; but Prefect ends its workers by interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(LeaveOutFiles())
 
 
@@ -153,14 +157,6 @@ class LeaveOutFiles:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """A shell starts what it runs in the background with interrupts ignored, and Python leaves that so."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")

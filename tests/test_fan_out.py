@@ -226,7 +226,7 @@ def test_a_training_that_gets_on_between_two_losses_is_not_given_up(order):
     assert submitted == [0, 1, 0, 1, 0, 1]
 
 
-def test_a_night_that_is_ended_ends_its_trainings(order, deployment, interruptible):
+def test_a_night_that_is_ended_ends_its_trainings(order, deployment):
     def interrupt_when_handed_out():
         with get_client(sync_client=True) as client:
             wait_until(lambda: flow_runs(client, deployment), 60, "the handing out of the training")

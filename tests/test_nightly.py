@@ -206,7 +206,7 @@ def test_a_failed_variant_is_left_out_of_the_report_and_fails_the_flow(tmp_path)
     assert "Best tonight" not in page
 
 
-def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path, interruptible):
+def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path):
     def interrupt_when_training():
         # Children are there from the start; they train once the padded reviews are.
         wait_until(lambda: list(tmp_path.glob("datasets/pad-*/manifest.json")), 60, "the padding", every=0.05)

@@ -186,7 +186,7 @@ def test_a_process_that_is_killed_in_the_middle_of_an_upload_leaves_nothing(obje
 
 
 @pytest.mark.slow
-def test_an_interrupt_waits_for_the_upload_and_what_appears_is_whole(object_store, object_server, interruptible):
+def test_an_interrupt_waits_for_the_upload_and_what_appears_is_whole(object_store, object_server):
     object_server.fail("PUT", "hello.txt", answer_after(1))
     threading.Timer(0.3, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):

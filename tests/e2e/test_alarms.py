@@ -105,6 +105,7 @@ class Site:
         killed: The lost night's flow run, and that of its training.
         killed_at: When it was lost.
         late: The alarm of a night that was due while no worker lived.
+        nothing: The alarm that neither a report nor another alarm came; no report had come before.
         taken: A night that a worker took and never started.
     """
 
@@ -118,6 +119,7 @@ class Site:
     killed: tuple[str, str] = ("", "")
     killed_at: datetime = datetime.min
     late: dict[str, Any] = field(default_factory=dict)
+    nothing: dict[str, Any] = field(default_factory=dict)
     taken: str = ""
 
     def note(self, printed):
@@ -185,6 +187,7 @@ def site(tmp_path_factory, migrated_home):
             made.take_a_night_and_vanish()
             made.lose_a_night()
             made.let_a_night_be_late()
+            made.nothing = receiver.wait_for(NOTHING, 120)
             # The time of both goes on while the other tests run.
             worker = made.start_a_failing_night()
             yield made
@@ -222,9 +225,8 @@ def test_alarms_that_wait_for_another_time_are_changed_on_the_server(site):
 
 
 def test_it_calls_when_nothing_comes_at_all_though_no_worker_lives(site):
-    call = site.receiver.wait_for(NOTHING, 60)
-    assert call["reason"].startswith("no report and no other alarm came")
-    assert (call["report"], call["verdict"]) == (None, None)
+    assert site.nothing["reason"].startswith("no report and no other alarm came")
+    assert (site.nothing["report"], site.nothing["verdict"]) == (None, None)
 
 
 def test_it_calls_when_no_worker_takes_a_night_that_is_due(site):
