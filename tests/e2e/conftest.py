@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from storage.store import Store
-from tests.e2e.servers import deploy, end, make_environment, open_client, prefect_server, shorten_alarms, start_worker
+from tests.e2e.servers import deploy, end, make_environment, open_client, prefect_server, start_worker
 from tests.object_server import CREDENTIALS
-from tests.stubs import OFTEN, STUB
+from tests.stubs import STUB
 
 FLAGS = [
     "--no-sandbox",
@@ -156,8 +156,7 @@ class Site:
 def deployed_site(environment, tmp_path_factory) -> Iterator[Site]:
     with (tmp_path_factory.mktemp("workers") / "log.txt").open("w") as log, open_client(environment) as client:
         deploy(environment)
-        shorten_alarms(environment)
-        site = Site(client, environment | STUB | OFTEN, log)
+        site = Site(client, environment | STUB, log)
         try:
             yield site
         finally:
