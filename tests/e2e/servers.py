@@ -192,7 +192,8 @@ def read_run_of(api: httpx.Client, identifier: str) -> dict[str, Any] | None:
     return answer.json() if answer.is_success else None
 
 
-def wait_for_end(api: httpx.Client, identifier: str, seconds: float = 240) -> dict[str, Any]:
+# On SQLite the server now and then stands still for 60 s if two workers ask it, so whoever waits for it is patient.
+def wait_for_end(api: httpx.Client, identifier: str, seconds: float = 400) -> dict[str, Any]:
     """Return the last state of a flow run."""
 
     def over() -> dict[str, Any] | None:
@@ -218,4 +219,4 @@ def read_logs(api: httpx.Client, identifier: str) -> list[str]:
 
 def wait_for_epoch(api: httpx.Client, identifier: str) -> None:
     """Return when a training of a flow run has finished an epoch."""
-    wait_until(lambda: any(" epoch " in said for said in read_logs(api, identifier)), 120, "an epoch", every=0.5)
+    wait_until(lambda: any(" epoch " in said for said in read_logs(api, identifier)), 300, "an epoch", every=0.5)

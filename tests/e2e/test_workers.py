@@ -94,7 +94,7 @@ def test_a_real_training_whose_process_is_killed_is_handed_out_again(site, worke
         site.api, ON_WORKERS | {"variants": ["lstm"], "seeds": [REAL_SEED], "epochs": 300, "patience": 300}
     )
     # In the middle of its work: the flow's process has a child that trains.
-    (child,) = wait_until(lambda: training_children(*workers)[:1], 120, "a training on a worker")
+    (child,) = wait_until(lambda: training_children(*workers)[:1], 300, "a training on a worker")
     child.parent().kill()
     state, run = wait_for_night(site, identifier)
     assert state["type"] == "COMPLETED", state
@@ -116,7 +116,7 @@ def test_a_night_that_is_run_again_takes_over_what_it_had_finished(site, workers
     def first_finished():
         return any(one["state_type"] == "COMPLETED" for one in training_runs(site, ours))
 
-    wait_until(first_finished, 120, "a finished training", every=0.5)
+    wait_until(first_finished, 300, "a finished training", every=0.5)
     find_flow_process(identifier).kill()
 
     # Its worker marks the flow run as crashed twice, and the second time would end the new attempt; then it says this.
@@ -126,7 +126,7 @@ def test_a_night_that_is_run_again_takes_over_what_it_had_finished(site, workers
     }
     wait_until(
         lambda: site.api.post("/events/filter", json={"filter": executed}).raise_for_status().json()["events"],
-        120,
+        300,
         "the worker's last word of the night's process",
         every=0.5,
     )
@@ -179,7 +179,7 @@ def test_a_worker_that_is_told_to_end_leaves_no_process_and_no_run_without_an_en
         state = site.api.get(f"/flow_runs/{identifier}").raise_for_status().json()["state"]
         return state if state["type"] in OVER else None
 
-    state = wait_until(ended, 120, "the end of the night's run", every=0.5)
+    state = wait_until(ended, 300, "the end of the night's run", every=0.5)
     assert state["type"] in ("FAILED", "CRASHED", "CANCELLED")
     assert state["message"]
     assert verify_store(site.store).damaged == ()
