@@ -14,7 +14,7 @@ run: .venv/installed ## retrain the four variants now and write the report (ARGS
 
 # Three processes also on two CPUs, for much of it waits for servers and workers.
 test: .venv/installed-dev ## all tests, the quick ones first (ARGS="-k padding" adds options)
-	@$(BIN)/pytest -n 4 --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 3 --no-loadscope-reorder $(ARGS)
 
 test-quick: .venv/installed-dev ## the tests without a Prefect server, browser, database or training child
 	@$(BIN)/pytest -n 2 --no-loadscope-reorder -m "not slow" $(ARGS)
