@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from storage.store import Store
-from tests.e2e.servers import deploy, end, make_environment, open_client, prefect_server, start_worker
+from tests.e2e.postgresql import INSTALLED, PostgreSQL
+from tests.e2e.servers import deploy, end, make_environment, open_client, prefect_server, start_worker, upgrade
 from tests.object_server import CREDENTIALS
 from tests.stubs import STUB
 
@@ -118,14 +119,31 @@ def open_page(tab_of):
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory, migrated_home, object_server):
+def postgresql() -> Iterator[PostgreSQL | None]:
+    """A PostgreSQL server where one is installed, else None."""
+    server = PostgreSQL() if INSTALLED else None
+    try:
+        yield server
+    finally:
+        if server:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory, migrated_home, object_server, postgresql):
     """The environment of a Prefect server that this process's tests share, with a bucket's credentials.
 
-    Its database has tables and nothing else.
+    Its database has tables and nothing else. It is PostgreSQL's if possible, as with several workers in production: on
+    SQLite the server now and then stands still for a minute.
     """
     folder = tmp_path_factory.mktemp("server")
     made = make_environment(folder) | CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}
-    migrated_home(Path(made["PREFECT_HOME"]))
+    if postgresql:
+        postgresql.client("createdb", "shared")
+        made["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = postgresql.url("shared")
+        upgrade(made)
+    else:
+        migrated_home(Path(made["PREFECT_HOME"]))
     with (folder / "server.txt").open("w") as log, prefect_server(made, log):
         yield made
 

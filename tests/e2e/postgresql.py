@@ -29,7 +29,7 @@ class PostgreSQL:
         self._run(
             "initdb", "--auth=scram-sha-256", "--username=prefect", f"--pwfile={secret}", "--no-sync", *self._data
         )
-        self._control("start", "--options", f"-h 127.0.0.1 -p {self.port} -k {self.folder}")
+        self._control("start", "--options", f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off")
 
     @property
     def _data(self) -> tuple[str, str]:

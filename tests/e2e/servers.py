@@ -96,6 +96,12 @@ def start(command: list[str], environment: dict[str, str], log: TextIO) -> subpr
     return subprocess.Popen([PREFECT, *command], env=environment, cwd=PROJECT_ROOT, stdout=log, stderr=log)
 
 
+def upgrade(environment: dict[str, str]) -> None:
+    """Make the tables of the database that an environment names."""
+    command = [PREFECT, "server", "database", "upgrade", "-y"]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+
+
 def start_server(environment: dict[str, str], log: TextIO) -> subprocess.Popen:
     port = environment["PREFECT_API_URL"].split(":")[2].split("/")[0]
     return start(["server", "start", "--host", "127.0.0.1", "--port", port], environment, log)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 
 import psutil
@@ -14,7 +13,6 @@ from storage.store import Store
 from tests.e2e.postgresql import INSTALLED, PostgreSQL
 from tests.e2e.servers import (
     NIGHT,
-    PREFECT,
     deploy,
     deployment,
     end,
@@ -25,6 +23,7 @@ from tests.e2e.servers import (
     start_night,
     start_server,
     start_worker,
+    upgrade,
     wait_for_end,
     wait_for_epoch,
     wait_for_server,
@@ -67,12 +66,6 @@ class Site:
         self.api.close()
         self.database.stop()
         self.log.close()
-
-
-def upgrade(environment):
-    subprocess.run(
-        [PREFECT, "server", "database", "upgrade", "-y"], env=environment, check=True, capture_output=True, timeout=300
-    )
 
 
 @pytest.fixture(scope="module")
