@@ -19,9 +19,10 @@ test: .venv/installed-dev ## all tests, the quick ones first (ARGS="-k padding" 
 test-quick: .venv/installed-dev ## the tests without a Prefect server, browser, database or training child
 	@$(BIN)/pytest -n 2 --no-loadscope-reorder -m "not slow" $(ARGS)
 
-check: .venv/installed-dev ## lint, formatting, types
+check: .venv/installed-dev ## lint, formatting, the direction of imports, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
 
 # Strict, because it says that nothing is known of a package also where it could not ask.
@@ -67,7 +68,7 @@ define install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --disable-pip-version-check
 	@echo "Compiling the training loops for this CPU (10 seconds, once) ..."
-	@$(BIN)/python -c "import tasks.cell_kernels, tasks.embedding_kernels"
+	@$(BIN)/python -c "import tasks.kernels.recurrence, tasks.kernels.embedding"
 endef
 
 .venv/installed: requirements.lock pyproject.toml

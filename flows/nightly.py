@@ -19,23 +19,20 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.capacity import count_jobs
-from flows.checks import check_parameters, choose_store
-from flows.fan_out import train_on_workers
+from flows.parameters import check_parameters, choose_store
 from flows.provenance import describe_cpu, read_code_version
+from flows.workers.hand_out import train_on_workers
 from storage.records import Dataset, FailedTraining, Run, TrainingResult, training_name
 from storage.runs import run_folder
 from storage.store import Store
-from tasks.describe import describe_reviews
+from tasks.data.split import SplitParameters
 from tasks.download import SourceUnreachableError, download_reviews
-from tasks.pad import pad_reviews
+from tasks.prepare import make_sample, pad_reviews, profile_reviews, split_reviews
+from tasks.processes.supervisor import supervise_children
+from tasks.processes.training_process import prepare_trainings
 from tasks.report import prepare_report, write_report
-from tasks.sample import make_sample
 from tasks.sources import resolve_source
-from tasks.split import split_reviews
-from tasks.split_child import SplitParameters
-from tasks.supervisor import supervise_children
 from tasks.train import TrainingParameters, TrainingStage, train_variant
-from tasks.training_process import prepare_trainings
 from tasks.variants import BASELINES, VARIANTS, Variant
 
 LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "numba", "scipy", "scikit-learn", "statsmodels", "matplotlib")
@@ -141,7 +138,7 @@ def prepare_datasets(
     with timed(durations, "pad"):
         padded = pad_reviews.submit(split, maxlen, store).result()
     with timed(durations, "describe"):
-        described = describe_reviews.submit(archive, split, parameters.num_words, maxlen, store).result()
+        described = profile_reviews.submit(archive, split, parameters.num_words, maxlen, store).result()
     return {"split": split, "pad": padded, "describe": described}
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from joblib import cpu_count
 
 from storage.records import CodeVersion
+from tasks.processes.supervisor import PROJECT_ROOT
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 GIT_SECONDS = 10
 
 

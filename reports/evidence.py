@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reports.statistics import Comparison, Interval
+from reports.analysis.statistics import Comparison, Interval
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

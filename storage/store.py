@@ -19,9 +19,9 @@ from pyarrow import fs
 from storage.containment import check_inside, join, walk
 from storage.damage import DamagedFileError
 from storage.location import Location, resolve_location
+from storage.parquet import read_parquet
 from storage.publishing import publishing
 from storage.records import StoredFile
-from storage.tables import read_parquet
 
 __all__ = ["CHUNK_BYTES", "DamagedFileError", "Store", "hash_inputs"]
 

@@ -1,1 +1,1 @@
-"""One module per step: plain functions, and one thin Prefect task at the end of each."""
+"""What Prefect shows as a task: one thin module each. The work is in the folders."""

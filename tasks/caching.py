@@ -11,7 +11,7 @@ from prefect.states import Completed
 from storage.datasets import find_dataset, publish_dataset
 from storage.records import Dataset, StoredFile
 from storage.store import Store
-from tasks.supervisor import ChildFailedError
+from tasks.processes.supervisor import ChildFailedError
 
 
 def reuse_or_build(

@@ -14,9 +14,9 @@ from prefect.events import emit_event
 from storage.records import Run
 from storage.runs import read_run_record, report_path
 from storage.store import Store
-from tasks.supervisor import ChildFailedError, prepare_children, run_child
+from tasks.processes.supervisor import ChildFailedError, prepare_children, run_child
 
-MODULE = "tasks.report_child"
+MODULE = "tasks.evaluation.publish_report"
 TIMEOUT_SECONDS = 600
 # The alarms wait for it.
 PUBLISHED = "retraining.report.published"

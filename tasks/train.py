@@ -19,8 +19,8 @@ from storage.datasets import put_damaged_aside
 from storage.records import Dataset, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training_record
 from storage.store import DamagedFileError, Store
-from tasks import training_process
-from tasks.supervisor import is_closing, run_child
+from tasks.processes import training_process
+from tasks.processes.supervisor import is_closing, run_child
 from tasks.variants import Variant
 
 # An artifact's update is a request to the server, which on one machine takes time from the trainings.

@@ -14,7 +14,7 @@ from storage.archive import Reviews
 from storage.datasets import publish_dataset
 from storage.records import Dataset
 from storage.store import Store
-from tasks.sample_child import make_archive
+from tasks.data.sample import make_archive
 
 # Of so many reviews of the sample corpus: the archive and its word index.
 make_sample = cache(make_archive)

@@ -5,7 +5,7 @@ import signal
 from typing import Any
 
 from storage.store import Store
-from tasks import training_child
+from tasks.training import training
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
@@ -14,18 +14,18 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         die_after_epoch(request["die_after_epoch"])
     if "die_before" in request:
         die_before(*request["die_before"])
-    return training_child.main(request)
+    return training.main(request)
 
 
 def die_after_epoch(number: int) -> None:
-    send_event = training_child.send_event
+    send_event = training.send_event
 
     def send_and_die(**event: Any) -> None:
         send_event(**event)
         if event.get("epoch") == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    training_child.send_event = send_and_die
+    training.send_event = send_and_die
 
 
 def die_before(method: str, number: int) -> None:

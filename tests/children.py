@@ -16,8 +16,8 @@ import psutil
 from storage.datasets import dataset_folder, publish_dataset
 from storage.records import StoredFile
 from storage.store import Store
-from tasks.child import send_event
-from tasks.sample_child import main as make_sample
+from tasks.data.sample import main as make_sample
+from tasks.processes.child import send_event
 from tests.waiting import wait_until
 
 # What each thing holds is the one before it: a list of them would want much at once.

@@ -46,12 +46,12 @@ TOGETHER = {
     "test_workers": "a site",
     "test_deployment": "a site",
     "test_trainers": "Keras",
-    "test_train": "Keras",
+    "test_training": "Keras",
     "test_checkpoints": "Keras",
-    "test_recurrent_network": "Keras",
+    "test_network": "Keras",
     "test_keras_data": "Keras",
     "test_nightly": "tasks",
-    "test_fan_out": "tasks",
+    "test_hand_out": "tasks",
     "test_download": "tasks",
     "test_split": "tasks",
     "test_pad": "tasks",
@@ -60,7 +60,7 @@ LONGEST_FIRST = ("test_workers", "test_faults", "test_trainers", "test_alarms", 
 pytest.register_assert_rewrite("tests.page_rules", "tests.pages")
 
 # What `make test-quick` must never start, by a word of the command.
-SLOW_PROGRAMS = ("tasks.training_child", "prefect", "flows", "chromium", "initdb", "pg_ctl")
+SLOW_PROGRAMS = ("tasks.training.training", "prefect", "flows", "chromium", "initdb", "pg_ctl")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -221,7 +221,7 @@ def prefect_server(migrated_home: Callable[[Path], None]) -> Iterator[None]:
     from prefect.logging.handlers import APILogWorker
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.temporary_server import TemporaryServer
+    from flows.cli.temporary_server import TemporaryServer
 
     server = TemporaryServer()
     try:

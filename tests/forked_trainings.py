@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from storage.records import TrainingResult
 from storage.runs import read_training_record
-from tasks.training_process import ENVIRONMENT
+from tasks.processes.training_process import ENVIRONMENT
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.checkpoint_children"])
@@ -45,11 +45,11 @@ def run_forked(request: dict[str, Any], events: list[dict[str, Any]] | None = No
 
 
 def _train(request: dict[str, Any], sender: Connection) -> None:
-    from tasks import checkpoints, training_child
+    from tasks.training import checkpoints, training
     from tests import checkpoint_children
 
     def send_event(**event: Any) -> None:
         sender.send(event)
 
-    checkpoints.send_event = training_child.send_event = send_event
+    checkpoints.send_event = training.send_event = send_event
     send_event(result=checkpoint_children.main(request))

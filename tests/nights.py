@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from reports.behaviour import rate_behaviour
-from reports.comparison import BAG_OF_WORDS, MAJORITY, compare_variants, list_curves, list_trainings, pair_up
-from reports.errors import ReviewFacts, accuracy_where, find_errors
+from reports.analysis.comparison import BAG_OF_WORDS, MAJORITY, compare_variants, list_curves, list_trainings, pair_up
+from reports.analysis.errors import ReviewFacts, accuracy_where, find_errors
+from reports.analysis.history import look_back
+from reports.analysis.measurements import Measurements, Predictions
+from reports.analysis.pass_rates import rate_behaviour
 from reports.evidence import Data, Evidence, PairOutcome, PartFacts, from_json, to_json
-from reports.measurements import Measurements, Predictions
-from reports.nights import look_back
 from storage.records import CodeVersion, Dataset, FailedTraining, Run, Scores, StoredFile, TrainingResult
 
 COUNT = 1000

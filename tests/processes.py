@@ -11,7 +11,7 @@ def training_children(*parents: psutil.Process) -> list[psutil.Process]:
     for parent in parents or (psutil.Process(),):
         for child in psutil.Process(parent.pid).children(recursive=True):
             try:
-                if "tasks.training_child" in child.cmdline():
+                if "tasks.training.training" in child.cmdline():
                     children.append(child)
             except psutil.NoSuchProcess:
                 continue

@@ -8,7 +8,7 @@ import pyarrow as pa
 from storage.datasets import publish_dataset
 from storage.records import Dataset
 from storage.store import Store
-from tasks.split_child import SplitParameters, split_part
+from tasks.data.split import SplitParameters, split_part
 
 RECIPE = SplitParameters(num_words=500, validation_fraction=0.2, split_seed=42)
 

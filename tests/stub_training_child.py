@@ -1,6 +1,6 @@
 """A training child without Keras, for tests that are about something else: it writes files that pass every check.
 
-`tests/chaos/hook` puts it in the place of `tasks.training_child` if STUB_TRAINING is set. It starts in 0.3 s instead of
+`tests/chaos/hook` puts it in the place of `tasks.training.training` if STUB_TRAINING is set. It starts in 0.3 s, not
 4 s. Its epochs take STUB_EPOCH_SECONDS each; all that were asked for are run, and none is saved. A training with the
 seed REAL_SEED is a real one, and so is one of a variant that the project does not declare.
 """
@@ -19,7 +19,7 @@ import tasks
 from storage.records import Scores, StoredFile, TrainingResult
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
-from tasks.child import send_event
+from tasks.processes.child import send_event
 from tests.stubs import REAL_SEED
 
 EPOCH_SECONDS = float(os.environ.get("STUB_EPOCH_SECONDS", "0.1"))
@@ -65,7 +65,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_real_child() -> Any:
-    spec = spec_from_file_location("real_training_child", Path(tasks.__file__).with_name("training_child.py"))
+    spec = spec_from_file_location("real_training_child", Path(tasks.__file__).parent / "training" / "training.py")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

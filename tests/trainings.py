@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from storage.store import Store
-from tasks import pad_child, sample_child, split_child
+from tasks.data import pad as pad_child
+from tasks.data import sample as sample_child
+from tasks.data import split as split_child
 from tasks.train import TrainingParameters
 from tasks.variants import Variant
 

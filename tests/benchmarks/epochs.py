@@ -118,7 +118,7 @@ def time_ours(variant, data, epochs):
     import pyarrow as pa
 
     from storage.store import Store
-    from tasks.training_child import build_network, make_trainer, train
+    from tasks.training.training import build_network, make_trainer, train
     from tasks.variants import VARIANTS
 
     keras.utils.set_random_seed(SEED)

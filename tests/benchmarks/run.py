@@ -73,7 +73,7 @@ def retrain(store: Path, source: str, *options: str) -> tuple[float, object, dic
 
 def watch_memory(parent: psutil.Process, peaks: dict[str, float]) -> None:
     """Keep the highest resident memory that the system has noted for the flow's process and for any training."""
-    kinds = {"tasks.training_child": "training"}
+    kinds = {"tasks.training.training": "training"}
     for process in [parent, *parent.children(recursive=True)]:
         try:
             last = process.cmdline()[-1:]

@@ -23,7 +23,7 @@ def make_finished_store(environment: dict[str, str], folder: Path) -> Path:
     subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=True, capture_output=True)
     killed = start_night(environment, store, folder / "logs", epochs=5000, patience=5000)
     wait_until(lambda: list(store.glob("runs/*/*/checkpoints/*/manifest.json")), 120, "a checkpoint", every=0.05)
-    for child in killed.children("tasks.training_child"):
+    for child in killed.children("tasks.training.training"):
         child.suspend()
     killed.signal()
     for child in killed.children():

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.past_runs import read_evidence, read_history
+from flows.cli.past_runs import read_evidence, read_history
 from storage.datasets import find_dataset, read_dataset
 from storage.pages import is_intact
 from storage.records import Dataset, StoredFile
@@ -139,7 +139,7 @@ def is_put_aside(store: Store, path: str, datasets: dict[str, Dataset], training
         find_dataset(store, datasets[folder].step, datasets[folder].inputs)
     elif "/checkpoints/" in path:
         # In this process, where nothing else imports Keras.
-        from tasks.checkpoints import find_checkpoint
+        from tasks.training.checkpoints import find_checkpoint
 
         training = folder.split("/checkpoints/")[0]
         find_checkpoint(store, training, trainings[checkpoints_folder(training)])

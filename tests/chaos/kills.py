@@ -167,7 +167,7 @@ class _Campaign:
         if target == "the flow":
             return psutil.Process(night.process.pid)
         children = night.children()
-        trainings = [child for child in children if "tasks.training_child" in command_of(child)]
+        trainings = [child for child in children if "tasks.training.training" in command_of(child)]
         chosen = trainings if target == "a training" else [child for child in children if child not in trainings]
         return self.random.choice(chosen) if chosen else None
 

@@ -38,7 +38,7 @@ def workers_on(environment: dict[str, str], folder: Path, count: int) -> Iterato
             end(worker.process)
 
 
-def start_fan_out(environment: dict[str, str], store: Path, folder: Path, options: argparse.Namespace) -> Night:
+def start_hand_out(environment: dict[str, str], store: Path, folder: Path, options: argparse.Namespace) -> Night:
     """Start a night whose trainings, four variants with each seed, are handed to workers."""
     source = str(REAL_ARCHIVE) if REAL_ARCHIVE.is_file() and not options.sample else "sample"
     seeds = ",".join(str(42 + number) for number in range(options.seeds))
@@ -57,7 +57,7 @@ def lose_workers(environment: dict[str, str], folder: Path, options: argparse.Na
     lost, idle, killed = 0, 0, []
     began = time.monotonic()
     with workers_on(environment, folder, options.workers) as workers:
-        night = start_fan_out(environment, store, folder, options)
+        night = start_hand_out(environment, store, folder, options)
         while night.process.poll() is None:
             try:
                 night.process.wait(options.every_seconds)
@@ -97,7 +97,7 @@ def measure_throughput(environment: dict[str, str], folder: Path, options: argpa
     for count in (1, 2):
         with workers_on(environment, folder, count) as workers:
             began = time.monotonic()
-            night = start_fan_out(environment, folder / "store", folder, options)
+            night = start_hand_out(environment, folder / "store", folder, options)
             code, errors = night.wait(7200)
             wall = time.monotonic() - began
         if code or len(workers) != count:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.past_runs import read_history
+from flows.cli.past_runs import read_history
 from storage.pages import is_intact
 from storage.runs import INDEX_PATH, LATEST_PATH, read_run, verify_store
 from storage.store import Store
@@ -67,7 +67,7 @@ def night_on(stubbed, tmp_path):
 def wait_for_training(night, count=1):
     """Return the night's training children, once there are epochs in its log."""
     wait_until(lambda: " epoch " in night.errors.read_text(), 90, "an epoch")
-    return wait_until(lambda: night.children("tasks.training_child")[:count], 60, "a training's process")
+    return wait_until(lambda: night.children("tasks.training.training")[:count], 60, "a training's process")
 
 
 def assert_ends_well(night):
@@ -132,7 +132,9 @@ def test_a_training_that_hangs_is_ended_by_its_timeout_and_the_next_one_goes_on(
     stopped = []
     while len(stopped) < 2:
         (child,) = wait_until(
-            lambda: [one for one in night.children("tasks.training_child") if one.pid not in stopped], 90, "a training"
+            lambda: [one for one in night.children("tasks.training.training") if one.pid not in stopped],
+            90,
+            "a training",
         )[:1]
         child.suspend()
         stopped.append(child.pid)

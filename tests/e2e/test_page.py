@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
-from reports.index import render_index
-from reports.page import render_report
+from reports.page.index_page import render_index
+from reports.page.report_page import render_report
 from tests.e2e.files import serve
 from tests.nights import (
     A_NIGHT,

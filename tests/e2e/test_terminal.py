@@ -22,7 +22,7 @@ SMALL = ["--source", "sample", "--sample-reviews", "400", "--epochs", "2", "--ma
 # Runs the command in this interpreter and then says what that took.
 MEASURED = """
 import json, pathlib, re, sys
-from flows.command_line import main
+from flows.cli.command import main
 code = main(sys.argv[1:])
 costly = {"tensorflow", "keras", "numba", "prefect.server", "scipy.stats", "sklearn", "pandas", "matplotlib"}
 heavy = sorted(costly & set(sys.modules))

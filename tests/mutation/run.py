@@ -48,13 +48,13 @@ PROCESSOR_SECONDS, TIMEOUT_SECONDS = 60, 600
 MOST_BYTES = 8 << 30
 
 TESTS = {
-    "reports/behaviour.py": "test_behaviour",
-    "reports/comparison.py": "test_comparison",
-    "reports/errors.py": "test_errors",
-    "reports/measurements.py": "test_comparison test_errors",
-    "reports/nights.py": "test_nights_history",
-    "reports/probabilities.py": "test_probabilities",
-    "reports/statistics.py": "test_statistics",
+    "reports/analysis/pass_rates.py": "test_minimal_pairs",
+    "reports/analysis/comparison.py": "test_comparison",
+    "reports/analysis/errors.py": "test_errors",
+    "reports/analysis/measurements.py": "test_comparison test_errors",
+    "reports/analysis/history.py": "test_history",
+    "reports/analysis/probabilities.py": "test_probabilities",
+    "reports/analysis/statistics.py": "test_statistics",
     "storage/archive.py": "test_archive test_fuzz_archive",
     "storage/containment.py": "test_containment",
     "storage/datasets.py": "test_datasets",
@@ -68,8 +68,8 @@ TESTS = {
     "storage/runs.py": "test_runs test_republishing",
     "storage/schemas.py": "test_pad test_split",
     "storage/store.py": "test_store test_object_store",
-    "storage/tables.py": "test_store",
-    "storage/text.py": "test_one_line test_archive",
+    "storage/parquet.py": "test_store",
+    "storage/text.py": "test_text test_archive",
     "storage/word_index.py": "test_word_index test_fuzz_store",
 }
 
@@ -95,7 +95,7 @@ def run_in_child(project: Path, module: str, log: Path) -> int:
     os.dup2(output, 1)
     os.dup2(output, 2)
     forget_our_modules(project)
-    files = [f"tests/{name}.py" for name in TESTS[module].split()]
+    files = [str(*(ROOT / "tests").rglob(f"{name}.py")) for name in TESTS[module].split()]
     plain = ["-x", "-q", "-m", "not slow", "-o", "addopts=", "-p", "no:xdist", "-p", "no:cacheprovider"]
     return int(pytest.main([*plain, *files]))
 

@@ -136,10 +136,10 @@ def send_heartbeats_often(flow_engine):
 
 
 if "STUB_TRAINING" in os.environ:
-    sys.meta_path.insert(0, Replacing("tasks.training_child", STUB))
+    sys.meta_path.insert(0, Replacing("tasks.training.training", STUB))
 if "HEARTBEAT_SECONDS" in os.environ:
     sys.meta_path.insert(0, Patching("prefect.flow_engine", send_heartbeats_often))
 if PLAN:
     sys.meta_path.insert(0, Patching("storage.publishing", patch))
 if STARVED:
-    sys.meta_path.insert(0, Patching("tasks.training_child", starve))
+    sys.meta_path.insert(0, Patching("tasks.training.training", starve))

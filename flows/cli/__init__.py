@@ -1,0 +1,1 @@
+"""The command `retrain`: its options, what it prints, past runs, and Prefect's server for one command."""

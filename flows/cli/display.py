@@ -1,0 +1,82 @@
+"""What a person at the terminal sees of a run: drawn from the log records, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from tasks.processes.supervisor import PROJECT_ROOT
+from tasks.train import EpochProgress, TrainingStage
+
+OUR_FOLDERS = tuple(str(PROJECT_ROOT / folder) for folder in ("flows", "tasks", "storage", "reports"))
+
+
+class TerminalHandler(logging.Handler):
+    """Shows the project's own records: as lines, and on a person's terminal the trainings as a live table.
+
+    Prefect's records of states and tracebacks stay in its log; the command line says in one line how a run ended.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self.console = console
+        # By training: its last epoch, or a word for where it stands.
+        self.progress: dict[str, EpochProgress | str] = {}
+        self.live = Live(console=console, get_renderable=self.draw_trainings, refresh_per_second=4, transient=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not record.pathname.startswith(OUR_FOLDERS):
+            return
+        progress = getattr(record, "progress", None)
+        if isinstance(progress, EpochProgress):
+            self.progress[progress.training] = progress
+        if isinstance(stage := getattr(record, "stage", None), TrainingStage):
+            self.progress[stage.training] = stage.word
+        if planned := getattr(record, "planned", None):
+            self.progress = dict.fromkeys(planned, "waiting")
+            if self.console.is_terminal:
+                self.live.start()
+        # The live table shows the epochs better than a hundred lines do.
+        if progress is None or not self.console.is_terminal:
+            style = "bold yellow" if record.levelno >= logging.WARNING else None
+            clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+            self.console.print(f"{clock}  {record.getMessage()}", style=style, markup=False, highlight=False)
+
+    def draw_trainings(self) -> Table:
+        """Return one line for each training: its bar, epoch, val_loss and time left."""
+        table = Table.grid(padding=(0, 2))
+        for training, progress in self.progress.items():
+            if isinstance(progress, str):
+                table.add_row(training, ProgressBar(1, progress == "done", width=24), progress, "", "")
+            else:
+                table.add_row(
+                    training,
+                    ProgressBar(progress.epochs, progress.epoch, width=24),
+                    f"epoch {progress.epoch}/{progress.epochs}",
+                    f"val_loss {progress.val_loss:.4f}",
+                    progress.time_left,
+                )
+        return table
+
+
+@contextmanager
+def terminal_log() -> Iterator[Console]:
+    """Show the project's log records on standard error while the block runs, in place of Prefect's own console."""
+    handler = TerminalHandler(Console(stderr=True, soft_wrap=True))
+    root = logging.getLogger()
+    before = root.handlers[:]
+    root.handlers[:] = [handler]
+    try:
+        yield handler.console
+    finally:
+        handler.live.stop()
+        root.handlers[:] = before
+        # At exit Prefect says that it stops its temporary server, which is no news to anybody.
+        logging.getLogger("prefect").setLevel(logging.WARNING)

@@ -1,0 +1,109 @@
+"""A Prefect server of one's own, for as long as one command runs.
+
+Prefect starts one itself where it finds none, but only after it has imported the server's code, and one thing after the
+other: 8 s until a flow begins. Started like this it takes 5 s, and a command that is killed takes it along.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Any
+
+from tasks.processes.child import exit_with_parent
+from tasks.processes.imports import importing_much
+
+LAUNCH = "import sys; from flows.cli.temporary_server import serve; serve(int(sys.argv[1]))"
+START_SECONDS = 120
+STOP_SECONDS = 5
+# As Prefect starts its own: no pages, and only the services that a single run needs.
+ENVIRONMENT = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+
+
+class ServerFailedError(RuntimeError):
+    """The temporary server did not start."""
+
+
+class TemporaryServer:
+    """The server's process, started at once; `wait` until it answers. It is stopped when this process exits."""
+
+    def __init__(self) -> None:
+        self.port = _find_free_port()
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process, by `stop`
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, str(self.port)],
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            # A Ctrl-C at the terminal is for the flow, which still has to tell the server.
+            start_new_session=True,
+        )
+        # What Prefect registers later runs earlier, and still sends its last log records.
+        atexit.register(self.stop)
+
+    def wait(self) -> None:
+        """Return when the server answers.
+
+        Raises:
+            ServerFailedError: It ended, or did not answer in time.
+        """
+        import httpx
+
+        deadline = time.monotonic() + START_SECONDS
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/health", timeout=STOP_SECONDS).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        ended = self._process.poll() is not None
+        raise ServerFailedError(
+            f"Prefect's temporary server {'ended' if ended else f'did not answer within {START_SECONDS} s'}: "
+            f"{self._reason()} Set PREFECT_API_URL to use a server of your own."
+        )
+
+    def _reason(self) -> str:
+        """Return the first error that the server logged, else its last line."""
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return next((line for line in lines if "ERROR" in line), lines[-1] if lines else "it said nothing.")
+
+    def stop(self) -> None:
+        """End the process, and let it finish what it is writing."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._log.close()
+        atexit.unregister(self.stop)
+
+
+def _find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def serve(port: int) -> None:
+    """Run the server in this process, on loopback, until it is told to stop or its parent dies."""
+    threading.Thread(target=exit_with_parent, daemon=True).start()
+    with importing_much():
+        import uvicorn
+        from prefect.server.api.server import create_app
+
+    settings: dict[str, Any] = {"host": "127.0.0.1", "port": port, "log_level": "error", "lifespan": "on"}
+    uvicorn.run(create_app, factory=True, **settings)

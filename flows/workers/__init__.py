@@ -1,0 +1,1 @@
+"""Trainings on many machines: hand them out, train there, check the results."""

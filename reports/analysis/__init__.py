@@ -1,0 +1,1 @@
+"""Figures and tests, computed from predictions."""

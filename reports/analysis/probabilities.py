@@ -1,0 +1,170 @@
+"""How well a model's probabilities order the reviews, and how far they are to be believed."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+# As in `reports.analysis.statistics`: `scipy.stats` loads where the first figure asks for it.
+import scipy
+
+from reports.analysis.statistics import NORMAL_QUANTILE, BoolArray, Comparison, FloatArray, Interval, compare_certain
+
+CALIBRATION_DRAWS = 10_000
+
+
+def auc_interval(labels: BoolArray, scores: FloatArray) -> Interval | None:
+    """Return the area under the ROC curve with its 95% interval by DeLong's variance.
+
+    A model that orders every review rightly has an interval without width: the variance knows no better.
+
+    Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
+    characteristic curves: a nonparametric approach", Biometrics 44 (1988).
+
+    Args:
+        labels: bool, shape (reviews,): whether the review is positive.
+        scores: float, shape (reviews,), higher for a positive review; or shape (seeds, reviews), of one model from
+            several seeds, whose areas are averaged.
+
+    Returns:
+        0 to 1; None where a class has fewer than two reviews.
+
+    Example:
+        >>> auc_interval(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1])).estimate
+        0.75
+    """
+    if _smaller_class(labels) < 2:
+        return None
+    area, error = _estimate_area(*_place(labels, scores))
+    return Interval(area, max(area - NORMAL_QUANTILE * error, 0.0), min(area + NORMAL_QUANTILE * error, 1.0))
+
+
+def compare_auc(labels: BoolArray, first: FloatArray, second: FloatArray) -> Comparison | None:
+    """Return by how much the area under the first model's ROC curve exceeds the second's on the same reviews.
+
+    Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
+    characteristic curves: a nonparametric approach", Biometrics 44 (1988).
+
+    Args:
+        labels: bool, shape (reviews,): whether the review is positive.
+        first: Scores as in `auc_interval`, in any unit: their order alone counts.
+        second: Likewise.
+
+    Returns:
+        Difference of areas, -1 to 1; None where a class has fewer than two reviews.
+
+    Example:
+        >>> labels, scores = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1])
+        >>> compare_auc(labels, scores, scores**2)
+        Comparison(difference=Interval(estimate=0.0, low=0.0, high=0.0), p_value=1.0)
+    """
+    if _smaller_class(labels) < 2:
+        return None
+    of_positives, of_negatives = (
+        one - other for one, other in zip(_place(labels, first), _place(labels, second), strict=True)
+    )
+    difference, error = _estimate_area(of_positives, of_negatives)
+    if error == 0:
+        return compare_certain(difference)
+    interval = Interval(difference, difference - NORMAL_QUANTILE * error, difference + NORMAL_QUANTILE * error)
+    return Comparison(interval, float(2 * scipy.stats.norm.sf(abs(difference) / error)))
+
+
+def _smaller_class(labels: BoolArray) -> int:
+    return min(int(labels.sum()), int((~labels).sum()))
+
+
+def _place(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return DeLong's structural components: where each review stands among those of the other class.
+
+    From mid-ranks, in n log n: Sun and Xu, "Fast implementation of DeLong's algorithm for comparing the areas under
+    correlated receiver operating characteristic curves", IEEE Signal Processing Letters 21 (2014).
+
+    Returns:
+        float64: of each positive review the share of negative ones below it, shape (positives,), and of each negative
+        review the share of positive ones above it, shape (negatives,). Equal scores count half. Means over seeds.
+    """
+    of_all = np.atleast_2d(scores)
+    positives, negatives = of_all[:, labels], of_all[:, ~labels]
+    ranks = scipy.stats.rankdata(of_all, axis=-1)
+    below = (ranks[:, labels] - scipy.stats.rankdata(positives, axis=-1)) / negatives.shape[1]
+    above = 1 - (ranks[:, ~labels] - scipy.stats.rankdata(negatives, axis=-1)) / positives.shape[1]
+    return below.mean(axis=0), above.mean(axis=0)
+
+
+def _estimate_area(of_positives: FloatArray, of_negatives: FloatArray) -> tuple[float, float]:
+    """Return an area, or a difference of areas, and its standard error, from its structural components."""
+    variance = np.var(of_positives, ddof=1) / len(of_positives) + np.var(of_negatives, ddof=1) / len(of_negatives)
+    return float(of_positives.mean()), sqrt(variance)
+
+
+def calibration_error(labels: BoolArray, probabilities: FloatArray, bins: int = 15) -> float:
+    """Return how far probabilities are from the shares of positive reviews: the expected calibration error.
+
+    Over bins of equal width, each closed on the right: the mean distance of a bin's mean probability from its share of
+    positive reviews, weighted by the reviews in it.
+
+    Source: Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI
+    (2015), for two classes; Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML (2017),
+    for the bins.
+
+    Args:
+        labels: bool, shape (reviews,): whether the review is positive.
+        probabilities: float, shape (reviews,): that it is, 0 to 1.
+        bins: How many.
+
+    Returns:
+        0 to 1. A perfectly calibrated model too is above 0, the more so the fewer reviews there are.
+
+    Example:
+        >>> calibration_error(np.array([False, True]), np.array([0.25, 0.75]), bins=2)
+        0.25
+    """
+    places, gaps = _bin_gaps(labels, probabilities, bins)
+    return float(np.abs(np.bincount(places, gaps)).sum() / len(gaps))
+
+
+def calibration_interval(labels: BoolArray, probabilities: FloatArray, bins: int = 15) -> Interval:
+    """Return the expected calibration error with a 95% interval that holds for well calibrated models too.
+
+    Resampling the error itself does not: a sum of distances only grows by noise, so that its bootstrap interval misses
+    the truth of a well calibrated model nearly always. What the noise adds to or takes from the sum is at most the sum
+    of the noise's own distances, and the 95% point of that, from a parametric bootstrap, is the margin. It is too wide
+    rather than too narrow.
+
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall (1993), section 6.5.
+
+    Args:
+        labels: As in `calibration_error`.
+        probabilities: Likewise.
+        bins: Likewise.
+
+    Returns:
+        0 to 1; the same at every call.
+
+    Example:
+        >>> positives, probabilities = np.arange(1000) % 5 < 4, np.full(1000, 0.9)
+        >>> interval = calibration_interval(positives, probabilities)
+        >>> round(interval.estimate, 2), round(interval.low, 2), round(interval.high, 2)
+        (0.1, 0.07, 0.13)
+    """
+    places, gaps = _bin_gaps(labels, probabilities, bins)
+    deviations = np.sqrt(np.bincount(places, gaps**2)) / len(gaps)
+    draws = np.random.default_rng(0).normal(size=(CALIBRATION_DRAWS, len(deviations)))
+    margin = float(np.quantile(np.abs(draws * deviations).sum(axis=1), 0.95))
+    error = calibration_error(labels, probabilities, bins)
+    return Interval(error, max(error - margin, 0.0), min(error + margin, 1.0))
+
+
+def _bin_gaps(
+    labels: BoolArray, probabilities: FloatArray, bins: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Return each review's bin, counted from 0, and its probability less its label; both of shape (reviews,)."""
+    return bin_probabilities(probabilities, bins), probabilities.astype(np.float64) - labels
+
+
+def bin_probabilities(probabilities: FloatArray, bins: int) -> npt.NDArray[np.intp]:
+    """Return the bin of each probability, counted from 0: of equal width, each closed on the right."""
+    return np.digitize(probabilities.astype(np.float64), np.linspace(0, 1, bins + 1)[1:-1], right=True)

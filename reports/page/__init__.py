@@ -1,0 +1,1 @@
+"""The evidence in words, charts and HTML, in English and Korean."""

@@ -1,0 +1,211 @@
+"""Find out what a reader of the report wants to know of the reviews, and encode the minimal pairs.
+
+Runs in a child process of its own: unpickled, the reviews are millions of Python objects.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storage.archive import Reviews, read_reviews
+from storage.records import StoredFile
+from storage.schemas import REVIEW_SCHEMA, SPLIT_SCHEMA, padded_schema
+from storage.store import Store
+from storage.word_index import read_word_index
+from tasks.data.minimal_pairs import encode_pairs
+from tasks.data.pad import pad_tokens
+from tasks.data.split import INDEX_FROM
+
+# Raise it if the same archive and parameters would give other files.
+VERSION = 1
+NEGATIONS = {"no", "not", "never", "nothing", "nobody", "none", "neither", "nor", "nowhere", "without", "cannot"}
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# Words per review; the last bin has no upper end.
+LENGTH_EDGES = tuple(range(0, 1001, 50))
+
+Ranks = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.int64]
+
+
+def mark_seen(offsets: Counts, maxlen: int) -> npt.NDArray[np.bool_]:
+    """Return for each word whether the models see it: whether it is among its review's last `maxlen`.
+
+    Args:
+        offsets: int64, shape (reviews + 1,).
+        maxlen: Tokens of a review that are used.
+
+    Returns:
+        bool, shape (words,).
+
+    Example:
+        >>> mark_seen(np.array([0, 1, 4]), maxlen=2)
+        array([ True, False,  True,  True])
+    """
+    lengths = np.diff(offsets)
+    ends = np.repeat(offsets[1:], lengths)
+    seen: npt.NDArray[np.bool_] = np.arange(offsets[-1]) >= ends - maxlen
+    return seen
+
+
+def count_per_review(marks: npt.NDArray[np.bool_], offsets: Counts) -> Counts:
+    """Return how many of each review's words are marked, int64, shape (reviews,)."""
+    return np.diff(np.concatenate([[0], np.cumsum(marks, dtype=np.int64)])[offsets])
+
+
+def word_keys(reviews: Reviews) -> list[bytes]:
+    """Return each review's words as bytes, equal where two reviews are the same word for word."""
+    ends = reviews.offsets.tolist()
+    return [reviews.tokens[start:end].tobytes() for start, end in itertools.pairwise(ends)]
+
+
+def count_repeats(keys: Iterable[bytes]) -> int:
+    """Return how many repeat an earlier one.
+
+    Example:
+        >>> count_repeats([b"a", b"b", b"a", b"a"])
+        2
+    """
+    keys = list(keys)
+    return len(keys) - len(set(keys))
+
+
+def find_negations(word_index: dict[str, int]) -> Ranks:
+    """Return the ranks of the words that negate: `NEGATIONS`, and what ends in n't."""
+    return np.array([rank for word, rank in word_index.items() if word in NEGATIONS or word.endswith("n't")], np.uint32)
+
+
+def describe_part(reviews: Reviews, positions: Counts, keys: list[bytes], parameters: dict[str, int]) -> dict[str, Any]:
+    """Return the counts of one part of the split, as JSON.
+
+    Args:
+        reviews: Of the archive's part that it was drawn from.
+        positions: int64: which of them.
+        keys: Of `word_keys(reviews)`.
+        parameters: "num_words" and "maxlen".
+    """
+    maxlen = parameters["maxlen"]
+    lengths = np.diff(reviews.offsets)
+    unknown = reviews.tokens >= parameters["num_words"] - INDEX_FROM
+    seen = mark_seen(reviews.offsets, maxlen)
+    taken = lengths[positions]
+    unknown_seen = count_per_review(unknown & seen, reviews.offsets)[positions]
+    words, seen_words = int(taken.sum()), int(np.minimum(taken, maxlen).sum())
+    edges = np.append(LENGTH_EDGES[:-1], np.iinfo(np.int64).max)
+    return {
+        "reviews": len(positions),
+        "positive": int(reviews.labels[positions].sum()),
+        "words": words,
+        "length_mean": float(taken.mean()),
+        "length_quantiles": [float(value) for value in np.quantile(taken, QUANTILES)],
+        "length_maximum": int(taken.max()),
+        "length_counts": np.histogram(taken, edges)[0].tolist(),
+        "out_of_vocabulary": int(count_per_review(unknown, reviews.offsets)[positions].sum()),
+        "seen_words": seen_words,
+        "seen_out_of_vocabulary": int(unknown_seen.sum()),
+        "cut_reviews": int((taken > maxlen).sum()),
+        "repeats": count_repeats(keys[position] for position in positions.tolist()),
+    }
+
+
+def tabulate_reviews(
+    reviews: Reviews, positions: Counts, training_keys: set[bytes], negations: Ranks | None, parameters: dict[str, int]
+) -> pa.Table:
+    """Return what is known of each test review, a table of `REVIEW_SCHEMA`.
+
+    Args:
+        reviews: Of the archive's test part, in the order of `positions`.
+        positions: int64: where each stands in the archive.
+        training_keys: Of the reviews in the archive's training part.
+        negations: Ranks of the words that negate; None where no word index says which they are.
+        parameters: "num_words" and "maxlen".
+    """
+    lengths = np.diff(reviews.offsets)
+    seen = mark_seen(reviews.offsets, parameters["maxlen"])
+    unknown = seen & (reviews.tokens >= parameters["num_words"] - INDEX_FROM)
+    seen_counts = np.minimum(lengths, parameters["maxlen"])
+    share = count_per_review(unknown, reviews.offsets) / np.maximum(seen_counts, 1)
+    negated: pa.Array = pa.nulls(len(lengths), pa.bool_())
+    if negations is not None:
+        negated = pa.array(count_per_review(seen & np.isin(reviews.tokens, negations), reviews.offsets) > 0)
+    columns = [
+        pa.array([f"test-{position}" for position in positions.tolist()]),
+        pa.ListArray.from_arrays(pa.array(reviews.offsets, pa.int32()), pa.array(reviews.tokens)),
+        pa.array(lengths, pa.int32()),
+        pa.array(lengths - seen_counts, pa.int32()),
+        pa.array(share.astype(np.float32)),
+        negated,
+        pa.array([key in training_keys for key in word_keys(reviews)]),
+    ]
+    return pa.Table.from_arrays(columns, schema=REVIEW_SCHEMA)
+
+
+def tabulate_pairs(word_index: dict[str, int], num_words: int, maxlen: int) -> pa.Table | None:
+    """Return the minimal pairs that the vocabulary can say, padded, two rows each: `negation-03/first`.
+
+    None where it can say none of them. The label of a pair means nothing.
+    """
+    rows = [
+        (f"{pair.identifier}/{side}", tokens)
+        for pair, first, second in encode_pairs(word_index, num_words)
+        for side, tokens in (("first", first), ("second", second))
+    ]
+    if not rows:
+        return None
+    flat = np.array([token for _, tokens in rows for token in tokens], np.uint16)
+    offsets = np.cumsum([0, *(len(tokens) for _, tokens in rows)])
+    padded = pad_tokens(flat, offsets, maxlen)
+    columns = [
+        pa.array([name for name, _ in rows]),
+        pa.FixedSizeListArray.from_arrays(pa.array(padded.reshape(-1)), maxlen),
+        pa.array(np.zeros(len(rows), np.uint8)),
+    ]
+    return pa.Table.from_arrays(columns, schema=padded_schema(maxlen))
+
+
+def read_positions(store: Store, file: StoredFile) -> Counts:
+    """Return where each review of a split part stands in its part of the archive, int64, shape (reviews,)."""
+    names = store.read_table(file, SPLIT_SCHEMA)["review_id"].to_pylist()
+    return np.array([int(name.rpartition("-")[2]) for name in names], np.int64)
+
+
+def _read_word_index(store: Store, file: StoredFile) -> dict[str, int]:
+    return read_word_index(store.read_verified(file), store.locate(file.path))
+
+
+def main(request: dict[str, Any]) -> dict[str, Any]:
+    """Describe one split of one archive, and write what was found into the store; return the files' records."""
+    gc.disable()
+    store, folder, parameters = Store(request["store"]), request["folder"], request["parameters"]
+    content = store.read_verified(StoredFile(**request["archive"]))
+    index_file = request["word_index"]
+    word_index = _read_word_index(store, StoredFile(**index_file)) if index_file else None
+    positions = {part: read_positions(store, StoredFile(**file)) for part, file in request["split"].items()}
+    training = read_reviews(content, "train", request["source"])
+    training_keys = word_keys(training)
+    facts = {
+        part: describe_part(training, positions[part], training_keys, parameters) for part in ("train", "validation")
+    }
+    test = read_reviews(content, "test", request["source"], positions["test"])
+    in_order = np.arange(len(positions["test"]))
+    facts["test"] = describe_part(test, in_order, word_keys(test), parameters)
+    negations = find_negations(word_index) if word_index else None
+    table = tabulate_reviews(test, positions["test"], set(training_keys), negations, parameters)
+    written = json.dumps(facts, sort_keys=True).encode()
+    files = {
+        "facts": store.write_bytes(f"{folder}/facts-{hashlib.sha256(written).hexdigest()[:12]}.json", written),
+        "reviews": store.write_table(f"{folder}/reviews-{{sha}}.parquet", table),
+    }
+    pairs = tabulate_pairs(word_index, parameters["num_words"], parameters["maxlen"]) if word_index else None
+    if pairs is not None:
+        files["behaviour"] = store.write_table(f"{folder}/behaviour-{{sha}}.parquet", pairs)
+    return {name: asdict(file) for name, file in files.items()}

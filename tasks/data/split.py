@@ -1,0 +1,127 @@
+"""Turn the archive into training, validation and test reviews, token for token as Keras and scikit-learn give them.
+
+Runs in a child process of its own: unpickled, the reviews are millions of Python objects, and a process never gives
+all of that memory back.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storage.archive import Reviews, read_labels, read_reviews
+from storage.records import StoredFile
+from storage.schemas import SPLIT_SCHEMA
+from storage.store import Store
+
+# Raise it when the same archive and parameters would give other files, so that no older dataset is taken for a new one.
+VERSION = 1
+# What `keras.datasets.imdb.load_data` does unless it is told otherwise.
+START_TOKEN = 1
+OUT_OF_VOCABULARY_TOKEN = 2
+INDEX_FROM = 3
+SHUFFLE_SEED = 113
+
+
+class SplitParameters(NamedTuple):
+    """How to split.
+
+    Attributes:
+        num_words: Size of the vocabulary, 5 to 65536, the three special tokens included; rarer words become token 2.
+        validation_fraction: Share of the training reviews kept for validation, between 0 and 1.
+        split_seed: Of the draw of the validation reviews.
+    """
+
+    num_words: int
+    validation_fraction: float
+    split_seed: int
+
+
+def encode_reviews(reviews: Reviews, num_words: int) -> pa.ListArray:
+    """Return each review as a start token and its words, shifted by 3, words outside the vocabulary replaced by 2.
+
+    The same as `keras.datasets.imdb.load_data(num_words=num_words)` before its shuffle.
+
+    Example:
+        >>> reviews = Reviews(np.array([1, 900, 4], np.uint32), np.array([0, 2, 3]), np.array([0, 1], np.uint8))
+        >>> encode_reviews(reviews, num_words=500).to_pylist()
+        [[1, 4, 2], [1, 7]]
+    """
+    # Where a rank next to the type's limit wraps round to a small one, it is not the one that is taken.
+    words = np.where(
+        reviews.tokens < num_words - INDEX_FROM, reviews.tokens + np.uint32(INDEX_FROM), OUT_OF_VOCABULARY_TOKEN
+    )
+    tokens = np.insert(words.astype(np.uint16), reviews.offsets[:-1], START_TOKEN)
+    offsets = reviews.offsets + np.arange(len(reviews.offsets))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(tokens))
+
+
+def shuffled_orders(train_count: int, test_count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the orders in which `keras.datasets.imdb.load_data` serves the two parts: one generator draws both."""
+    generator = np.random.RandomState(SHUFFLE_SEED)
+    orders = np.arange(train_count), np.arange(test_count)
+    for order in orders:
+        generator.shuffle(order)
+    return orders
+
+
+def draw_validation(count: int, fraction: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the positions of the training and the validation reviews among `count`.
+
+    The same draw as `sklearn.model_selection.train_test_split(test_size=fraction, random_state=seed)`, whose import
+    alone takes longer than the whole step.
+
+    Example:
+        >>> draw_validation(5, fraction=0.2, seed=42)
+        (array([4, 2, 0, 3]), array([1]))
+    """
+    permutation = np.random.RandomState(seed).permutation(count)
+    validation_count = math.ceil(fraction * count)
+    return permutation[validation_count:], permutation[:validation_count]
+
+
+def split_part(part: str, content: bytes, name: str, parameters: SplitParameters) -> dict[str, pa.Table]:
+    """Return the "train" and "validation" tables of the archive's "train" part, or the "test" table of its "test" part.
+
+    A `review_id` is the archive's part and the position in it: `train-17` is the eighteenth training review.
+
+    Returns:
+        Tables of `SPLIT_SCHEMA`, in the recipe's order.
+    """
+    counts = {other: len(read_labels(content, other, name)) for other in ("train", "test")}
+    train_order, test_order = shuffled_orders(counts["train"], counts["test"])
+    orders = {"test": test_order}
+    if part == "train":
+        train, validation = draw_validation(counts["train"], parameters.validation_fraction, parameters.split_seed)
+        orders = {"train": train_order[train], "validation": train_order[validation]}
+    # One review has no mean with an interval.
+    if any(len(order) < 2 for order in orders.values()):
+        raise ValueError(f"{name} must hold at least two reviews for each of train, validation and test.")
+    reviews = read_reviews(content, part, name, np.concatenate(list(orders.values())))
+    encoded, labels = encode_reviews(reviews, parameters.num_words), pa.array(reviews.labels)
+    tables, first = {}, 0
+    for table_name, order in orders.items():
+        identifiers = pa.array([f"{part}-{position}" for position in order.tolist()])
+        columns = [identifiers, *(column.slice(first, len(order)) for column in (encoded, labels))]
+        tables[table_name] = pa.Table.from_arrays(columns, schema=SPLIT_SCHEMA)
+        first += len(order)
+    return tables
+
+
+def main(request: dict[str, Any]) -> dict[str, Any]:
+    """Split one part and write its tables into the store; return their records."""
+    # Unpickling makes 25,000 lists, none of which is garbage: looking for some takes a fifth of the step.
+    gc.disable()
+    store = Store(request["store"])
+    content = store.read_verified(StoredFile(**request["archive"]))
+    tables = split_part(request["part"], content, request["source"], SplitParameters(**request["parameters"]))
+    folder = request["folder"]
+    return {
+        name: asdict(store.write_table(f"{folder}/{name}-{{sha}}.parquet", table)) for name, table in tables.items()
+    }

@@ -1,0 +1,1 @@
+"""Child processes: start them, speak with them, end them."""

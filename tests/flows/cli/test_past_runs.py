@@ -1,0 +1,202 @@
+"""Past runs, from the store alone: the page again byte for byte, and one line a night."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flows.cli.command import main
+from storage.records import FailedTraining
+from storage.runs import INDEX_PATH, LATEST_PATH, publish_run, read_run, report_path, run_folder
+from storage.store import Store
+from tasks.evaluation.publish_index import publish_index
+from tasks.evaluation.publish_report import publish_report
+from tests.nights import a_run, a_training
+from tests.stores import FIRST, SECOND, publish_training
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Two published nights, the second with a failed training; right on the first 800 and 804 of 1,000 reviews."""
+    store = Store(str(tmp_path_factory.mktemp("published")))
+    lstm, gru = a_training("lstm", 0.43, 800), a_training("gru", 0.42, 804)
+    runs = [replace(a_run(lstm, gru), run_id=FIRST)]
+    runs += [replace(a_run(gru, failures=[FailedTraining("lstm", 42, "it was killed by SIGKILL")]), run_id=SECOND)]
+    published = []
+    for run in runs:
+        trainings = tuple(publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
+        stored, _, _ = publish_report(replace(run, trainings=trainings), store)
+        published.append(store.read_verified(stored.report))
+    return store, published
+
+
+@pytest.fixture
+def nights(published, store):
+    """The same nights in a store of the test's own; returns their pages."""
+    shutil.copytree(published[0].uri, store.uri)
+    return published[1]
+
+
+@pytest.fixture
+def retrain(store, capsys):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        return main([*arguments, "--store", store.uri]), *capsys.readouterr()
+
+    return run
+
+
+def test_the_newest_run_is_rendered_again_byte_for_byte(retrain, store, nights):
+    path = Path(store.locate(report_path(SECOND)))
+    path.unlink()
+    assert retrain("report") == (0, f"report: {path}\n", "")
+    assert path.read_bytes() == nights[1]
+    assert retrain("verify")[0] == 0
+
+
+def test_an_older_run_can_be_rendered_into_a_file_of_its_own(retrain, tmp_path, nights):
+    target = tmp_path / "page.html"
+    assert retrain("report", FIRST, "--out", str(target)) == (0, f"report: {target}\n", "")
+    assert target.read_bytes() == nights[0]
+
+
+@pytest.mark.parametrize("run_id", ["20261124T020000Z-cccccc", "../secret", ""])
+def test_a_run_that_is_not_there_gives_one_line(retrain, store, nights, run_id):
+    if not run_id:
+        Path(store.locate(f"runs/{FIRST}/run.json")).unlink()
+        Path(store.locate(f"runs/{SECOND}/run.json")).unlink()
+    expected = (
+        f"retrain report: `RUN_ID` must be one that `retrain history` lists. Received: {run_id}; "
+        f"it is not in {store.locate('')}.\n"
+        if run_id
+        else f"retrain report: {store.locate('')} must hold a run. It holds none; `retrain run` makes one.\n"
+    )
+    assert retrain("report", *([run_id] if run_id else [])) == (2, "", expected)
+
+
+def test_a_page_that_another_version_published_is_not_overwritten(retrain, store, nights, tmp_path):
+    run = read_run(store, SECOND)
+    publish_run(store, replace(run, report=store.write_bytes(report_path(SECOND), b"<h1>of older code</h1>")))
+    assert retrain("report") == (
+        2,
+        "",
+        f"retrain report: {SECOND} was published by other versions, and its page would be another one now. "
+        "Give `--out FILE` to have that page beside it.\n",
+    )
+    assert store.read_bytes(report_path(SECOND)) == b"<h1>of older code</h1>"
+    assert retrain("report", "--out", str(tmp_path / "page.html"))[0] == 0
+    assert (tmp_path / "page.html").read_bytes() == nights[1]
+
+
+def test_a_page_in_another_language_goes_beside_the_published_one(retrain, store, nights):
+    path = Path(store.locate(report_path(SECOND, "ko")))
+    assert retrain("report", "--lang", "ko") == (0, f"report: {path}\n", "")
+    assert '<html lang="ko">' in path.read_text()
+    assert store.read_bytes(report_path(SECOND)) == nights[1]
+    assert retrain("verify")[0] == 0
+
+
+def test_rendering_again_mends_the_list_of_nights_and_the_latest_page(retrain, store, nights):
+    before = store.read_bytes(INDEX_PATH)
+    for path in (INDEX_PATH, LATEST_PATH):
+        Path(store.locate(path)).write_bytes(b"torn")
+    code, _, err = retrain("verify")
+    assert code == 2
+    assert [line.split()[0] for line in err.splitlines()] == [INDEX_PATH, LATEST_PATH]
+    assert retrain("report")[0] == 0
+    assert (store.read_bytes(INDEX_PATH), store.read_bytes(LATEST_PATH)) == (before, nights[1])
+    assert retrain("verify")[0] == 0
+
+
+def test_a_run_without_evidence_says_where_its_page_is(retrain, store, nights):
+    publish_run(store, replace(read_run(store, SECOND), evidence=None))
+    assert retrain("report") == (
+        2,
+        "",
+        f"retrain report: {SECOND} was published by a version that kept no evidence, and its page cannot be rendered "
+        f"again. The page that it published is {store.locate(report_path(SECOND))}.\n",
+    )
+
+
+def test_a_damaged_record_is_named_in_the_list_of_nights_and_hides_no_other(store, nights):
+    path = Path(store.locate(f"runs/{FIRST}/run.json"))
+    path.write_bytes(path.read_bytes()[:-9])
+    publish_index(store, "en", SECOND)
+    page = store.read_bytes(INDEX_PATH).decode()
+    assert f"The record of <bdi>{FIRST}</bdi> is damaged" in page
+    assert f'href="./{SECOND}.html"' in page
+
+
+def test_history_of_a_store_without_runs_is_empty(retrain, store):
+    store.check_writable()
+    assert retrain("history", "--json") == (0, "", "")
+
+
+def test_a_damaged_file_is_not_rendered(retrain, store, nights):
+    path = Path(store.locate(f"runs/{SECOND}/evidence.json"))
+    path.write_bytes(path.read_bytes()[:-1])
+    code, out, err = retrain("report")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"retrain report: {path} must have SHA-256 ")
+
+
+def test_history_has_one_line_a_night_and_the_newest_last(retrain, nights):
+    code, out, err = retrain("history")
+    assert (code, err) == (0, "")
+    header, first, second = (line.split() for line in out.splitlines())
+    assert (header[:2], header[-2:]) == (["run", "best"], ["lstm", "gru"])
+    assert first == [
+        FIRST,
+        "gru-seed42",
+        "0.4200",
+        "80.40%",
+        "77.83%–82.74%",
+        "2",
+        "none",
+        "61",
+        "imdb.npz",
+        "80.00%",
+        "80.40%",
+    ]
+    # Which of the two is best stays open where one failed.
+    assert second == [SECOND, "none", "1", "lstm-seed42", "61", "imdb.npz", "80.40%"]
+
+
+def test_history_as_json_has_one_object_a_line(retrain, nights):
+    first, second = (json.loads(line) for line in retrain("history", "--json")[1].splitlines())
+    assert (first["run_id"], first["trained"], first["failed"]) == (FIRST, ["lstm-seed42", "gru-seed42"], [])
+    assert (first["test_accuracy"], second["test_accuracy"], second["failed"]) == (0.804, None, ["lstm-seed42"])
+    assert first["test_accuracy_interval"] == pytest.approx([0.7783, 0.8274], abs=1e-4)
+    assert second["variants"] == {"gru": {"seeds": [42], "loss": 0.44, "accuracy": 0.804}}
+
+
+def test_a_night_on_which_everything_failed_has_its_line(retrain, store):
+    run = a_run(failures=[FailedTraining("lstm", 42, "it was killed by SIGKILL")])
+    publish_run(store, run)
+    assert retrain("history")[1].splitlines()[1].split() == [run.run_id, "none", "0", "lstm-seed42", "61", "imdb.npz"]
+
+
+def test_a_damaged_record_is_named_and_the_other_nights_are_listed(retrain, store, nights):
+    path = Path(store.locate(f"runs/{FIRST}/run.json"))
+    path.write_bytes(path.read_bytes().replace(b"61.0", b"60.0"))
+    code, out, err = retrain("history")
+    assert code == 2
+    assert [line.split()[0] for line in out.splitlines()] == ["run", SECOND]
+    assert err == f"retrain history: {path} must be as it was written, and its own SHA-256 does not match.\n"
+
+
+@pytest.mark.slow
+def test_neither_command_imports_prefect_or_keras(store, nights):
+    script = (
+        "import sys; from flows.cli.command import main; codes = [main(['report', '--store', sys.argv[1]]), "
+        "main(['history', '--store', sys.argv[1]])]; "
+        "print(codes, sorted({'prefect', 'keras', 'tensorflow', 'numba'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", script, store.uri]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.splitlines()[-1] == "[0, 0] []"

@@ -1,0 +1,359 @@
+"""A training that was interrupted goes on from its checkpoint, and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from storage.records import Dataset, StoredFile
+from storage.runs import checkpoints_folder, verify_store
+from storage.schemas import HISTORY_SCHEMA
+from storage.store import Store
+from tasks.train import find_training, train_variant
+from tasks.variants import BASELINES, VARIANTS, Variant, layer
+from tests.forked_trainings import run_forked
+from tests.stubs import STUB
+from tests.trainings import PARAMETERS, request_for
+
+UNKNOWN = Variant("averaged", (layer("Dropout", rate=0.3), layer("GlobalAveragePooling1D")))
+TRAINED = (*VARIANTS, *BASELINES, UNKNOWN)
+LSTM_DROPOUT = VARIANTS[1]
+
+
+def request(prepared, variant, folder, epochs=7, patience=7, **changes):
+    asked = request_for(prepared, variant, folder, epochs=epochs, patience=patience, **changes)
+    return {**asked, "checkpoint_epochs": 2}
+
+
+def train(asked, events=None):
+    result = run_forked(asked, events)
+    assert result is not None
+    return result
+
+
+def interrupt(asked, after_epoch):
+    """Let the training's process die by SIGKILL when it has told of an epoch, and before it does anything else."""
+    assert run_forked({**asked, "die_after_epoch": after_epoch}) is None
+
+
+def interrupt_at(asked, method, number):
+    """Let the training's process die before the nth call of a method of its store."""
+    assert run_forked({**asked, "die_before": [method, number]}) is None
+
+
+def figures(store, result):
+    """Return all that has to be the same: the history but for its seconds, the weights, and where it ended."""
+    history = store.read_table(result.files["history.parquet"], HISTORY_SCHEMA).drop_columns(["seconds"])
+    return history.to_pydict(), result.weights_sha256, result.best_epoch, result.epochs, result.stopped_early
+
+
+def checkpoints(store, folder):
+    return store.list_files(checkpoints_folder(folder))
+
+
+def manifests(store, folder):
+    return [path for path in checkpoints(store, folder) if path.endswith("manifest.json")]
+
+
+def flip_a_bit(store, path):
+    content = bytearray(store.read_bytes(path))
+    content[len(content) // 2] ^= 1
+    Path(store.locate(path)).write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def whole(prepared):
+    """What trainings end with that nothing interrupts, by variant; trained when first asked for."""
+    trained = {}
+
+    def get(variant, **changes):
+        name = f"{variant.name}-{json.dumps(changes)}"
+        if name not in trained:
+            asked = request(prepared, variant, f"runs/whole/{len(trained)}", **changes)
+            trained[name] = figures(prepared[0], train(asked))
+        return trained[name]
+
+    return get
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", TRAINED, ids=lambda variant: variant.name)
+def test_an_interrupted_training_ends_with_the_same_bits(prepared, whole, variant):
+    store, asked, events = prepared[0], request(prepared, variant, f"runs/killed/{variant.name}"), []
+    interrupt(asked, after_epoch=5)
+    assert manifests(store, asked["folder"]) == [f"{asked['folder']}/checkpoints/epoch-0004/manifest.json"]
+    result = train(asked, events)
+    assert events[0] == {"resumed": 4}
+    assert [event["epoch"] for event in events[1:]] == [5, 6, 7]
+    assert figures(store, result) == whole(variant)
+    assert checkpoints(store, asked["folder"]) == []
+    assert not Path(store.locate(checkpoints_folder(asked["folder"]))).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", [LSTM_DROPOUT], ids=lambda variant: variant.name)
+def test_a_training_may_be_killed_again_and_again(prepared, whole, variant):
+    store, asked, events = prepared[0], request(prepared, variant, f"runs/often/{variant.name}"), []
+    for epoch in (3, 5, 7):
+        interrupt(asked, after_epoch=epoch)
+    assert figures(store, train(asked, events)) == whole(variant)
+    assert events[0] == {"resumed": 6}
+
+
+# Learns so fast that it is best after a few epochs, and early stopping waits from there.
+HASTY = {"epochs": 60, "learning_rate": 0.05, "patience": 6}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", [LSTM_DROPOUT], ids=lambda variant: variant.name)
+def test_early_stopping_remembers_its_best_epoch_and_its_patience(prepared, whole, variant):
+    store, uninterrupted = prepared[0], whole(variant, **HASTY)
+    best_epoch, epochs = uninterrupted[2:4]
+    assert uninterrupted[4]
+    assert epochs == best_epoch + 6
+    asked, events = request(prepared, variant, f"runs/patient/{variant.name}", **HASTY), []
+    # Its last checkpoint is behind the best epoch, whose weights no later epoch gives back.
+    interrupt(asked, after_epoch=best_epoch + 4)
+    result = train(asked, events)
+    assert events[0]["resumed"] > best_epoch
+    assert figures(store, result) == uninterrupted
+
+
+@pytest.mark.slow
+def test_a_training_that_died_after_its_last_epoch_does_not_train_further_than_it_would_have(prepared, whole):
+    store, uninterrupted = prepared[0], whole(LSTM_DROPOUT, **HASTY)
+    asked = {**request(prepared, LSTM_DROPOUT, "runs/stopped", **HASTY), "checkpoint_epochs": 1}
+    interrupt(asked, after_epoch=uninterrupted[3])
+    assert figures(store, train(asked)) == uninterrupted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("damaged", "with_older"), [("manifest.json", True), (".npz", True), (".npz", False)])
+def test_a_damaged_checkpoint_is_put_aside_and_said(prepared, whole, damaged, with_older):
+    store, events = prepared[0], []
+    asked = request(prepared, VARIANTS[0], f"runs/damaged/{damaged}-{with_older}")
+    # Before the removal of the checkpoint of epoch 2, which comes second after that of its predecessors.
+    interrupt_at(asked, "delete", 2)
+    if not with_older:
+        for path in checkpoints(store, asked["folder"]):
+            if "epoch-0002" in path:
+                Path(store.locate(path)).unlink()
+    (newest,) = (
+        path for path in checkpoints(store, asked["folder"]) if "epoch-0004" in path and path.endswith(damaged)
+    )
+    flip_a_bit(store, newest)
+    (sentence,) = [found for found in verify_store(store).damaged if asked["folder"] in found]
+    assert sentence.startswith(store.locate(newest))
+    result = train(asked, events)
+    assert events[0]["warning"].startswith(store.locate(newest))
+    assert "quarantine/" in events[0]["warning"]
+    assert any(path.endswith(newest.replace("/", "-")) for path in verify_store(store).quarantined)
+    assert [event["epoch"] for event in events if "epoch" in event] == [*range(3 if with_older else 1, 8)]
+    assert figures(store, result) == whole(VARIANTS[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "number", "resumed"),
+    [
+        ("write_bytes", 1, None),
+        ("write_bytes", 2, None),
+        ("delete", 1, 2),
+        ("write_bytes", 3, 2),
+        ("write_bytes", 4, 2),
+        ("delete", 2, 4),
+        # After training.json: nothing but what is left of the last checkpoint is wrong.
+        ("delete", 4, 6),
+    ],
+)
+def test_a_training_that_dies_while_it_saves_keeps_the_old_or_the_new_checkpoint(
+    prepared,
+    whole,
+    method,
+    number,
+    resumed,
+):
+    store, events = prepared[0], []
+    asked = request(prepared, VARIANTS[0], f"runs/torn/{method}-{number}")
+    interrupt_at(asked, method, number)
+    found = verify_store(store)
+    assert [sentence for sentence in found.damaged if asked["folder"] in sentence] == []
+    assert set(checkpoints(store, asked["folder"])) <= set(found.unfinished)
+    assert figures(store, train(asked, events)) == whole(VARIANTS[0])
+    assert events[0].get("resumed") == resumed
+    assert checkpoints(store, asked["folder"]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["seed", "learning_rate"])
+def test_the_checkpoint_of_another_training_is_not_used(prepared, change):
+    store, folder, events = prepared[0], f"runs/another/{change}", []
+    interrupt(request(prepared, LSTM_DROPOUT, folder), after_epoch=5)
+    asked = request(prepared, LSTM_DROPOUT, folder)
+    if change == "seed":
+        asked["seed"] = 43
+    else:
+        asked["parameters"]["learning_rate"] = 2e-3
+    train(asked, events)
+    assert events[0]["epoch"] == 1
+    assert checkpoints(store, folder) == []
+
+
+@pytest.mark.slow
+def test_all_that_determines_a_training_is_in_the_key_of_its_checkpoints(prepared):
+    from tasks.training.checkpoints import describe_training
+
+    asked = request(prepared, LSTM_DROPOUT, "runs/1")
+    changed = [
+        {**asked, "variant": "lstm"},
+        {**asked, "seed": 43},
+        {**asked, "layers": [asdict(layer("LSTM", units=8, dropout=0.2))]},
+        {**asked, "parameters": {**asked["parameters"], "epochs": 8}},
+        {**asked, "dataset": {**asked["dataset"], "key": "1" * 16}},
+    ]
+    key = describe_training(asked, {"keras": "3"})
+    assert key == json.loads(json.dumps(key)) == describe_training({**asked, "folder": "runs/2"}, {"keras": "3"})
+    assert key not in [describe_training(one, {"keras": "3"}) for one in changed]
+    assert key != describe_training(asked, {"keras": "4"})
+
+
+@pytest.mark.slow
+def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepared, monkeypatch):
+    """Or a checkpoint would have to hold them."""
+    import random
+
+    from tasks.training import training
+
+    states = []
+
+    def note(**event):
+        if "epoch" in event:
+            states.append((random.getstate(), str(np.random.get_state())))
+
+    monkeypatch.setattr(training, "send_event", note)
+    for variant in (VARIANTS[2], UNKNOWN):
+        states.clear()
+        training.main(request(prepared, variant, f"runs/random/{variant.name}", epochs=3))
+        assert len(states) == 3
+        assert states[0] == states[1] == states[2]
+
+
+# A store that is slow, or refuses.
+
+
+@pytest.mark.slow
+def test_checkpoints_that_cost_too_much_are_saved_less_often(prepared, monkeypatch):
+    import time
+
+    from tasks.training import checkpoints as module
+    from tasks.training import training
+
+    published = []
+
+    def publish(_store, _folder, _key, checkpoint):
+        published.append(checkpoint.epoch)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(module, "publish_checkpoint", publish)
+    asked = request(prepared, VARIANTS[0], "runs/expensive", epochs=40, patience=40)
+    del asked["checkpoint_epochs"]
+    training.main(asked)
+    # 40 epochs take a second, of which 1% is over.
+    assert published == [5]
+
+
+@pytest.mark.slow
+def test_a_store_that_refuses_a_checkpoint_costs_no_training(prepared, monkeypatch):
+    from tasks.training import checkpoints as module
+    from tasks.training import training
+
+    said = []
+
+    def refuse(*_arguments):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(module, "publish_checkpoint", refuse)
+    monkeypatch.setattr(module, "send_event", lambda **event: said.append(event))
+    training.main(request(prepared, VARIANTS[0], "runs/refused", epochs=3))
+    assert said == [{"warning": "a checkpoint could not be saved: no space left"}]
+
+
+# What an earlier attempt of a run finished.
+
+
+def run_training(run_task, prepared, seed=42, parameters=PARAMETERS):
+    store, files = prepared
+    padded = Dataset("pad", "0" * 16, {}, {part: StoredFile(**file) for part, file in files.items()}, "sample")
+    return run_task(train_variant, padded, VARIANTS[0], seed, parameters, store, "runs/retried", 120)
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_reused_by_the_same_run_and_shown_as_cached(run_task, prepared, monkeypatch):
+    for name, value in STUB.items():
+        monkeypatch.setenv(name, value)
+    store = prepared[0]
+    first = run_training(run_task, prepared)
+    left = store.write_bytes("runs/retried/lstm-seed42/checkpoints/epoch-0005/state-x.npz", b"left")
+    again = run_training(run_task, prepared)
+    assert (first.name, again.name) == ("Completed", "Cached")
+    assert again.result() == first.result()
+    assert not store.exists(left.path)
+    other = run_training(run_task, prepared, parameters=PARAMETERS._replace(learning_rate=2e-3))
+    assert other.name == "Completed"
+    flip_a_bit(store, other.result().files["model.keras"].path)
+    mended = run_training(run_task, prepared, parameters=PARAMETERS._replace(learning_rate=2e-3))
+    assert mended.name == "Completed"
+    store.verify(mended.result().files["model.keras"])
+
+
+def test_a_damaged_training_json_is_put_aside(store):
+    store.write_bytes("runs/1/lstm-seed42/training.json", b"torn")
+    result, (sentence,) = find_training(store, "runs/1/lstm-seed42", {})
+    assert result is None
+    assert "Moved to quarantine/" in sentence
+    assert not store.exists("runs/1/lstm-seed42/training.json")
+
+
+# The store's side, without a training.
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def any_store(request, tmp_path):
+    return Store(str(tmp_path)) if request.param == "folder" else request.getfixturevalue("object_store")
+
+
+@pytest.mark.slow
+def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
+    from tasks.training.checkpoints import Checkpoint, find_checkpoint, publish_checkpoint, remove_checkpoints
+
+    store, folder, key = any_store, "runs/1/lstm-seed42", {"seed": 42}
+    store.write_bytes(f"{folder}/model.keras", b"weights")
+    state = {"best": 0.1 + 0.2, "wait": 1, "best_epoch": 3}
+    for epoch in (5, 10):
+        arrays = {"variable-0000": np.arange(epoch, dtype=np.float32)}
+        publish_checkpoint(store, folder, key, Checkpoint(epoch, state, arrays))
+    kept = checkpoints(store, folder)
+    assert len(kept) == 2
+    assert all("/epoch-0010/" in path for path in kept)
+    found, damage = find_checkpoint(store, folder, key)
+    assert (found.epoch, found.stopping, damage) == (10, state, [])
+    assert found.arrays["variable-0000"].tolist() == list(range(10))
+    assert find_checkpoint(store, folder, {"seed": 43}) == (None, [])
+    assert set(kept) <= set(verify_store(store).unfinished)
+    remove_checkpoints(store, folder)
+    assert store.list_files("runs") == [f"{folder}/model.keras"]
+
+
+def test_deleting_the_whole_store_is_refused(store):
+    with pytest.raises(ValueError, match="inside the store"):
+        store.delete("")
+
+
+def test_deleting_what_is_not_there_is_no_error(any_store):
+    any_store.write_bytes("runs/1/model.keras", b"weights")
+    any_store.delete("runs/1/checkpoints")
+    assert any_store.list_files("") == ["runs/1/model.keras"]

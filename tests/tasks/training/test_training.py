@@ -1,0 +1,264 @@
+"""Trainings in their child processes, on a small corpus."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import psutil
+import pytest
+
+from storage.records import StoredFile
+from storage.runs import read_training_record
+from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
+from storage.store import Store
+from tasks.processes.supervisor import (
+    PROJECT_ROOT,
+    ChildFailedError,
+    end_prepared_children,
+    prepare_children,
+    run_child,
+)
+from tasks.processes.training_process import ENVIRONMENT
+from tasks.variants import VARIANTS, Variant, layer
+from tests.forked_trainings import run_forked
+from tests.processes import training_children
+from tests.stubs import STUB
+from tests.trainings import request_for
+
+pytestmark = pytest.mark.slow
+
+
+def train(prepared, variant, folder, events=None, **changes):
+    request = request_for(prepared, variant, folder, **changes)
+    seen = events.append if events is not None else lambda event: None
+    return read_training_record(run_child("tasks.training.training", request, 120, seen, ENVIRONMENT))
+
+
+@pytest.fixture(scope="module")
+def trained(prepared):
+    """Each variant trained once, the first as a night does it; with the events that each sent."""
+    events = {variant.name: [] for variant in VARIANTS}
+    first, *others = VARIANTS
+    results = {first.name: train(prepared, first, f"runs/{first.name}", events[first.name])}
+    for variant in others:
+        request = request_for(prepared, variant, f"runs/{variant.name}")
+        results[variant.name] = run_forked(request, events[variant.name])
+    return results, events
+
+
+VARIANT_NAMES = [variant.name for variant in VARIANTS]
+
+
+@pytest.mark.parametrize("name", VARIANT_NAMES)
+def test_a_training_sends_every_epoch_and_publishes_its_history(prepared, trained, name):
+    results, events = trained
+    history = prepared[0].read_table(results[name].files["history.parquet"], HISTORY_SCHEMA)
+    assert [event["epoch"] for event in events[name]] == [1, 2] == history["epoch"].to_pylist()
+    assert [event["val_loss"] for event in events[name]] == history["val_loss"].to_pylist()
+
+
+@pytest.mark.parametrize("name", VARIANT_NAMES)
+def test_predictions_cover_every_validation_and_test_review_once(prepared, trained, name):
+    store, padded = prepared
+    for part, count in (("validation", 40), ("test", 200)):
+        predictions = store.read_table(trained[0][name].files[f"predictions-{part}.parquet"], PREDICTION_SCHEMA)
+        reviews = store.read_table(StoredFile(**padded[part]), padded_schema(40))
+        assert predictions["review_id"].equals(reviews["review_id"])
+        assert predictions["label"].equals(reviews["label"])
+        assert len(set(predictions["review_id"].to_pylist())) == count
+
+
+@pytest.mark.parametrize("name", VARIANT_NAMES)
+def test_the_saved_model_is_that_of_the_best_epoch(prepared, trained, name):
+    result = trained[0][name]
+    history = prepared[0].read_table(result.files["history.parquet"], HISTORY_SCHEMA)
+    assert result.best_epoch == 1 + int(np.argmin(history["val_loss"].to_numpy()))
+    assert result.validation.loss == pytest.approx(min(history["val_loss"].to_pylist()), abs=1e-5)
+    assert result.validation.accuracy == pytest.approx(history["val_accuracy"][result.best_epoch - 1].as_py(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("lstm", 8809), ("lstm_dropout", 8809), ("lstm_stacked", 9353), ("gru", 8633)]
+)
+def test_the_parameter_count_is_the_recipes(trained, name, count):
+    assert trained[0][name].parameter_count == count
+
+
+@pytest.mark.parametrize("name", VARIANT_NAMES)
+def test_training_json_holds_the_whole_record(prepared, trained, name):
+    assert read_training_record(prepared[0].read_manifest(f"runs/{name}/training.json")) == trained[0][name]
+    assert set(trained[0][name].versions) == {"python", "tensorflow", "keras", "numpy"}
+
+
+LOAD_IN_PLAIN_KERAS = """
+import json, sys, keras, numpy
+keras.config.disable_interactive_logging()
+answer = {}
+for name, path in json.load(sys.stdin)["models"].items():
+    model = keras.models.load_model(path, safe_mode=True)
+    tokens = numpy.arange(80).reshape(2, 40) % 500
+    layers = [layer.__class__.__name__ for layer in model.layers]
+    answer[name] = [type(model).__name__, layers, model.predict(tokens).shape]
+print(json.dumps(answer))
+assert "tasks" not in sys.modules and "storage" not in sys.modules
+"""
+
+
+def test_the_saved_models_load_in_plain_keras_in_safe_mode(prepared, trained, tmp_path):
+    models = {name: prepared[0].locate(result.files["model.keras"].path) for name, result in trained[0].items()}
+    answer = subprocess.run(
+        [sys.executable, "-c", LOAD_IN_PLAIN_KERAS],
+        input=json.dumps({"models": models}),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert json.loads(answer.stdout) == {
+        "lstm": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1]],
+        "lstm_dropout": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1]],
+        "lstm_stacked": ["Sequential", ["Embedding", "LSTM", "LSTM", "Dense"], [2, 1]],
+        "gru": ["Sequential", ["Embedding", "GRU", "Dense"], [2, 1]],
+    }
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(prepared, trained):
+    again = run_forked(request_for(prepared, VARIANTS[1], "runs/again"))
+    other = run_forked(request_for(prepared, VARIANTS[1], "runs/other", seed=43))
+    assert again.weights_sha256 == trained[0]["lstm_dropout"].weights_sha256
+    assert again.weights_sha256 != other.weights_sha256
+
+
+def test_a_fifth_variant_needs_nothing_but_its_layers(prepared):
+    average = Variant("average", (layer("GlobalAveragePooling1D"), layer("Dense", units=4, activation="relu")))
+    result = run_forked(request_for(prepared, average, "runs/average", epochs=1))
+    assert result.parameter_count == 500 * 16 + (16 * 4 + 4) + (4 + 1)
+
+
+def test_a_layer_that_keras_refuses_fails_its_training_with_keras_own_words(prepared):
+    from tasks.training import training
+
+    with pytest.raises(ValueError, match="units"):
+        training.main(request_for(prepared, Variant("broken", (layer("LSTM", units=-1),)), "runs/broken"))
+    assert not prepared[0].exists("runs/broken/training.json")
+
+
+def test_a_learning_rate_that_blows_up_is_said_and_publishes_nothing(prepared):
+    from tasks.training import training
+
+    with pytest.raises(FloatingPointError, match="epoch 1 is not a finite number"):
+        training.main(request_for(prepared, VARIANTS[0], "runs/nan", learning_rate=1e38))
+    assert not prepared[0].exists("runs/nan/training.json")
+
+
+def test_a_training_refuses_a_parquet_file_that_was_edited_by_hand(prepared):
+    from tasks.training import training
+
+    store, padded = prepared
+    original = store.read_bytes(padded["test"]["path"])
+    try:
+        store.write_bytes(padded["test"]["path"], original[:-9] + bytes([original[-9] ^ 1]) + original[-8:])
+        with pytest.raises(ValueError, match="must have SHA-256"):
+            training.main(request_for(prepared, VARIANTS[0], "runs/damaged"))
+    finally:
+        store.write_bytes(padded["test"]["path"], original)
+
+
+def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared):
+    # A stub, which would go on for hours.
+    request = {**request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6), "behaviour": None}
+    environment = ENVIRONMENT | STUB
+    prepare_children("tasks.training.training", 1, environment)
+    try:
+        (child,) = training_children()
+        with pytest.raises(ChildFailedError, match="ended after its timeout of 2 s"):
+            run_child("tasks.training.training", request, 2, environment=environment)
+        assert not psutil.pid_exists(child.pid)
+        assert training_children() == []
+    finally:
+        end_prepared_children()
+
+
+def test_a_training_reads_each_file_of_its_data_once(prepared, monkeypatch):
+    import keras
+
+    from tasks.training import training
+
+    read = []
+    read_bytes = Store.read_bytes
+    monkeypatch.setattr(Store, "read_bytes", lambda self, path: read.append(path) or read_bytes(self, path))
+    training.main(request_for(prepared, VARIANTS[0], "runs/counted"))
+    assert sorted(read) == sorted(file["path"] for file in prepared[1].values())
+    assert keras.backend.backend() == "tensorflow"
+
+
+COUNT_COMPILATIONS = """
+import importlib, json, sys
+import numba
+modules = [importlib.import_module(f"tasks.{name}") for name in sys.argv[1:]]
+dispatchers = {id(one): one for module in modules for one in vars(module).values() if hasattr(one, "stats")}.values()
+hits, misses = (sum(sum(getattr(one.stats, name).values()) for one in dispatchers) for name in
+                ("cache_hits", "cache_misses"))
+print(json.dumps([numba.config.CACHE_DIR, hits, misses]))
+"""
+
+
+def count_compilations(folder, *modules):
+    """Import modules of kernels in a process of their own; return their cache's folder, hits and misses."""
+    command = [sys.executable, "-c", COUNT_COMPILATIONS, *modules]
+    return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
+
+
+def test_the_kernels_are_compiled_once_for_a_machine_and_not_for_each_training():
+    # Importing them compiles those that nobody has compiled before.
+    from tasks.kernels import embedding as embedding_kernels
+    from tasks.kernels import recurrence as cell_kernels
+
+    assert cell_kernels.lstm_forward.signatures
+    assert embedding_kernels.look_up.signatures
+    _, hits, misses = count_compilations(PROJECT_ROOT, "cell_kernels", "embedding_kernels", "vector_kernels")
+    assert hits >= 7
+    assert misses == 0
+
+
+def test_a_change_in_any_file_of_the_kernels_gives_their_compiled_code_another_folder(tmp_path):
+    (tmp_path / "tasks").mkdir()
+    for name in ("__init__.py", "llvm_tiles.py", "vector_kernels.py"):
+        (tmp_path / "tasks" / name).write_text((PROJECT_ROOT / "tasks" / name).read_text())
+    counted = [count_compilations(tmp_path, "vector_kernels") for _ in range(2)]
+    with (tmp_path / "tasks" / "llvm_tiles.py").open("a") as file:
+        file.write("# changed\n")
+    counted.append(count_compilations(tmp_path, "vector_kernels"))
+    folders, hits, misses = zip(*counted, strict=True)
+    assert folders[0] == folders[1] != folders[2]
+    assert all(folder.startswith(f"{tmp_path}/tasks/__pycache__/kernels-") for folder in folders)
+    assert (hits, misses) == ((0, 1, 0), (1, 0, 1))
+
+
+def test_compiled_code_is_kept_where_numba_is_told_to_keep_it(monkeypatch):
+    from tasks.kernels import vectors as vector_kernels
+
+    monkeypatch.setattr(vector_kernels.config, "CACHE_DIR", "/elsewhere")
+    assert vector_kernels._choose_cache_folder().startswith("/elsewhere/kernels-")
+
+
+def test_a_prediction_that_the_stock_network_would_not_make_is_refused(prepared):
+    import keras
+    import pyarrow as pa
+
+    from tasks.training.training import build_network, check_predictions
+
+    store, files = prepared
+    table = store.read_table(StoredFile(**files["test"]), padded_schema(40))
+    network = build_network([asdict(one) for one in VARIANTS[0].layers], 500, 16, 40)
+    keras.utils.set_random_seed(1)
+    tokens = table["tokens"].combine_chunks().values.to_numpy().reshape(-1, 40).astype(np.int32)
+    stock = network(tokens).numpy()[:, 0]
+    check_predictions(network, table, pa.table({"probability": stock}))
+    for wrong in (stock + 0.001, np.full_like(stock, np.nan)):
+        with pytest.raises(RuntimeError, match="the fast and the stock network must give the same probabilities"):
+            check_predictions(network, table, pa.table({"probability": wrong}))
