@@ -115,7 +115,7 @@ def nightly_retraining(
                     store=opened,
                     run_folder=run_folder(run_id),
                     timeout_seconds=timeout_seconds,
-                    behaviour=datasets["describe"].files.get("behaviour"),
+                    minimal_pairs=datasets["profile"].files.get("minimal_pairs"),
                 )
             )
         # Lists, as they come back from run.json, so that the report reads the same from there.
@@ -137,9 +137,9 @@ def prepare_datasets(
         split = split_reviews.submit(archive, parameters, store).result()
     with timed(durations, "pad"):
         padded = pad_reviews.submit(split, maxlen, store).result()
-    with timed(durations, "describe"):
+    with timed(durations, "profile"):
         described = profile_reviews.submit(archive, split, parameters.num_words, maxlen, store).result()
-    return {"split": split, "pad": padded, "describe": described}
+    return {"split": split, "pad": padded, "profile": described}
 
 
 def record_night(

@@ -287,7 +287,7 @@ class PairOutcome:
 
 
 @dataclass(frozen=True)
-class BehaviourCategory:
+class PairCategory:
     """One kind of minimal pairs.
 
     Attributes:
@@ -302,7 +302,7 @@ class BehaviourCategory:
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class MinimalPairs:
     """The suite of minimal pairs.
 
     Attributes:
@@ -313,7 +313,7 @@ class Behaviour:
 
     version: int
     left_out: int
-    categories: tuple[BehaviourCategory, ...]
+    categories: tuple[PairCategory, ...]
     failures: tuple[PairOutcome, ...]
 
 
@@ -467,7 +467,7 @@ class Evidence:
     pairs: Pairs
     curves: tuple[Curve, ...]
     errors: Errors | None
-    behaviour: Behaviour | None
+    minimal_pairs: MinimalPairs | None
     data: Data | None
     history: History
 

@@ -31,11 +31,11 @@ class Dataset:
     """What one step of the data preparation published, under a key made from what went in.
 
     Attributes:
-        step: "download", "sample", "split", "pad" or "describe".
+        step: "download", "sample", "split", "pad" or "profile".
         key: 16 hexadecimal digits of the hash of `inputs`.
         inputs: Everything that determines the content, the step's own version among it.
         files: By part: "archive" and "word_index"; "train", "validation" and "test"; or "facts", "reviews" and
-            "behaviour".
+            "minimal_pairs".
         source: Where the reviews came from, for people to read.
     """
 
@@ -83,7 +83,7 @@ class TrainingResult:
         seconds: Wall time by phase: "start" (process, imports, data), "fit", "predict" (the test reviews alone),
             "evaluate" (everything after "fit", "predict" among it), "total". Of the process that finished it, where an
             earlier one was interrupted.
-        files: By name: "model.keras", "history.parquet", and "predictions-validation.parquet", "-test", "-behaviour".
+        files: By name: "model.keras", "history.parquet", and "predictions-{validation,test,minimal_pairs}.parquet".
     """
 
     variant: str
@@ -170,7 +170,7 @@ class Run:
         trainings: The finished ones.
         failures: The ones that failed, of the baselines too.
         report: The page, once it is written.
-        step_seconds: Wall time of "archive", "split", "pad", "describe" and "train".
+        step_seconds: Wall time of "archive", "split", "pad", "profile" and "train".
         baselines: Trainings that are there for scale and do not compete.
         evidence: What the report says, as data, once it is computed.
         code: Which code ran.

@@ -85,7 +85,7 @@ def profile_reviews(archive: Dataset, split: Dataset, num_words: int, maxlen: in
     parameters = {"num_words": num_words, "maxlen": maxlen}
     inputs = {
         "version": profile.VERSION,
-        "behaviour": minimal_pairs.VERSION,
+        "minimal_pairs": minimal_pairs.VERSION,
         "split": split.key,
         "word_index": word_index.sha256 if word_index else None,
         **parameters,
@@ -99,9 +99,9 @@ def profile_reviews(archive: Dataset, split: Dataset, num_words: int, maxlen: in
             "split": {part: asdict(file) for part, file in split.files.items()},
             "parameters": parameters,
             "store": store.absolute_uri,
-            "folder": dataset_folder("describe", inputs),
+            "folder": dataset_folder("profile", inputs),
         }
         files = run_child("tasks.data.profile", request, TIMEOUT_SECONDS)
         return {name: StoredFile(**file) for name, file in files.items()}
 
-    return reuse_or_build(store, "describe", inputs, archive.source, build)
+    return reuse_or_build(store, "profile", inputs, archive.source, build)

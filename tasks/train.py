@@ -174,7 +174,7 @@ def _reuse_training(
     finished, damage = find_training(store, request["folder"], expected)
     for sentence in damage:
         logger.warning("%s: %s", name, sentence)
-    if finished is None or (request["behaviour"] and "predictions-behaviour.parquet" not in finished.files):
+    if finished is None or (request["minimal_pairs"] and "predictions-minimal_pairs.parquet" not in finished.files):
         return None
     try:
         store.delete(checkpoints_folder(request["folder"]))
@@ -207,12 +207,12 @@ def train_variant(
     store: Store,
     run_folder: str,
     timeout_seconds: float,
-    behaviour: StoredFile | None = None,
+    minimal_pairs: StoredFile | None = None,
 ) -> TrainingResult:
     """Supervise one training child, and return what it published below `run_folder`.
 
     A training that an earlier attempt of the same run finished is returned as it is, and shown as Cached.
-    `behaviour` holds padded sentences for which the trained model's probabilities are kept as well.
+    `minimal_pairs` holds padded sentences for which the trained model's probabilities are kept as well.
     """
     name = training_name(variant.name, seed)
     reporter = _Reporter(name, parameters.epochs)
@@ -224,7 +224,7 @@ def train_variant(
         "seed": seed,
         "parameters": parameters._asdict(),
         "dataset": asdict(padded),
-        "behaviour": asdict(behaviour) if behaviour else None,
+        "minimal_pairs": asdict(minimal_pairs) if minimal_pairs else None,
         "store": store.absolute_uri,
         "folder": f"{run_folder}/{name}",
         "requested": time.time(),

@@ -122,14 +122,19 @@ _is_quick = False
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Note whether the test that runs now is one of the quick ones."""
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Note whether the test that begins is one of the quick ones."""
     global _is_quick
     _is_quick = item.get_closest_marker("slow") is None
-    try:
-        return (yield)
-    finally:
-        _is_quick = False
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Let the end of a session, which is the end of its last test, stop what slow tests have started."""
+    global _is_quick
+    _is_quick = False
+    return (yield)
 
 
 def refuse_slow_programs(event: str, arguments: tuple[Any, ...]) -> None:

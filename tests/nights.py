@@ -10,7 +10,7 @@ from reports.analysis.comparison import BAG_OF_WORDS, MAJORITY, compare_variants
 from reports.analysis.errors import ReviewFacts, accuracy_where, find_errors
 from reports.analysis.history import look_back
 from reports.analysis.measurements import Measurements, Predictions
-from reports.analysis.pass_rates import rate_behaviour
+from reports.analysis.pass_rates import rate_minimal_pairs
 from reports.evidence import Data, Evidence, PairOutcome, PartFacts, from_json, to_json
 from storage.records import CodeVersion, Dataset, FailedTraining, Run, Scores, StoredFile, TrainingResult
 
@@ -184,7 +184,7 @@ def evidence_of(
         pairs=pair_up(measured, measured.test),
         curves=list_curves(measured),
         errors=find_errors(measured, facts),
-        behaviour=rate_behaviour(1, 3, {"negation": "flip"}, pairs, failed) if standing and described else None,
+        minimal_pairs=rate_minimal_pairs(1, 3, {"negation": "flip"}, pairs, failed) if standing and described else None,
         data=data,
         history=look_back(run, list(earlier), discordant or {}),
     )

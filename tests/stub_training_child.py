@@ -32,8 +32,8 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         return load_real_child().main(request)
     store, folder, parameters = Store(request["store"]), request["folder"], request["parameters"]
     files = {part: StoredFile(**file) for part, file in request["dataset"]["files"].items()}
-    if request["behaviour"]:
-        files["behaviour"] = StoredFile(**request["behaviour"])
+    if request["minimal_pairs"]:
+        files["minimal_pairs"] = StoredFile(**request["minimal_pairs"])
     tables = {part: store.read_table(file, padded_schema(parameters["maxlen"])) for part, file in files.items()}
     history = run_epochs(parameters["epochs"])
     predictions = {part: predict(table, SURENESS[request["variant"]]) for part, table in tables.items()}

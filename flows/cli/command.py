@@ -24,7 +24,7 @@ from flows.cli.temporary_server import ServerFailedError, TemporaryServer
 from flows.parameters import check_parameters, choose_store
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tasks.processes.imports import importing_much
+from tasks.processes.imports import gc_paused
 from tasks.processes.supervisor import ChildFailedError, end_prepared_children
 from tasks.processes.training_process import prepare_trainings
 
@@ -72,7 +72,7 @@ def run(options: dict[str, Any]) -> int:
 
 def _run_flow(options: dict[str, Any]) -> Any:
     """Return the final state of the nightly flow, on the server that Prefect's settings name or on a temporary one."""
-    with importing_much():
+    with gc_paused():
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         url = PREFECT_API_URL.value()

@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from tasks.processes.child import exit_with_parent
-from tasks.processes.imports import importing_much
+from tasks.processes.imports import gc_paused
 
 LAUNCH = "import sys; from flows.cli.temporary_server import serve; serve(int(sys.argv[1]))"
 START_SECONDS = 120
@@ -101,7 +101,7 @@ def _find_free_port() -> int:
 def serve(port: int) -> None:
     """Run the server in this process, on loopback, until it is told to stop or its parent dies."""
     threading.Thread(target=exit_with_parent, daemon=True).start()
-    with importing_much():
+    with gc_paused():
         import uvicorn
         from prefect.server.api.server import create_app
 

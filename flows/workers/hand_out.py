@@ -70,13 +70,13 @@ def train_on_workers(
     store: Store,
     run_folder: str,
     timeout_seconds: float,
-    behaviour: StoredFile | None = None,
+    minimal_pairs: StoredFile | None = None,
 ) -> Iterator[TrainingResult | FailedTraining]:
     """Hand all trainings to the workers, the longest first; yield each as it ends, failed ones too.
 
     What an earlier attempt of this flow run finished is taken as it is. When this flow is ended, so are its trainings.
     """
-    order = Order(padded, parameters, store, run_folder, timeout_seconds, behaviour)
+    order = Order(padded, parameters, store, run_folder, timeout_seconds, minimal_pairs)
     names = [training_name(variant.name, seed) for variant, seed in planned]
     get_run_logger().info("training %s on workers", ", ".join(names), extra={"planned": names})
     open_trainings: list[_Training] = []
@@ -102,7 +102,7 @@ def _submit(variant: Variant, seed: int, order: Order) -> FlowRun:
         "seed": seed,
         "parameters": order.parameters._asdict(),
         "padded": asdict(order.padded),
-        "behaviour": asdict(order.behaviour) if order.behaviour else None,
+        "minimal_pairs": asdict(order.minimal_pairs) if order.minimal_pairs else None,
         "store": order.store.absolute_uri,
         "run_folder": order.run_folder,
         "timeout_seconds": order.timeout_seconds,

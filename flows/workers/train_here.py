@@ -19,7 +19,7 @@ def train_on_this_worker(
     seed: int,
     parameters: dict[str, Any],
     padded: Dataset,
-    behaviour: StoredFile | None,
+    minimal_pairs: StoredFile | None,
     store: str,
     run_folder: str,
     timeout_seconds: float,
@@ -31,7 +31,7 @@ def train_on_this_worker(
         seed: Of the weights, the batch order and the dropout masks.
         parameters: The fields of `TrainingParameters`.
         padded: The padded reviews.
-        behaviour: The padded minimal pairs, where there are any.
+        minimal_pairs: The padded minimal pairs, where there are any.
         store: A URI that means the same store on every worker.
         run_folder: Folder of the night's run in the store.
         timeout_seconds: After which the training is ended.
@@ -45,7 +45,7 @@ def train_on_this_worker(
             store=Store(store),
             run_folder=run_folder,
             timeout_seconds=timeout_seconds,
-            behaviour=behaviour,
+            minimal_pairs=minimal_pairs,
         )
 
 

@@ -21,7 +21,7 @@ class Order(NamedTuple):
     store: Store
     run_folder: str
     timeout_seconds: float
-    behaviour: StoredFile | None
+    minimal_pairs: StoredFile | None
 
 
 def find_finished(variant: Variant, seed: int, order: Order) -> TrainingResult | None:

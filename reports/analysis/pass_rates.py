@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reports.evidence import Behaviour, BehaviourCategory, PairOutcome
+from reports.evidence import MinimalPairs, PairCategory, PairOutcome
 
 
-def rate_behaviour(
+def rate_minimal_pairs(
     version: int,
     left_out: int,
     expectations: Mapping[str, str],
     outcomes: Sequence[PairOutcome],
     failed: Mapping[str, Sequence[set[str]]],
-) -> Behaviour:
-    """Return the section on behaviour.
+) -> MinimalPairs:
+    """Return how often each variant passed, by category.
 
     Args:
         version: Of the suite.
@@ -30,5 +30,5 @@ def rate_behaviour(
             passed = {
                 variant: tuple(len(pairs - ones) for ones in of_trainings) for variant, of_trainings in failed.items()
             }
-            categories.append(BehaviourCategory(name, expectation, len(pairs), passed))
-    return Behaviour(version, left_out, tuple(categories), tuple(outcome for outcome in outcomes if outcome.failed))
+            categories.append(PairCategory(name, expectation, len(pairs), passed))
+    return MinimalPairs(version, left_out, tuple(categories), tuple(outcome for outcome in outcomes if outcome.failed))

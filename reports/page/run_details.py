@@ -9,8 +9,8 @@ from reports.page.language import Language
 from reports.page.tables import Table
 from storage.records import Run
 
-STEPS = ("download", "sample", "split", "pad", "describe")
-PARTS = ("archive", "word_index", "train", "validation", "test", "facts", "reviews", "behaviour")
+STEPS = ("download", "sample", "split", "pad", "profile")
+PARTS = ("archive", "word_index", "train", "validation", "test", "facts", "reviews", "minimal_pairs")
 # Parameters of the flow whose options have another name.
 OPTIONS = {"language": "lang"}
 
@@ -48,7 +48,7 @@ def _list_durations(run: Run, language: Language) -> list[tuple[str, str]]:
         "archive": say("archive"),
         "split": say("split"),
         "pad": say("pad"),
-        "describe": say("describe"),
+        "profile": say("profile"),
         "train": say("all trainings, side by side"),
     }
     return [

@@ -207,5 +207,5 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     }
     pairs = tabulate_pairs(word_index, parameters["num_words"], parameters["maxlen"]) if word_index else None
     if pairs is not None:
-        files["behaviour"] = store.write_table(f"{folder}/behaviour-{{sha}}.parquet", pairs)
+        files["minimal_pairs"] = store.write_table(f"{folder}/minimal_pairs-{{sha}}.parquet", pairs)
     return {name: asdict(file) for name, file in files.items()}

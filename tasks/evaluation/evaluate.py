@@ -20,15 +20,15 @@ from reports.analysis.comparison import (
 from reports.analysis.errors import ReviewFacts, accuracy_where, find_errors
 from reports.analysis.history import archive_of, look_back
 from reports.analysis.measurements import Measurements, Predictions, trainings_of
-from reports.analysis.pass_rates import rate_behaviour
-from reports.evidence import Behaviour, Data, Evidence, PairOutcome, PartFacts
+from reports.analysis.pass_rates import rate_minimal_pairs
+from reports.evidence import Data, Evidence, MinimalPairs, PairOutcome, PartFacts
 from storage.decoding import decode_json
 from storage.records import Dataset, Run, TrainingResult
 from storage.runs import list_runs, read_run
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, REVIEW_SCHEMA, padded_schema
 from storage.store import DamagedFileError, Store
 from storage.word_index import read_word_index
-from tasks.data import minimal_pairs as behaviour
+from tasks.data import minimal_pairs
 from tasks.data.pad import tokens_of
 from tasks.data.profile import LENGTH_EDGES
 from tasks.data.split import INDEX_FROM
@@ -47,7 +47,7 @@ def evaluate_run(run: Run, store: Store) -> Evidence:
     """
     measured = measure_run(run, store)
     standing, test = measured.standing_for(), measured.test
-    description = run.datasets.get("describe")
+    description = run.datasets.get("profile")
     facts = read_review_facts(run, description, store) if description and run.trainings else None
     errors = find_errors(measured, facts)
     return Evidence(
@@ -56,7 +56,7 @@ def evaluate_run(run: Run, store: Store) -> Evidence:
         pairs=pair_up(measured, test),
         curves=list_curves(measured),
         errors=errors,
-        behaviour=read_behaviour(run, standing, store) if description else None,
+        minimal_pairs=read_minimal_pairs(run, standing, store) if description else None,
         data=_describe_data(measured, standing, description, facts, store),
         history=look_back(run, *read_earlier(run, store, measured)),
     )
@@ -153,22 +153,24 @@ def decode_words(ranks: list[int], words: dict[int, str], num_words: int) -> tup
     return tuple(_CONTROL.sub("·", words.get(rank, f"#{rank}")) for rank in ranks), unknown
 
 
-def read_behaviour(run: Run, standing: dict[str, str], store: Store) -> Behaviour | None:
+def read_minimal_pairs(run: Run, standing: dict[str, str], store: Store) -> MinimalPairs | None:
     """Return what the variants made of the minimal pairs; None where none of them saw any."""
     said = {
         variant: [
             _read_pairs(training, store)
             for training in sorted(trainings_of(run, variant), key=lambda training: training.name != chosen)
-            if "predictions-behaviour.parquet" in training.files
+            if "predictions-minimal_pairs.parquet" in training.files
         ]
         for variant, chosen in standing.items()
     }
     if not any(said.values()):
         return None
-    tried = [pair for pair in behaviour.PAIRS if all(pair.identifier in one for ones in said.values() for one in ones)]
+    tried = [
+        pair for pair in minimal_pairs.PAIRS if all(pair.identifier in one for ones in said.values() for one in ones)
+    ]
     failed = {
         variant: [
-            {pair.identifier for pair in tried if not behaviour.has_passed(pair.category, *one[pair.identifier])}
+            {pair.identifier for pair in tried if not minimal_pairs.has_passed(pair.category, *one[pair.identifier])}
             for one in ones
         ]
         for variant, ones in said.items()
@@ -184,13 +186,13 @@ def read_behaviour(run: Run, standing: dict[str, str], store: Store) -> Behaviou
         )
         for pair in tried
     ]
-    left_out = len(behaviour.PAIRS) - len(tried)
-    return rate_behaviour(behaviour.VERSION, left_out, behaviour.EXPECTATIONS, outcomes, failed)
+    left_out = len(minimal_pairs.PAIRS) - len(tried)
+    return rate_minimal_pairs(minimal_pairs.VERSION, left_out, minimal_pairs.EXPECTATIONS, outcomes, failed)
 
 
 def _read_pairs(training: TrainingResult, store: Store) -> dict[str, tuple[float, float]]:
     """Return by pair the probabilities of its two sentences."""
-    table = store.read_table(training.files["predictions-behaviour.parquet"], PREDICTION_SCHEMA)
+    table = store.read_table(training.files["predictions-minimal_pairs.parquet"], PREDICTION_SCHEMA)
     said = dict(zip(table["review_id"].to_pylist(), table["probability"].to_pylist(), strict=True))
     names = dict.fromkeys(name.rpartition("/")[0] for name in said)
     return {name: (said[f"{name}/first"], said[f"{name}/second"]) for name in names}

@@ -29,35 +29,35 @@ from tasks.kernels.vectors import (
     ROW,
     Floats,
     add_correlations,
-    gate,
     multiply,
-    squash,
+    sigmoid_inplace,
     tanh,
+    tanh_inplace,
 )
 
 
 @njit(**COMPILE)
-def _go_through(
+def backpropagate_step(
     weights_transposed: Floats,
     inputs: Floats,
     step: int,
-    slopes: Floats,
+    d_preactivations: Floats,
     d_inputs: Floats,
     d_weights: Floats,
     d_bias: Floats,
 ) -> None:
     """Take the gradient of one step through its product with the weights.
 
-    Steps come last first, and their weight gradients two by two: `slopes` (2, columns, lanes) holds an even step's
-    and those of the odd step after it. A last step without a partner finds zeros there.
+    Called for the last step first. Weight gradients are added for two steps at once: `d_preactivations`
+    (2, columns, lanes) holds those of an even step and of the odd step after it, zeros if there is none.
     """
-    multiply(weights_transposed, slopes[step % 2], np.zeros(len(d_inputs), np.float32), d_inputs)
+    multiply(weights_transposed, d_preactivations[step % 2], np.zeros(len(d_inputs), np.float32), d_inputs)
     if step % 2 == 0:
-        add_correlations(inputs[step], slopes[0], inputs[step + 1], slopes[1], d_weights)
-    for row in range(slopes.shape[1]):
+        add_correlations(inputs[step], d_preactivations[0], inputs[step + 1], d_preactivations[1], d_weights)
+    for row in range(d_preactivations.shape[1]):
         total = np.float32(0)
-        for lane in range(slopes.shape[2]):
-            total += slopes[step % 2, row, lane]
+        for lane in range(d_preactivations.shape[2]):
+            total += d_preactivations[step % 2, row, lane]
         d_bias[row] += total
 
 
@@ -74,19 +74,19 @@ def lstm_forward(
     for step in range(len(gates)):
         multiply(weights, inputs[step], bias, gates[step])
         rows = gates[step].reshape(4, size)
-        gate(rows[:2].reshape(2 * size))
-        squash(rows[2])
-        gate(rows[3])
-        inlet, forget, candidate, outlet = rows[0], rows[1], rows[2], rows[3]
+        sigmoid_inplace(rows[:2].reshape(2 * size))
+        tanh_inplace(rows[2])
+        sigmoid_inplace(rows[3])
+        input_gate, forget, candidate, output_gate = rows[0], rows[1], rows[2], rows[3]
         before, after = cells[step].reshape(size), cells[step + 1].reshape(size)
         for place in range(size):
-            after[place] = forget[place] * before[place] + inlet[place] * candidate[place]
+            after[place] = forget[place] * before[place] + input_gate[place] * candidate[place]
         tanh_cell = squashed[step].reshape(size)
         for place in range(size):
             tanh_cell[place] = tanh(after[place])
         hidden = inputs[step + 1][features : features + units].reshape(size)
         for place in range(size):
-            hidden[place] = outlet[place] * tanh_cell[place]
+            hidden[place] = output_gate[place] * tanh_cell[place]
 
 
 @njit(void(MATRIX, CUBE, int64, CUBE, CUBE, CUBE, CUBE, MATRIX, CUBE, MATRIX, ROW), **COMPILE)
@@ -111,27 +111,27 @@ def lstm_backward(
     factor = mask.reshape(size)
     for step in range(len(gates) - 1, -1, -1):
         d_gates = pair[step % 2]
-        d_inlet, d_forget, d_candidate, d_outlet = d_gates[0], d_gates[1], d_gates[2], d_gates[3]
+        d_input_gate, d_forget, d_candidate, d_output_gate = d_gates[0], d_gates[1], d_gates[2], d_gates[3]
         rows = gates[step].reshape(4, size)
-        inlet, forget, candidate, outlet = rows[0], rows[1], rows[2], rows[3]
+        input_gate, forget, candidate, output_gate = rows[0], rows[1], rows[2], rows[3]
         before, tanh_cell = cells[step].reshape(size), squashed[step].reshape(size)
         from_above = upstream[step][:units].reshape(size)
         for place in range(size):
             d_hidden[place] += from_above[place] * factor[place]
         for place in range(size):
-            d_cell[place] += d_hidden[place] * outlet[place] * (ONE - tanh_cell[place] * tanh_cell[place])
+            d_cell[place] += d_hidden[place] * output_gate[place] * (ONE - tanh_cell[place] * tanh_cell[place])
         for place in range(size):
-            d_outlet[place] = d_hidden[place] * tanh_cell[place] * outlet[place] * (ONE - outlet[place])
+            d_output_gate[place] = d_hidden[place] * tanh_cell[place] * output_gate[place] * (ONE - output_gate[place])
         for place in range(size):
-            d_inlet[place] = d_cell[place] * candidate[place] * inlet[place] * (ONE - inlet[place])
+            d_input_gate[place] = d_cell[place] * candidate[place] * input_gate[place] * (ONE - input_gate[place])
         for place in range(size):
             d_forget[place] = d_cell[place] * before[place] * forget[place] * (ONE - forget[place])
         for place in range(size):
-            d_candidate[place] = d_cell[place] * inlet[place] * (ONE - candidate[place] * candidate[place])
+            d_candidate[place] = d_cell[place] * input_gate[place] * (ONE - candidate[place] * candidate[place])
         for place in range(size):
             d_cell[place] *= forget[place]
-        slopes = pair.reshape(2, 4 * units, lanes)
-        _go_through(weights_transposed, inputs, step, slopes, d_inputs[step], d_weights, d_bias)
+        d_preactivations = pair.reshape(2, 4 * units, lanes)
+        backpropagate_step(weights_transposed, inputs, step, d_preactivations, d_inputs[step], d_weights, d_bias)
         d_hidden[:] = d_inputs[step][features : features + units].reshape(size)
 
 
@@ -145,7 +145,7 @@ def gru_forward(weights: Floats, bias: Floats, inputs: Floats, features: int, ga
     for step in range(len(gates)):
         multiply(weights, inputs[step], bias, gates[step])
         rows = gates[step].reshape(4, size)
-        gate(rows[:2].reshape(2 * size))
+        sigmoid_inplace(rows[:2].reshape(2 * size))
         update, reset, candidate, inner = rows[0], rows[1], rows[2], rows[3]
         for place in range(size):
             candidate[place] = tanh(candidate[place] + reset[place] * inner[place])
@@ -193,8 +193,8 @@ def gru_backward(
             d_reset[place] = d_inner[place] * inner[place] * (ONE - reset[place])
         for place in range(size):
             d_hidden[place] *= update[place]
-        slopes = pair.reshape(2, 4 * units, lanes)
-        _go_through(weights_transposed, inputs, step, slopes, d_inputs[step], d_weights, d_bias)
+        d_preactivations = pair.reshape(2, 4 * units, lanes)
+        backpropagate_step(weights_transposed, inputs, step, d_preactivations, d_inputs[step], d_weights, d_bias)
         from_before = d_inputs[step][features : features + units].reshape(size)
         for place in range(size):
             d_hidden[place] += from_before[place]
@@ -207,7 +207,7 @@ def simple_rnn_forward(weights: Floats, bias: Floats, inputs: Floats, features: 
     size = units * lanes
     for step in range(len(gates)):
         multiply(weights, inputs[step], bias, gates[step])
-        squash(gates[step].reshape(columns * lanes))
+        tanh_inplace(gates[step].reshape(columns * lanes))
         hidden = inputs[step + 1][features : features + units].reshape(size)
         hidden[:] = gates[step][:units].reshape(size)
 
@@ -227,14 +227,14 @@ def simple_rnn_backward(
     """Take the gradient through a SimpleRNN that `simple_rnn_forward` has run."""
     units, lanes = mask.shape
     size = units * lanes
-    d_hidden, slopes = np.zeros(size, np.float32), np.zeros((2, gates.shape[1], lanes), np.float32)
+    d_hidden, d_preactivations = np.zeros(size, np.float32), np.zeros((2, gates.shape[1], lanes), np.float32)
     factor = mask.reshape(size)
     for step in range(len(gates) - 1, -1, -1):
-        slope, hidden = slopes[step % 2][:units].reshape(size), gates[step][:units].reshape(size)
+        slope, hidden = d_preactivations[step % 2][:units].reshape(size), gates[step][:units].reshape(size)
         from_above = upstream[step][:units].reshape(size)
         for place in range(size):
             d_hidden[place] += from_above[place] * factor[place]
         for place in range(size):
             slope[place] = d_hidden[place] * (ONE - hidden[place] * hidden[place])
-        _go_through(weights_transposed, inputs, step, slopes, d_inputs[step], d_weights, d_bias)
+        backpropagate_step(weights_transposed, inputs, step, d_preactivations, d_inputs[step], d_weights, d_bias)
         d_hidden[:] = d_inputs[step][features : features + units].reshape(size)

@@ -134,13 +134,13 @@ def tanh(x: Any) -> Any:
 
 
 @njit(**COMPILE)
-def squash(row: Floats) -> None:
+def tanh_inplace(row: Floats) -> None:
     for place in range(len(row)):
         row[place] = tanh(row[place])
 
 
 @njit(**COMPILE)
-def gate(row: Floats) -> None:
+def sigmoid_inplace(row: Floats) -> None:
     for place in range(len(row)):
         row[place] = HALF * tanh(HALF * row[place]) + HALF
 

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from tasks.processes.imports import importing_much
+from tasks.processes.imports import gc_paused
 
 BAD_INPUT_EXIT_CODE = 2
 FAILURE_EXIT_CODE = 1
@@ -88,7 +88,7 @@ def run_module(module: str) -> int:
     if module not in USING_THEM:
         sys.meta_path.insert(0, _Omission())
     try:
-        with importing_much():
+        with gc_paused():
             main = importlib.import_module(module).main
     except MemoryError:
         _reserve.clear()

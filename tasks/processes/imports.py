@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def importing_much() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Keep Python from looking for garbage in the block, which hundreds of imports have none of.
 
     A quarter of the time of importing TensorFlow's 3,400 modules went into that. What was imported is never looked at

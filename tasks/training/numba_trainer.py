@@ -20,7 +20,7 @@ from tasks.training.batches import Epoch, stack_batches
 from tasks.training.keras_network import make_arithmetic, read_variables, write_variables
 
 
-class KernelTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
+class NumbaTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
     """Wraps a network that the kernels support, so that one step is a whole epoch; to be compiled with `COMPILE`.
 
     Steps take an `Epoch` and return the mean loss (binary cross-entropy) and accuracy over its reviews.
@@ -82,9 +82,9 @@ class KernelTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
     ) -> npt.NDArray[np.float64]:
         network = self.arithmetic
         logits = network.forward(tokens, masks)
-        slopes = (_sigmoid(logits) - labels) * (weights / weights.sum())
+        d_logits = (_sigmoid(logits) - labels) * (weights / weights.sum())
         network.start_gradients()
-        network.backward(slopes, tokens, masks)
+        network.backward(d_logits, tokens, masks)
         network.finish_gradients()
         return _score(logits, labels, weights)
 

@@ -23,10 +23,10 @@ from tasks.processes.child import send_event
 from tasks.training.batches import as_dataset, shuffle_reviews
 from tasks.training.checkpoints import Checkpoints, describe_training, remove_checkpoints
 from tasks.training.keras_network import is_supported_by_kernels
-from tasks.training.numba_trainer import KernelTrainer
-from tasks.training.xla_trainer import EpochTrainer
+from tasks.training.numba_trainer import NumbaTrainer
+from tasks.training.xla_trainer import XlaTrainer
 
-Trainer = EpochTrainer | KernelTrainer
+Trainer = XlaTrainer | NumbaTrainer
 # Keras clips probabilities so that the logarithm of a confidently wrong one stays finite.
 EPSILON = 1e-7
 CHECKED_REVIEWS = 32
@@ -90,7 +90,7 @@ def read_part(store: Store, file: StoredFile, maxlen: int, num_words: int) -> pa
 
 def make_trainer(network: keras.Sequential, parameters: dict[str, Any]) -> Trainer:
     """Return what trains the network: the compiled kernels where they know its layers, an XLA program elsewhere."""
-    kind = KernelTrainer if is_supported_by_kernels(network) else EpochTrainer
+    kind = NumbaTrainer if is_supported_by_kernels(network) else XlaTrainer
     trainer = kind(network, parameters["batch_size"])
     trainer.compile(optimizer=keras.optimizers.RMSprop(parameters["learning_rate"]), **kind.COMPILE)
     return trainer
@@ -194,8 +194,8 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     keras.config.set_floatx("float32")
     keras.utils.set_random_seed(request["seed"])
     files = {part: StoredFile(**file) for part, file in request["dataset"]["files"].items()}
-    if request.get("behaviour"):
-        files["behaviour"] = StoredFile(**request["behaviour"])
+    if request.get("minimal_pairs"):
+        files["minimal_pairs"] = StoredFile(**request["minimal_pairs"])
     tables = {
         part: read_part(store, file, parameters["maxlen"], parameters["num_words"]) for part, file in files.items()
     }
@@ -213,8 +213,8 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     check_predictions(network, tables["test"], test)
     validation = predict(trainer, tables["validation"])
     written = {"history": history, "predictions-validation": validation, "predictions-test": test}
-    if "behaviour" in tables:
-        written["predictions-behaviour"] = predict(trainer, tables["behaviour"])
+    if "minimal_pairs" in tables:
+        written["predictions-minimal_pairs"] = predict(trainer, tables["minimal_pairs"])
     published = {"model.keras": save_network(network, store, f"{folder}/model.keras")}
     published |= {
         f"{name}.parquet": store.write_table(f"{folder}/{name}.parquet", table) for name, table in written.items()

@@ -19,7 +19,7 @@ from tasks.training.batches import Epoch, stack_batches
 EVALUATION_BATCH_SIZE = 500
 
 
-class EpochTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
+class XlaTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
     """Wraps a binary classifier so that one step is a whole epoch; to be compiled with `COMPILE`.
 
     Steps take an `Epoch` and return the mean loss (binary cross-entropy) and accuracy over its reviews.

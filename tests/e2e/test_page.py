@@ -31,7 +31,7 @@ RUNS = {
 }
 PAGES = [*RUNS, "index"]
 IN_BOTH_LANGUAGES = [*((name, "en") for name in PAGES), ("seeds", "ko"), ("failed", "ko"), ("index", "ko")]
-SECTIONS = ["Verdict", "Comparison", "Paired evidence", "Learning curves", "Errors", "Behaviour", "Data", "History"]
+SECTIONS = ["Verdict", "Comparison", "Paired evidence", "Learning curves", "Errors", "Minimal pairs", "Data", "History"]
 SECTIONS += ["Provenance", "Glossary"]
 BEST_PRACTICE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]

@@ -93,10 +93,10 @@ def test_the_baselines_stand_in_the_comparison_and_do_not_compete(two_nights):
 def test_each_training_answers_the_minimal_pairs_that_the_vocabulary_can_say(two_nights):
     store, first, _ = two_nights
     run = first.result()
-    pairs = run.datasets["describe"].files["behaviour"].rows
+    pairs = run.datasets["profile"].files["minimal_pairs"].rows
     assert pairs >= 2
-    assert {training.files["predictions-behaviour.parquet"].rows for training in run.trainings} == {pairs}
-    assert read_evidence(store, run).behaviour.categories
+    assert {training.files["predictions-minimal_pairs.parquet"].rows for training in run.trainings} == {pairs}
+    assert read_evidence(store, run).minimal_pairs.categories
 
 
 def test_the_second_night_knows_the_first(two_nights):
@@ -138,7 +138,7 @@ def test_the_report_says_that_the_reviews_are_made_up(two_nights):
 
 def test_the_second_night_finds_its_data_and_prefect_shows_them_cached(two_nights):
     _, _, second = two_nights
-    names = ["make 400 sample reviews", "split", "pad to 40", "describe", "train gru, seed 42"]
+    names = ["make 400 sample reviews", "split", "pad to 40", "profile", "train gru, seed 42"]
     states = wait_for_states(second, names)
     assert [states[name] for name in names] == ["Cached", "Cached", "Cached", "Cached", "Completed"]
 
@@ -165,7 +165,7 @@ def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_nigh
 
 def test_the_record_says_how_long_each_step_took(two_nights):
     for run in (night.result() for night in two_nights[1:]):
-        assert set(run.step_seconds) == {"archive", "split", "pad", "describe", "train"}
+        assert set(run.step_seconds) == {"archive", "split", "pad", "profile", "train"}
         assert 0 < sum(run.step_seconds.values()) < run.seconds
 
 

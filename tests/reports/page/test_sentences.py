@@ -76,7 +76,7 @@ def an_evidence(rows, pairs=(), withdrawn=(), history=FIRST_NIGHT):
         pairs=Pairs(len(pairs) + len(withdrawn), tuple(pairs), tuple(withdrawn), 25_000),
         curves=(),
         errors=None,
-        behaviour=None,
+        minimal_pairs=None,
         data=None,
         history=history,
     )

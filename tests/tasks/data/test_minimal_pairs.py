@@ -1,12 +1,12 @@
-"""The behaviour suite says what it means to say, in words that the models know."""
+"""The minimal pairs say what they mean to say, in words that the models know."""
 
 import json
 from collections import Counter
 
 import pytest
 
-from reports.analysis.pass_rates import rate_behaviour
-from reports.evidence import BehaviourCategory, PairOutcome
+from reports.analysis.pass_rates import rate_minimal_pairs
+from reports.evidence import PairCategory, PairOutcome
 from tasks.data.minimal_pairs import (
     EXPECTATIONS,
     NAMES,
@@ -195,11 +195,11 @@ def test_each_training_passes_the_pairs_of_a_category_that_it_did_not_fail():
         PairOutcome("names", "names-01", "he", "she", {"lstm": (0.7, 0.9)}, ("lstm",)),
     ]
     failed = {"lstm": [{"negation-02", "names-01"}, {"negation-01", "negation-02"}], "gru": [set(), {"names-01"}]}
-    found = rate_behaviour(2, 5, {"names": "same", "intensifiers": "rise", "negation": "flip"}, outcomes, failed)
+    found = rate_minimal_pairs(2, 5, {"names": "same", "intensifiers": "rise", "negation": "flip"}, outcomes, failed)
     assert (found.version, found.left_out) == (2, 5)
     # No pair of intensifiers was tried.
     assert found.categories == (
-        BehaviourCategory("names", "same", 1, {"lstm": (0, 1), "gru": (1, 0)}),
-        BehaviourCategory("negation", "flip", 3, {"lstm": (2, 1), "gru": (3, 3)}),
+        PairCategory("names", "same", 1, {"lstm": (0, 1), "gru": (1, 0)}),
+        PairCategory("negation", "flip", 3, {"lstm": (2, 1), "gru": (3, 3)}),
     )
     assert [outcome.identifier for outcome in found.failures] == ["negation-02", "names-01"]

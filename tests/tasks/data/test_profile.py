@@ -180,7 +180,7 @@ def describe_archive(store):
             "split": {part: asdict(file) for part, file in split.items()},
             "parameters": {"num_words": 500, "maxlen": maxlen},
             "store": store.locate(""),
-            "folder": "datasets/describe-x",
+            "folder": "datasets/profile-x",
         }
         files = {name: StoredFile(**file) for name, file in main(request).items()}
         return files, tables
@@ -247,7 +247,7 @@ def test_without_a_word_index_there_are_no_pairs_and_no_negations(store, describ
 def test_a_word_index_that_can_say_some_pairs_gives_them_padded_as_the_reviews_are(store, describe_archive, sample):
     words = {"this": 11, "movie": 17, "is": 6, "not": 21, "bad": 75, "at": 30, "all": 29}
     files, _ = describe_archive(sample[0], json.dumps(words).encode(), maxlen=50)
-    pairs = store.read_table(files["behaviour"], padded_schema(50))
+    pairs = store.read_table(files["minimal_pairs"], padded_schema(50))
     assert pairs["review_id"].to_pylist() == ["negation-13/first", "negation-13/second"]
     assert pairs["tokens"][1].as_py() == [0] * 45 + [1, 14, 20, 9, 78]
 

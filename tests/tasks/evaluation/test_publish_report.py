@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from reports.evidence import BehaviourCategory, PairOutcome, from_json, to_json
+from reports.evidence import PairCategory, PairOutcome, from_json, to_json
 from reports.page.language import isolate
 from reports.page.report_page import render_report
 from storage.records import FailedTraining
@@ -39,7 +39,7 @@ SECTIONS = [
     "pairs-evidence",
     "curves",
     "errors",
-    "behaviour",
+    "minimal-pairs",
     "data",
     "history",
     "provenance",
@@ -251,7 +251,7 @@ def test_hostile_text_makes_no_element_and_no_attribute(hostile_page):
         ("pairs-evidence", 2),
         ("curves", 2),
         ("errors", 20),  # reviews, their ids and their words
-        ("behaviour", 2),
+        ("minimal-pairs", 2),
         ("data", 1),
         ("history", 2),
         ("provenance", 8),  # source, commit, processor, parameters and versions with their names
@@ -287,7 +287,7 @@ def test_a_night_without_a_model_has_a_report_all_the_same(pages):
     assert ["withdrawn: gru-seed42 failed" in rows[0], "withdrawn: lstm-seed42 failed" in rows[1]] == [True, True]
     assert "No training finished." in section(page, "curves").text
     assert "No variant is there to err." in section(page, "errors").text
-    assert "No model was asked" in section(page, "behaviour").text
+    assert "No model was asked" in section(page, "minimal-pairs").text
 
 
 def test_a_failed_variant_is_named_before_anything_is_said_of_the_others(pages):
@@ -403,8 +403,8 @@ def test_where_no_label_is_suspected_the_reviews_are_shown_all_the_same():
 
 
 def test_every_failed_pair_of_sentences_is_in_the_table(pages):
-    behaviour = section(parse(pages["a night"]), "behaviour")
-    rows = list(list(behaviour.find_all("table"))[1].find("tbody").find_all("tr"))
+    minimal_pairs = section(parse(pages["a night"]), "minimal-pairs")
+    rows = list(list(minimal_pairs.find_all("table"))[1].find("tbody").find_all("tr"))
     assert [cell.text for cell in rows[0].find_all("td")][:2] == ["this film is good", "this film is never good"]
     assert rows[0].text.count("✗") == 1
 
@@ -448,10 +448,10 @@ def test_a_night_of_four_variants_and_three_seeds_fits_in_600_kilobytes():
     evidence = evidence_of(run, measured=replace(measured, histories=histories), facts=facts, earlier=earlier)
     variants = ["lstm", "lstm_dropout", "lstm_stacked", "gru"]
     said = dict.fromkeys(variants, (0.123456789, 0.987654321))
-    behaviour = replace(
-        evidence.behaviour,
+    minimal_pairs = replace(
+        evidence.minimal_pairs,
         categories=tuple(
-            BehaviourCategory(name, expectation, 20, dict.fromkeys(variants, (1, 2, 3)))
+            PairCategory(name, expectation, 20, dict.fromkeys(variants, (1, 2, 3)))
             for name, expectation in EXPECTATIONS.items()
         ),
         failures=tuple(
@@ -459,5 +459,5 @@ def test_a_night_of_four_variants_and_three_seeds_fits_in_600_kilobytes():
             for pair in PAIRS
         ),
     )
-    page = render_report(run, replace(evidence, behaviour=behaviour), "en")
+    page = render_report(run, replace(evidence, minimal_pairs=minimal_pairs), "en")
     assert len(page.encode()) < 600_000

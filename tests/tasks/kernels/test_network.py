@@ -150,14 +150,14 @@ def test_an_rmsprop_step_is_that_of_keras():
 
 
 def test_the_tangent_is_within_three_tenmillionths_and_lets_nan_through():
-    from tasks.kernels.vectors import squash
+    from tasks.kernels.vectors import tanh_inplace
 
     numbers = np.linspace(-12, 12, 100_001, dtype=np.float32)
     squashed = numbers.copy()
-    squash(squashed)
+    tanh_inplace(squashed)
     np.testing.assert_allclose(squashed, np.tanh(numbers.astype(np.float64)), atol=3e-7)
     hostile = np.array([np.nan, np.inf, -np.inf, 0], np.float32)
-    squash(hostile)
+    tanh_inplace(hostile)
     np.testing.assert_allclose(hostile, [np.nan, 1, -1, 0], atol=3e-7)
 
 
@@ -182,16 +182,16 @@ def test_the_tangent_is_within_three_tenmillionths_and_lets_nan_through():
 )
 def test_layers_that_the_kernels_do_not_know_are_left_to_keras(layers):
     from tasks.training.training import make_trainer
-    from tasks.training.xla_trainer import EpochTrainer
+    from tasks.training.xla_trainer import XlaTrainer
 
     network = build(layers)
-    assert isinstance(make_trainer(network, {"batch_size": 64, "learning_rate": 1e-4}), EpochTrainer)
+    assert isinstance(make_trainer(network, {"batch_size": 64, "learning_rate": 1e-4}), XlaTrainer)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_layers_that_the_kernels_know_are_computed_by_them(name):
-    from tasks.training.numba_trainer import KernelTrainer
+    from tasks.training.numba_trainer import NumbaTrainer
     from tasks.training.training import make_trainer
 
     network = build(*NETWORKS[name])
-    assert isinstance(make_trainer(network, {"batch_size": 64, "learning_rate": 1e-4}), KernelTrainer)
+    assert isinstance(make_trainer(network, {"batch_size": 64, "learning_rate": 1e-4}), NumbaTrainer)

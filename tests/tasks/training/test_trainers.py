@@ -24,18 +24,18 @@ GRU_AND_SIMPLE_RNN = Variant(
 )
 KNOWN = {one.name: one for one in (*VARIANTS, SIMPLE_RNN, SIMPLE_RNN_STACKED, GRU_AND_SIMPLE_RNN)}
 # How far the validation losses may be from those of Keras's own loop. With dropout it matters who draws the masks: the
-# kernels and XLA each do so in their own way, and EpochTrainer without XLA as Keras does it.
+# kernels and XLA each do so in their own way, and XlaTrainer without XLA as Keras does it.
 TRAINED = [
-    ("KernelTrainer", "lstm", 1e-5),
-    ("KernelTrainer", "lstm_dropout", 1e-3),
-    ("KernelTrainer", "lstm_stacked", 1e-3),
-    ("KernelTrainer", "gru", 1e-5),
-    ("KernelTrainer", "simple_rnn", 1e-5),
-    ("KernelTrainer", "gru_and_simple_rnn", 1e-5),
+    ("NumbaTrainer", "lstm", 1e-5),
+    ("NumbaTrainer", "lstm_dropout", 1e-3),
+    ("NumbaTrainer", "lstm_stacked", 1e-3),
+    ("NumbaTrainer", "gru", 1e-5),
+    ("NumbaTrainer", "simple_rnn", 1e-5),
+    ("NumbaTrainer", "gru_and_simple_rnn", 1e-5),
     # XLA takes seconds to compile a network, whatever its layers are, so these two hold all of them.
-    ("EpochTrainer", "lstm_stacked", 2e-3),
-    ("EpochTrainer", "gru_and_simple_rnn", 1e-5),
-    ("EpochTrainer without XLA", "lstm_stacked", 1e-5),
+    ("XlaTrainer", "lstm_stacked", 2e-3),
+    ("XlaTrainer", "gru_and_simple_rnn", 1e-5),
+    ("XlaTrainer without XLA", "lstm_stacked", 1e-5),
 ]
 
 
@@ -67,11 +67,11 @@ def build(name):
 def make(kind, name, batch_size=BATCH_SIZE):
     import keras
 
-    from tasks.training.numba_trainer import KernelTrainer
-    from tasks.training.xla_trainer import EpochTrainer
+    from tasks.training.numba_trainer import NumbaTrainer
+    from tasks.training.xla_trainer import XlaTrainer
 
-    trainer = (KernelTrainer if kind == "KernelTrainer" else EpochTrainer)(build(name), batch_size)
-    settings = trainer.COMPILE if kind != "EpochTrainer without XLA" else {"jit_compile": False}
+    trainer = (NumbaTrainer if kind == "NumbaTrainer" else XlaTrainer)(build(name), batch_size)
+    settings = trainer.COMPILE if kind != "XlaTrainer without XLA" else {"jit_compile": False}
     trainer.compile(optimizer=keras.optimizers.RMSprop(LEARNING_RATE), **settings)
     return trainer
 
@@ -145,7 +145,7 @@ def train_stock(name):
 
 
 def use_given_masks(network, drawn):
-    """Let the recurrent layers take the dropout masks that `KernelTrainer` has `drawn`; return a callback to do so."""
+    """Let the recurrent layers take the dropout masks that `NumbaTrainer` has `drawn`; return a callback to do so."""
     import keras
     import tensorflow as tf
 
@@ -164,7 +164,7 @@ def use_given_masks(network, drawn):
 
 
 def test_every_variant_is_trained_here():
-    assert {name for kind, name, _ in TRAINED if kind == "KernelTrainer"} >= {variant.name for variant in VARIANTS}
+    assert {name for kind, name, _ in TRAINED if kind == "NumbaTrainer"} >= {variant.name for variant in VARIANTS}
 
 
 @pytest.mark.parametrize(("kind", "name", "tolerance"), TRAINED)
@@ -175,17 +175,17 @@ def test_a_fast_and_a_stock_training_end_with_the_same_validation_loss(kind, nam
 
 @pytest.mark.parametrize("name", ["lstm_dropout", "lstm_stacked", "simple_rnn_stacked"])
 def test_with_the_same_dropout_masks_the_kernels_and_stock_keras_train_alike(name, monkeypatch):
-    from tasks.training.numba_trainer import KernelTrainer
+    from tasks.training.numba_trainer import NumbaTrainer
 
-    drawn, draw = [], KernelTrainer._draw_masks
-    monkeypatch.setattr(KernelTrainer, "_draw_masks", lambda self, count: drawn.append(draw(self, count)) or drawn[-1])
-    losses = fit(make("KernelTrainer", name))["val_loss"]
+    drawn, draw = [], NumbaTrainer._draw_masks
+    monkeypatch.setattr(NumbaTrainer, "_draw_masks", lambda self, count: drawn.append(draw(self, count)) or drawn[-1])
+    losses = fit(make("NumbaTrainer", name))["val_loss"]
     network = compile_stock(name)
     stock = fit_stock(network, callbacks=[use_given_masks(network, drawn)])["val_loss"]
     np.testing.assert_allclose(losses, stock, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("KernelTrainer", "lstm_dropout"), ("EpochTrainer", "lstm_stacked")])
+@pytest.mark.parametrize(("kind", "name"), [("NumbaTrainer", "lstm_dropout"), ("XlaTrainer", "lstm_stacked")])
 def test_the_loss_falls_and_the_figures_are_those_of_the_network(reviews, kind, name):
     tokens, labels = reviews
     trainer, history, _ = train(kind, name)
@@ -197,10 +197,10 @@ def test_the_loss_falls_and_the_figures_are_those_of_the_network(reviews, kind, 
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("KernelTrainer", "gru"),
-        ("KernelTrainer", "simple_rnn_stacked"),
-        ("EpochTrainer", "lstm_stacked"),
-        ("EpochTrainer", "gru_and_simple_rnn"),
+        ("NumbaTrainer", "gru"),
+        ("NumbaTrainer", "simple_rnn_stacked"),
+        ("XlaTrainer", "lstm_stacked"),
+        ("XlaTrainer", "gru_and_simple_rnn"),
     ],
 )
 def test_predictions_are_those_of_the_stock_network_in_the_order_of_the_reviews(reviews, kind, name):
@@ -215,7 +215,7 @@ def test_predictions_are_those_of_the_stock_network_in_the_order_of_the_reviews(
 
 @pytest.mark.parametrize("name", ["lstm", "simple_rnn"])
 def test_a_batch_that_does_not_fill_its_vectors_trains_as_in_stock_keras(name):
-    few, stock = fit(make("KernelTrainer", name, batch_size=50)), train_stock(name)[50]
+    few, stock = fit(make("NumbaTrainer", name, batch_size=50)), train_stock(name)[50]
     np.testing.assert_allclose(few["val_loss"], stock["val_loss"], atol=1e-5)
     np.testing.assert_allclose(few["loss"], stock["loss"], atol=1e-5)
 
@@ -224,7 +224,7 @@ def test_the_optimizer_s_state_and_learning_rate_are_keras_s_own():
     import keras
 
     rates = []
-    trainer = make("KernelTrainer", "lstm")
+    trainer = make("NumbaTrainer", "lstm")
 
     def halve(epoch, rate):
         rates.append(rate)
@@ -241,7 +241,7 @@ def test_the_optimizer_s_state_and_learning_rate_are_keras_s_own():
 
 
 def test_dropout_masks_keep_the_mean_drop_the_share_and_change_with_each_epoch():
-    trainer = make("KernelTrainer", "lstm_stacked")
+    trainer = make("NumbaTrainer", "lstm_stacked")
     first, second = trainer._draw_masks(100), trainer._draw_masks(100)
     for before, after, features in zip(first, second, (16, 8), strict=True):
         masks = np.stack(before)
@@ -260,14 +260,14 @@ def test_an_epoch_compiles_nothing():
 
     kernels = (cell_kernels.lstm_forward, cell_kernels.lstm_backward, embedding_kernels.look_up)
     before = [kernel.signatures[:] for kernel in kernels]
-    fit(make("KernelTrainer", "lstm_stacked"))
+    fit(make("NumbaTrainer", "lstm_stacked"))
     assert [kernel.signatures for kernel in kernels] == before
     assert [len(signatures) for signatures in before] == [1, 1, 1]
 
 
 def test_an_xla_program_is_traced_once_for_all_epochs():
     # Once to build the optimizer, and once to compile.
-    assert len(train("EpochTrainer", "lstm_stacked")[2]) == 2
+    assert len(train("XlaTrainer", "lstm_stacked")[2]) == 2
 
 
 def test_a_last_batch_that_is_not_full_is_filled_up_with_reviews_of_no_weight():
@@ -280,7 +280,7 @@ def test_a_last_batch_that_is_not_full_is_filled_up_with_reviews_of_no_weight():
 
 
 def test_the_kernels_get_their_batches_with_the_reviews_innermost():
-    trainer = make("KernelTrainer", "lstm", batch_size=2)
+    trainer = make("NumbaTrainer", "lstm", batch_size=2)
     tokens, labels, weights = trainer.stack_batches(
         np.array([[1, 2], [3, 4], [5, 6]], np.uint16), np.array([1, 0, 1]), training=True
     )

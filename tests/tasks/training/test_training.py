@@ -170,7 +170,7 @@ def test_a_training_refuses_a_parquet_file_that_was_edited_by_hand(prepared):
 
 def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared):
     # A stub, which would go on for hours.
-    request = {**request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6), "behaviour": None}
+    request = {**request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6), "minimal_pairs": None}
     environment = ENVIRONMENT | STUB
     prepare_children("tasks.training.training", 1, environment)
     try:
