@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -22,18 +21,20 @@ from flows.capacity import count_jobs
 from flows.parameters import check_parameters, choose_store
 from flows.provenance import describe_cpu, read_code_version
 from flows.workers.hand_out import train_on_workers
-from storage.records import Dataset, FailedTraining, Run, TrainingResult, training_name
+from storage.records import Dataset, FailedTraining, Run, TrainingResult
 from storage.runs import run_folder
 from storage.store import Store
 from tasks.data.split import SplitParameters
 from tasks.download import SourceUnreachableError, download_reviews
+from tasks.evaluation.report_request import REPORT
 from tasks.prepare import make_sample, pad_reviews, profile_reviews, split_reviews
-from tasks.processes.supervisor import supervise_children
-from tasks.processes.training_process import prepare_trainings
-from tasks.report import prepare_report, write_report
+from tasks.processes.children import Children, children_of_run
+from tasks.progress import TrainingFailed, TrainingsPlanned, log_progress
+from tasks.report import write_report
 from tasks.sources import resolve_source
-from tasks.train import TrainingParameters, TrainingStage, train_variant
-from tasks.variants import BASELINES, VARIANTS, Variant
+from tasks.train import PlannedTraining, TrainingInputs, train_variant
+from tasks.training.training_request import TRAINING, TrainingParameters
+from tasks.variants import BASELINES, VARIANTS
 
 LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "numba", "scipy", "scikit-learn", "statsmodels", "matplotlib")
 
@@ -96,33 +97,32 @@ def nightly_retraining(
     # Counted before the children are there, whose memory would count against them.
     at_once = min(jobs or count_jobs(), len(planned))
     durations: dict[str, float] = {}
-    with supervise_children():
+    with children_of_run() as children:
         if placement == "local":
-            prepare_trainings(at_once)
+            children.start_ahead(TRAINING, at_once)
         with timed(durations, "archive"):
-            archive, notice = get_archive(source, sha256, sample_reviews, opened)
+            archive, notice = get_archive(source, sha256, sample_reviews, opened, children)
         split_parameters = SplitParameters(num_words, validation_fraction, split_seed)
-        datasets = {"archive": archive} | prepare_datasets(archive, split_parameters, maxlen, opened, durations)
+        datasets = {"archive": archive}
+        datasets |= prepare_datasets(archive, split_parameters, maxlen, opened, children, durations)
+        inputs = TrainingInputs(
+            datasets["pad"],
+            datasets["profile"].files.get("minimal_pairs"),
+            TrainingParameters(num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate),
+            opened,
+            run_folder(run_id),
+            timeout_seconds,
+        )
         with timed(durations, "train"):
-            train = partial(train_all, at_once=at_once) if placement == "local" else train_on_workers
-            results = list(
-                train(
-                    planned,
-                    padded=datasets["pad"],
-                    parameters=TrainingParameters(
-                        num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate
-                    ),
-                    store=opened,
-                    run_folder=run_folder(run_id),
-                    timeout_seconds=timeout_seconds,
-                    minimal_pairs=datasets["profile"].files.get("minimal_pairs"),
-                )
-            )
+            if placement == "local":
+                results = list(train_here(planned, inputs, at_once, children))
+            else:
+                results = list(train_on_workers(planned, inputs, children))
         # Lists, as they come back from run.json, so that the report reads the same from there.
         recorded = {**parameters, "variants": list(variants), "seeds": list(seeds), "language": language}
         recorded |= {"jobs": at_once if placement == "local" else None, "store": opened.absolute_uri}
-        run = record_night(run_id, began, recorded, datasets, notice, planned, results, durations)
-        published = write_report(run, opened)
+        run = record_run(run_id, began, recorded, datasets, notice, planned, results, durations)
+        published = write_report(run, opened, children)
     if run.failures:
         names = ", ".join(failure.name for failure in run.failures)
         return Failed(message=f"{names} failed; the report says so: {published.address}", data=published.run)
@@ -130,30 +130,35 @@ def nightly_retraining(
 
 
 def prepare_datasets(
-    archive: Dataset, parameters: SplitParameters, maxlen: int, store: Store, durations: dict[str, float]
+    archive: Dataset,
+    parameters: SplitParameters,
+    maxlen: int,
+    store: Store,
+    children: Children,
+    durations: dict[str, float],
 ) -> dict[str, Dataset]:
-    """Split, pad and describe the reviews, each step found in the store where it was done before."""
+    """Split, pad and profile the reviews. A step that was done before is found in the store."""
     with timed(durations, "split"):
-        split = split_reviews.submit(archive, parameters, store).result()
+        split = split_reviews.submit(archive, parameters, store, children).result()
     with timed(durations, "pad"):
-        padded = pad_reviews.submit(split, maxlen, store).result()
+        padded = pad_reviews.submit(split, maxlen, store, children).result()
     with timed(durations, "profile"):
-        described = profile_reviews.submit(archive, split, parameters.num_words, maxlen, store).result()
-    return {"split": split, "pad": padded, "profile": described}
+        profiled = profile_reviews.submit(archive, split, parameters.num_words, maxlen, store, children).result()
+    return {"split": split, "pad": padded, "profile": profiled}
 
 
-def record_night(
+def record_run(
     run_id: str,
     began: float,
     parameters: dict[str, Any],
     datasets: dict[str, Dataset],
     notice: str | None,
-    planned: list[tuple[Variant, int]],
+    planned: list[PlannedTraining],
     results: list[TrainingResult | FailedTraining],
     durations: dict[str, float],
 ) -> Run:
     """Return the run's record, its trainings in the order in which they were planned."""
-    order = [training_name(variant.name, seed) for variant, seed in planned]
+    order = [training.name for training in planned]
     results = sorted(results, key=lambda result: order.index(result.name))
     finished = [result for result in results if isinstance(result, TrainingResult)]
     variants = parameters["variants"]
@@ -193,7 +198,9 @@ def name_run() -> str:
     return f"{scheduled.astimezone(UTC):%Y%m%dT%H%M%SZ}-{str(prefect.runtime.flow_run.id)[:6]}"
 
 
-def get_archive(source: str, sha256: str | None, sample_reviews: int, store: Store) -> tuple[Dataset, str | None]:
+def get_archive(
+    source: str, sha256: str | None, sample_reviews: int, store: Store, children: Children
+) -> tuple[Dataset, str | None]:
     """Return the archive, and what a reader must know of it where it is made up."""
     if source == "sample":
         notice = "Made-up reviews: this run trained on the sample corpus."
@@ -206,40 +213,41 @@ def get_archive(source: str, sha256: str | None, sample_reviews: int, store: Sto
                 raise
             notice = f"Made-up reviews: this run trained on the sample corpus, because {error}"
             get_run_logger().warning(notice)
-    return make_sample.submit(sample_reviews, store).result(), notice
+    return make_sample.submit(sample_reviews, store, children).result(), notice
 
 
-def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...], *, baselines: bool) -> list[tuple[Variant, int]]:
+def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...], *, baselines: bool) -> list[PlannedTraining]:
     """Return the trainings, as the variants are declared; the baselines last, with the first seed alone."""
-    planned = [(variant, seed) for variant in VARIANTS if variant.name in variants for seed in seeds]
-    return planned + [(variant, seeds[0]) for variant in BASELINES if baselines]
+    planned = [PlannedTraining(variant, seed) for variant in VARIANTS if variant.name in variants for seed in seeds]
+    return planned + [PlannedTraining(variant, seeds[0]) for variant in BASELINES if baselines]
 
 
-def train_all(
-    planned: list[tuple[Variant, int]], at_once: int, **options: Any
+def train_here(
+    planned: list[PlannedTraining], inputs: TrainingInputs, at_once: int, children: Children
 ) -> Iterator[TrainingResult | FailedTraining]:
     """Run all trainings, `at_once` at a time and the longest first; yield each as it ends, failed ones too."""
-    names = [training_name(variant.name, seed) for variant, seed in planned]
-    get_run_logger().info("training %s, %d at once", ", ".join(names), at_once, extra={"planned": names})
-    waiting = sorted(planned, key=lambda training: training[0].relative_cost, reverse=True)
-    running: dict[PrefectFuture[TrainingResult], tuple[Variant, int]] = {}
+    log_progress(TrainingsPlanned(tuple(training.name for training in planned), f"{at_once} at once"))
+    waiting = sorted(planned, key=lambda training: training.variant.relative_cost, reverse=True)
+    running: dict[PrefectFuture[TrainingResult], PlannedTraining] = {}
     while waiting or running:
         while waiting and len(running) < at_once:
-            variant, seed = waiting.pop(0)
-            running[train_variant.submit(variant=variant, seed=seed, **options)] = (variant, seed)
+            training = waiting.pop(0)
+            running[train_variant.submit(training, inputs, children)] = training
         if not waiting:
             # A CPU will be free before the last training ends.
-            prepare_report()
+            children.start_ahead(REPORT, 1)
         future = next(iter(as_completed(list(running))))
-        variant, seed = running.pop(future)
-        outcome = future.result(raise_on_failure=False)
-        if isinstance(outcome, TrainingResult):
-            yield outcome
-        else:
-            failure = FailedTraining(variant.name, seed, str(outcome) or type(outcome).__name__)
-            stage = TrainingStage(failure.name, "failed")
-            get_run_logger().error("%s failed: %s", failure.name, failure.error, extra={"stage": stage})
-            yield failure
+        yield end_training(running.pop(future), future.result(raise_on_failure=False))
+    children.end_idle(TRAINING)
+
+
+def end_training(training: PlannedTraining, outcome: object) -> TrainingResult | FailedTraining:
+    """Return what a training's task has returned, or its failure if that is an error."""
+    if isinstance(outcome, TrainingResult):
+        return outcome
+    failure = FailedTraining(training.variant.name, training.seed, str(outcome) or type(outcome).__name__)
+    log_progress(TrainingFailed(failure.name, failure.error))
+    return failure
 
 
 def list_versions(results: list[TrainingResult]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from joblib import cpu_count
 
 from storage.records import CodeVersion
-from tasks.processes.supervisor import PROJECT_ROOT
+from tasks.processes.children import PROJECT_ROOT
 
 GIT_SECONDS = 10
 

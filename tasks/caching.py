@@ -11,7 +11,7 @@ from prefect.states import Completed
 from storage.datasets import find_dataset, publish_dataset
 from storage.records import Dataset, StoredFile
 from storage.store import Store
-from tasks.processes.supervisor import ChildFailedError
+from tasks.processes.children import ChildFailedError
 
 
 def reuse_or_build(
@@ -38,7 +38,7 @@ def reuse_or_build(
     try:
         files = build()
     except ChildFailedError as error:
-        raise ChildFailedError(f"{step}: {error}") from error
+        raise ChildFailedError(f"{step}: {error}", may_pass=error.may_pass) from error
     dataset = publish_dataset(store, step, inputs, files, source)
     logger.info("%s: built %s (%s)", step, dataset.key, ", ".join(_describe(dataset)))
     return dataset

@@ -1,9 +1,9 @@
-"""Train one variant with one seed, in a supervised child process."""
+"""Train one variant with one seed, in a child process."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -19,68 +19,76 @@ from storage.datasets import put_damaged_aside
 from storage.records import Dataset, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training_record
 from storage.store import DamagedFileError, Store
-from tasks.processes import training_process
-from tasks.processes.supervisor import is_closing, run_child
+from tasks.processes.children import BadInputError, ChildFailedError, Children
+from tasks.processes.messages import EpochFinished, Event, Resumed, Warned
+from tasks.progress import TrainingDone, TrainingEpoch, TrainingStarted, log_progress
+from tasks.training.training_request import TRAINING, TrainingParameters, TrainingRequest
 from tasks.variants import Variant
 
 # An artifact's update is a request to the server, which on one machine takes time from the trainings.
 ARTIFACT_EVERY_SECONDS = 3.0
 
 
-class TrainingParameters(NamedTuple):
-    """Hyperparameters that all trainings of a run share.
+@dataclass(frozen=True)
+class PlannedTraining:
+    """One training of a run."""
 
-    Attributes:
-        num_words: Size of the vocabulary.
-        maxlen: Tokens per review.
-        embedding_dim: Size of a word's vector.
-        epochs: At most this many.
-        batch_size: Reviews per step.
-        patience: Epochs without a lower val_loss before training stops.
-        learning_rate: Of RMSprop.
-    """
-
-    num_words: int
-    maxlen: int
-    embedding_dim: int
-    epochs: int
-    batch_size: int
-    patience: int
-    learning_rate: float
-
-
-class EpochProgress(NamedTuple):
-    """What one finished epoch of one training says; the terminal's display is drawn from it.
-
-    Attributes:
-        training: Name of the training.
-        epoch: From 1.
-        epochs: The most there can be.
-        val_loss: Of this epoch.
-        seconds_left: Until the last possible epoch; early stopping may end it sooner. None after the first epoch,
-            whose time is that of the compilation.
-    """
-
-    training: str
-    epoch: int
-    epochs: int
-    val_loss: float
-    seconds_left: float | None
+    variant: Variant
+    seed: int
 
     @property
-    def time_left(self) -> str:
-        return "" if self.seconds_left is None else f"at most {self.seconds_left:.0f} s left"
+    def name(self) -> str:
+        return training_name(self.variant.name, self.seed)
 
 
-class TrainingStage(NamedTuple):
-    """Where a training stands, in one word: "starting", "done" or "failed"."""
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What all trainings of a run share.
 
-    training: str
-    word: str
+    Attributes:
+        padded: The padded reviews.
+        minimal_pairs: Padded sentences for which each model's probabilities are kept too, or None.
+        parameters: Hyperparameters.
+        store: Of the reviews and the results.
+        run_folder: Of the run, in the store; each training has a folder in it.
+        timeout_seconds: After which a training is ended.
+    """
+
+    padded: Dataset
+    minimal_pairs: StoredFile | None
+    parameters: TrainingParameters
+    store: Store
+    run_folder: str
+    timeout_seconds: float
+
+    def folder_of(self, planned: PlannedTraining) -> str:
+        return f"{self.run_folder}/{planned.name}"
+
+
+class TrainingIdentity(NamedTuple):
+    """What a training's record says of itself. Two trainings with the same one are the same."""
+
+    variant: str
+    layers: str
+    seed: int
+    dataset: str
+    parameters: dict[str, Any]
+
+
+def asked_for(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingIdentity:
+    """Return the identity that the record of a training must have."""
+    variant = planned.variant
+    parameters = asdict(inputs.parameters)
+    return TrainingIdentity(variant.name, variant.description, planned.seed, inputs.padded.key, parameters)
+
+
+def identity_of(result: TrainingResult) -> TrainingIdentity:
+    """Return the identity that a record has."""
+    return TrainingIdentity(result.variant, result.layers, result.seed, result.dataset, result.parameters)
 
 
 class _Reporter:
-    """Tells each epoch to the Prefect log and to a progress artifact."""
+    """Tells each event of a training to the Prefect log, and each epoch to a progress artifact."""
 
     def __init__(self, training: str, epochs: int) -> None:
         self.training, self.epochs = training, epochs
@@ -90,33 +98,21 @@ class _Reporter:
         self.artifact: UUID | None = None
         self.update_artifact(0, "starting")
 
-    def __call__(self, event: dict[str, Any]) -> None:
-        if "warning" in event:
-            self.logger.warning("%s: %s", self.training, event["warning"])
-            return
-        if "resumed" in event:
-            self.logger.info("%s: resumed at epoch %d", self.training, event["resumed"])
-            return
-        epoch = event["epoch"]
-        self.seconds.append(event["seconds"])
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self.logger.warning("%s: %s", self.training, event.text)
+        elif isinstance(event, Resumed):
+            self.logger.info("%s: resumed at epoch %d", self.training, event.epoch)
+        else:
+            self.tell_epoch(event)
+
+    def tell_epoch(self, event: EpochFinished) -> None:
+        self.seconds.append(event.seconds)
         later = self.seconds[1:]
-        seconds_left = sum(later) / len(later) * (self.epochs - epoch) if later else None
-        progress = EpochProgress(self.training, epoch, self.epochs, event["val_loss"], seconds_left)
-        self.logger.info(
-            "%s epoch %d/%d  loss %.4f  accuracy %.4f  val_loss %.4f  val_accuracy %.4f  %.2f s  %s",
-            self.training,
-            epoch,
-            self.epochs,
-            event["loss"],
-            event["accuracy"],
-            event["val_loss"],
-            event["val_accuracy"],
-            event["seconds"],
-            progress.time_left,
-            extra={"progress": progress},
-        )
+        seconds_left = sum(later) / len(later) * (self.epochs - event.epoch) if later else None
+        log_progress(TrainingEpoch(self.training, event, self.epochs, seconds_left))
         if time.monotonic() - self.updated > ARTIFACT_EVERY_SECONDS:
-            self.update_artifact(100 * epoch / self.epochs, f"epoch {epoch}, val_loss {event['val_loss']:.4f}")
+            self.update_artifact(100 * event.epoch / self.epochs, f"epoch {event.epoch}, val_loss {event.val_loss:.4f}")
 
     def update_artifact(self, percent: float, description: str) -> None:
         """Show how far the training is; a server that does not answer must not cost the training."""
@@ -132,32 +128,22 @@ class _Reporter:
             self.logger.warning("%s: the progress artifact could not be updated: %s", self.training, error)
 
 
-def expect_record(variant: Variant, seed: int, padded: Dataset, parameters: TrainingParameters) -> dict[str, Any]:
-    """Return what the record of a training must say of itself to be the one that is asked for."""
-    return {
-        "variant": variant.name,
-        "layers": variant.description,
-        "seed": seed,
-        "dataset": padded.key,
-        "parameters": parameters._asdict(),
-    }
-
-
-def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[TrainingResult | None, list[str]]:
-    """Look for a finished training with the values that are expected of its record, and verify every file of it.
+def find_training(planned: PlannedTraining, inputs: TrainingInputs) -> tuple[TrainingResult | None, list[str]]:
+    """Look for a finished training, and verify every file of it.
 
     Returns:
-        The training, or None when it is not there, is another or is damaged; and one sentence for each file that was
+        The training, or None if it is not there, is another or is damaged; and one sentence for each file that was
         moved to quarantine.
     """
-    manifest = f"{folder}/training.json"
+    store = inputs.store
+    manifest = f"{inputs.folder_of(planned)}/training.json"
     if not store.exists(manifest):
         return None, []
     try:
         result = read_training_record(store.read_manifest(manifest), store.locate(manifest))
     except DamagedFileError as error:
         return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
-    if any(getattr(result, name) != value for name, value in expected.items()):
+    if identity_of(result) != asked_for(planned, inputs):
         return None, []
     damage = put_damaged_aside(store, result.files.values(), "training again")
     if damage:
@@ -166,83 +152,64 @@ def find_training(store: Store, folder: str, expected: dict[str, Any]) -> tuple[
     return result, []
 
 
-def _reuse_training(
-    store: Store, request: dict[str, Any], expected: dict[str, Any], reporter: _Reporter
-) -> TrainingResult | None:
-    """Return what an earlier attempt made of the same request, and say so; None where there is nothing to be used."""
-    name, logger = reporter.training, reporter.logger
-    finished, damage = find_training(store, request["folder"], expected)
+def _reuse_training(planned: PlannedTraining, inputs: TrainingInputs, reporter: _Reporter) -> TrainingResult | None:
+    """Return what an earlier attempt of this run has finished, and say so; None if nothing of it can be used."""
+    finished, damage = find_training(planned, inputs)
     for sentence in damage:
-        logger.warning("%s: %s", name, sentence)
-    if finished is None or (request["minimal_pairs"] and "predictions-minimal_pairs.parquet" not in finished.files):
+        reporter.logger.warning("%s: %s", planned.name, sentence)
+    if finished is None or (inputs.minimal_pairs and "predictions-minimal_pairs.parquet" not in finished.files):
         return None
     try:
-        store.delete(checkpoints_folder(request["folder"]))
+        inputs.store.delete(checkpoints_folder(inputs.folder_of(planned)))
     except OSError as error:
-        logger.warning("%s: its checkpoints could not be removed: %s", name, error)
+        reporter.logger.warning("%s: its checkpoints could not be removed: %s", planned.name, error)
     reporter.update_artifact(100, "done by an earlier attempt")
-    stage = TrainingStage(name, "done")
-    logger.info("%s: verified, done by an earlier attempt of this run", name, extra={"stage": stage})
+    log_progress(TrainingDone(planned.name, "is verified: an earlier attempt of this run has done it"))
     return finished
 
 
-def _worth_another_attempt(_task: Any, _run: Any, _state: State[Any]) -> bool:
-    return not is_closing()
+def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Return whether another attempt may succeed: not after a layer that Keras refuses, or at the end of the run."""
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, (BadInputError, ChildFailedError)) or error.may_pass
 
 
 @task(
     name="train",
-    task_run_name="train {variant.name}, seed {seed}",
+    task_run_name="train {planned.variant.name}, seed {planned.seed}",
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=1,
     retry_delay_seconds=1,
-    retry_condition_fn=_worth_another_attempt,
+    retry_condition_fn=_may_pass,
 )
-def train_variant(
-    padded: Dataset,
-    variant: Variant,
-    seed: int,
-    parameters: TrainingParameters,
-    store: Store,
-    run_folder: str,
-    timeout_seconds: float,
-    minimal_pairs: StoredFile | None = None,
-) -> TrainingResult:
-    """Supervise one training child, and return what it published below `run_folder`.
+def train_variant(planned: PlannedTraining, inputs: TrainingInputs, children: Children) -> TrainingResult:
+    """Have a child train one variant with one seed, and return what it has published.
 
     A training that an earlier attempt of the same run finished is returned as it is, and shown as Cached.
-    `minimal_pairs` holds padded sentences for which the trained model's probabilities are kept as well.
     """
-    name = training_name(variant.name, seed)
-    reporter = _Reporter(name, parameters.epochs)
-    get_run_logger().info("%s: starting", name, extra={"stage": TrainingStage(name, "starting")})
-    request = {
-        "variant": variant.name,
-        "description": variant.description,
-        "layers": [asdict(layer) for layer in variant.layers],
-        "seed": seed,
-        "parameters": parameters._asdict(),
-        "dataset": asdict(padded),
-        "minimal_pairs": asdict(minimal_pairs) if minimal_pairs else None,
-        "store": store.absolute_uri,
-        "folder": f"{run_folder}/{name}",
-        "requested": time.time(),
-    }
-    finished = _reuse_training(store, request, expect_record(variant, seed, padded, parameters), reporter)
+    reporter = _Reporter(planned.name, inputs.parameters.epochs)
+    log_progress(TrainingStarted(planned.name))
+    finished = _reuse_training(planned, inputs, reporter)
     if finished:
-        return cast(TrainingResult, Completed(name="Cached", message=f"verified {name}", data=finished))
-    content = run_child(training_process.MODULE, request, timeout_seconds, reporter, training_process.ENVIRONMENT)
-    result = read_training_record(content)
+        return cast(TrainingResult, Completed(name="Cached", message=f"verified {planned.name}", data=finished))
+    request = TrainingRequest(
+        variant=planned.variant,
+        seed=planned.seed,
+        parameters=inputs.parameters,
+        padded=inputs.padded,
+        minimal_pairs=inputs.minimal_pairs,
+        store=inputs.store.absolute_uri,
+        folder=inputs.folder_of(planned),
+        requested=time.time(),
+    )
+    result = children.ask(TRAINING, request, inputs.timeout_seconds, reporter)
     reporter.update_artifact(100, f"done, best epoch {result.best_epoch}, val_loss {result.validation.loss:.4f}")
-    get_run_logger().info(
-        "%s done: best epoch %d of %d, val_loss %.4f, test accuracy %.4f, %.0f s",
-        name,
-        result.best_epoch,
-        result.epochs,
-        result.validation.loss,
-        result.test.accuracy,
-        result.seconds["total"],
-        extra={"stage": TrainingStage(name, "done")},
+    log_progress(
+        TrainingDone(
+            planned.name,
+            f"done: best epoch {result.best_epoch} of {result.epochs}, val_loss {result.validation.loss:.4f}, "
+            f"test accuracy {result.test.accuracy:.4f}, {result.seconds['total']:.0f} s",
+        )
     )
     return result

@@ -1,31 +1,39 @@
 """A training child that kills itself at a moment that its request names."""
 
+import math
 import os
 import signal
+from dataclasses import dataclass
 from typing import Any
 
 from storage.store import Store
-from tasks.training import training
+from tasks.processes.messages import EpochFinished
+from tasks.training import checkpoints, training
+from tasks.training.training_request import TrainingRequest
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Train, and die after the event of epoch `die_after_epoch` or as `die_before` says."""
-    if "die_after_epoch" in request:
-        die_after_epoch(request["die_after_epoch"])
-    if "die_before" in request:
-        die_before(*request["die_before"])
-    return training.main(request)
+@dataclass(frozen=True)
+class CheckpointedTraining:
+    """A training, how often it is saved, and when it dies: after an epoch, or before the nth call of a method."""
+
+    request: TrainingRequest
+    every_epochs: int = 2
+    die_after_epoch: int | None = None
+    die_before: tuple[str, int] | None = None
 
 
-def die_after_epoch(number: int) -> None:
-    send_event = training.send_event
+def main(asked, tell):
+    """Train, and die when asked to. For a process of its own, whose modules it changes."""
+    checkpoints.EVERY_EPOCHS, checkpoints.COST_SHARE = asked.every_epochs, math.inf
 
-    def send_and_die(**event: Any) -> None:
-        send_event(**event)
-        if event.get("epoch") == number:
+    def tell_and_die(event):
+        tell(event)
+        if isinstance(event, EpochFinished) and event.epoch == asked.die_after_epoch:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    training.send_event = send_and_die
+    if asked.die_before:
+        die_before(*asked.die_before)
+    return training.main(asked.request, tell_and_die)
 
 
 def die_before(method: str, number: int) -> None:

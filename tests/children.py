@@ -14,11 +14,12 @@ from typing import Any
 import psutil
 
 from storage.datasets import dataset_folder, publish_dataset
-from storage.records import StoredFile
 from storage.store import Store
-from tasks.data.sample import main as make_sample
-from tasks.processes.child import send_event
+from tasks.data import sample
+from tasks.processes.messages import Job, Warned
 from tests.waiting import wait_until
+
+JOB = Job("tests.children", dict[str, Any], dict[str, Any])
 
 # What each thing holds is the one before it: a list of them would want much at once.
 taken: list[Any] = [None]
@@ -27,45 +28,46 @@ taken: list[Any] = [None]
 time.sleep(float(os.environ.get("SECONDS_TO_IMPORT", "0")))
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
+def main(request, tell):
     return {
         "count": count,
         "print": print_much,
-        "kill itself": lambda _request: os.kill(os.getpid(), signal.SIGKILL),
+        "kill itself": lambda _request, _tell: os.kill(os.getpid(), signal.SIGKILL),
         "raise": raise_error,
         "run out of memory": run_out_of_memory,
         "sleep": sleep_long,
         "build": build_dataset,
-        "return": lambda request: request,
-        "environment": lambda request: {"value": os.environ.get(request["name"])},
-        "pid": lambda _request: {"pid": os.getpid()},
-        "import": lambda request: importlib.import_module(request["name"]),
+        "return": lambda request, _tell: request,
+        "environment": lambda request, _tell: {"value": os.environ.get(request["name"])},
+        "pid": lambda _request, _tell: {"pid": os.getpid()},
+        "nap": nap,
+        "import": lambda request, _tell: importlib.import_module(request["name"]),
         "sleep with a child": sleep_with_a_child,
-        "exit": lambda request: os._exit(request["code"]),
-    }[request["do"]](request)
+        "exit": lambda request, _tell: os._exit(request["code"]),
+    }[request["do"]](request, tell)
 
 
-def count(request: dict[str, Any]) -> dict[str, Any]:
+def count(request, tell):
     for number in range(1, request["to"] + 1):
-        send_event(number=number)
+        tell(Warned(str(number)))
     return {"counted": request["to"]}
 
 
-def print_much(_request: dict[str, Any]) -> dict[str, Any]:
+def print_much(_request, tell):
     sys.stdout.write("torn")
-    send_event(first="between")
+    tell(Warned("between"))
     sys.stdout.flush()
-    os.write(1, b'{"result": "forged"}\n')
+    os.write(1, b'{"kind": "answered", "answer": "forged"}\n')
     subprocess.run(["/bin/echo", "from a grandchild"], check=True)
     return {"whole": True}
 
 
-def raise_error(request: dict[str, Any]) -> None:
+def raise_error(request, tell):
     kinds = {"ValueError": ValueError, "FileNotFoundError": FileNotFoundError, "ZeroDivisionError": ZeroDivisionError}
     raise kinds[request["kind"]](request["message"])
 
 
-def run_out_of_memory(_request: dict[str, Any]) -> None:
+def run_out_of_memory(_request, tell):
     """Take all the memory there is, to the last byte, and keep it."""
     resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + (16 << 20),) * 2)
     for size in (1 << 20, 1 << 10, 1):
@@ -76,26 +78,31 @@ def run_out_of_memory(_request: dict[str, Any]) -> None:
         taken[0] = (taken[0],)
 
 
-def sleep_long(request: dict[str, Any]) -> None:
+def nap(_request, _tell):
+    """Let another request need another process."""
+    time.sleep(0.5)
+    return {"pid": os.getpid()}
+
+
+def sleep_long(request, tell):
     """Say which process this is, by an event and in a file, and wait to be ended."""
-    send_event(pid=os.getpid())
+    tell(Warned(str(os.getpid())))
     if "pid_file" in request:
         Path(request["pid_file"]).write_text(f"{os.getpid()}\n")
     time.sleep(600)
 
 
-def sleep_with_a_child(request: dict[str, Any]) -> None:
+def sleep_with_a_child(request, tell):
     """Say which process was started from here, and wait to be ended."""
     with subprocess.Popen(["sleep", "600"]) as process:
-        send_event(pid=process.pid)
+        tell(Warned(str(process.pid)))
 
 
-def build_dataset(request: dict[str, Any]) -> dict[str, Any]:
+def build_dataset(request, tell):
     """Build a dataset at the same moment as another process: both wait until both are there."""
     store, waiting = Store(request["store"]), Path(request["waiting"])
     (waiting / str(os.getpid())).touch()
     wait_until(lambda: len(list(waiting.iterdir())) == 2, 30, "the other process's start", every=0.001)
     inputs = {"version": 1, "reviews": 20}
-    files = make_sample({"reviews": 20, "store": request["store"], "folder": dataset_folder("sample", inputs)})
-    dataset = publish_dataset(store, "sample", inputs, {name: StoredFile(**file) for name, file in files.items()}, "x")
-    return {"key": dataset.key}
+    files = sample.main(sample.SampleRequest(20, request["store"], dataset_folder("sample", inputs)), tell)
+    return {"key": publish_dataset(store, "sample", inputs, files, "x").key}

@@ -34,7 +34,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from storage.records import StoredFile
 from storage.store import Store
+from tasks.processes.children import Children
 from tests.archives import make_sample
 from tests.object_server import CREDENTIALS, ObjectServer
 from tests.places import REAL_ARCHIVE
@@ -244,6 +246,16 @@ def prefect_server(migrated_home: Callable[[Path], None]) -> Iterator[None]:
 
 
 @pytest.fixture
+def children() -> Iterator[Children]:
+    """The child processes of a test, which end with it."""
+    made = Children()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
 def run_task(prefect_server: None) -> Callable[..., Any]:
     """Run a task in a flow of its own with the arguments given, and return the final state of its task run."""
     from prefect import flow
@@ -277,7 +289,7 @@ def imdb_archive() -> Path:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, Any]]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, StoredFile]]:
     """A store that holds 400 padded sample reviews: 160 to train on, 40 to validate, 200 to test; and their files."""
     from tests.trainings import prepare_reviews
 

@@ -13,17 +13,20 @@ from typing import Any
 from unittest.mock import patch
 
 from storage.records import TrainingResult
-from storage.runs import read_training_record
-from tasks.processes.training_process import ENVIRONMENT
+from tasks.processes.messages import Event
+from tasks.training.training_request import ENVIRONMENT, TrainingRequest
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.checkpoint_children"])
 
 
-def run_forked(request: dict[str, Any], events: list[dict[str, Any]] | None = None) -> TrainingResult | None:
-    """Return the training's record, or None when SIGKILL ended it; what it sends is added to `events`."""
+def run_forked(asked: TrainingRequest | Any, events: list[Event] | None = None) -> TrainingResult | None:
+    """Return the training's record, or None when SIGKILL ended it; what it tells is added to `events`.
+
+    `asked` is a request, or a `CheckpointedTraining`.
+    """
     receiver, sender = _processes.Pipe(duplex=False)
-    process = _processes.Process(target=_train, args=(request, sender), daemon=True)
+    process = _processes.Process(target=_train, args=(asked, sender), daemon=True)
     with patch.dict(os.environ, ENVIRONMENT):
         process.start()
     sender.close()
@@ -38,18 +41,15 @@ def run_forked(request: dict[str, Any], events: list[dict[str, Any]] | None = No
         result = None
     else:
         assert process.exitcode == 0, f"the training ended with {process.exitcode}"
-        result = read_training_record(seen.pop()["result"])
+        result = seen.pop()
     if events is not None:
         events += seen
     return result
 
 
-def _train(request: dict[str, Any], sender: Connection) -> None:
-    from tasks.training import checkpoints, training
+def _train(asked: TrainingRequest | Any, sender: Connection) -> None:
+    from tasks.training import training
     from tests import checkpoint_children
 
-    def send_event(**event: Any) -> None:
-        sender.send(event)
-
-    checkpoints.send_event = training.send_event = send_event
-    send_event(result=checkpoint_children.main(request))
+    main = training.main if isinstance(asked, TrainingRequest) else checkpoint_children.main
+    sender.send(main(asked, sender.send))

@@ -16,39 +16,42 @@ import numpy as np
 import pyarrow as pa
 
 import tasks
-from storage.records import Scores, StoredFile, TrainingResult
+from storage.records import Scores, TrainingResult
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
-from tasks.processes.child import send_event
+from tasks.processes.messages import EpochFinished
+from tasks.training.training_request import TRAINING
 from tests.stubs import REAL_SEED
 
+JOB = TRAINING
 EPOCH_SECONDS = float(os.environ.get("STUB_EPOCH_SECONDS", "0.1"))
 # Each is right on four reviews of five, and none is as sure as another.
 SURENESS = {"lstm": 0.72, "lstm_dropout": 0.71, "lstm_stacked": 0.7, "gru": 0.69, "simple_rnn": 0.68}
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
-    if request["seed"] == REAL_SEED or request["variant"] not in SURENESS:
-        return load_real_child().main(request)
-    store, folder, parameters = Store(request["store"]), request["folder"], request["parameters"]
-    files = {part: StoredFile(**file) for part, file in request["dataset"]["files"].items()}
-    if request["minimal_pairs"]:
-        files["minimal_pairs"] = StoredFile(**request["minimal_pairs"])
-    tables = {part: store.read_table(file, padded_schema(parameters["maxlen"])) for part, file in files.items()}
-    history = run_epochs(parameters["epochs"])
-    predictions = {part: predict(table, SURENESS[request["variant"]]) for part, table in tables.items()}
+def main(request, tell):
+    name = request.variant.name
+    if request.seed == REAL_SEED or name not in SURENESS:
+        return load_real_child().main(request, tell)
+    store, folder, parameters = Store(request.store), request.folder, request.parameters
+    files = dict(request.padded.files)
+    if request.minimal_pairs:
+        files["minimal_pairs"] = request.minimal_pairs
+    tables = {part: store.read_table(file, padded_schema(parameters.maxlen)) for part, file in files.items()}
+    history = run_epochs(parameters.epochs, tell)
+    predictions = {part: predict(table, SURENESS[name]) for part, table in tables.items()}
     written = {"history": history} | {f"predictions-{part}": predictions[part] for part in tables if part != "train"}
-    published = {"model.keras": store.write_bytes(f"{folder}/model.keras", request["variant"].encode())}
+    published = {"model.keras": store.write_bytes(f"{folder}/model.keras", name.encode())}
     published |= {
-        f"{name}.parquet": store.write_table(f"{folder}/{name}.parquet", table) for name, table in written.items()
+        f"{file}.parquet": store.write_table(f"{folder}/{file}.parquet", table) for file, table in written.items()
     }
     result = TrainingResult(
-        variant=request["variant"],
-        layers=request["description"],
-        seed=request["seed"],
-        parameters=parameters,
+        variant=request.variant.name,
+        layers=request.variant.description,
+        seed=request.seed,
+        parameters=asdict(parameters),
         versions={"keras": "a stub", "tensorflow": "a stub"},
-        dataset=request["dataset"]["key"],
+        dataset=request.padded.key,
         epochs=len(history),
         best_epoch=len(history),
         stopped_early=False,
@@ -57,11 +60,11 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         test=score(predictions["test"]),
         parameter_count=8809,
         weights_sha256="0" * 64,
-        seconds=dict.fromkeys(("start", "fit", "predict", "evaluate", "total"), time.time() - request["requested"]),
+        seconds=dict.fromkeys(("start", "fit", "predict", "evaluate", "total"), time.time() - request.requested),
         files=published,
     )
     store.write_manifest(f"{folder}/training.json", asdict(result))
-    return asdict(result)
+    return result
 
 
 def load_real_child() -> Any:
@@ -71,7 +74,7 @@ def load_real_child() -> Any:
     return module
 
 
-def run_epochs(count: int) -> pa.Table:
+def run_epochs(count: int, tell: Any) -> pa.Table:
     columns: dict[str, list[float]] = {name: [] for name in HISTORY_SCHEMA.names}
     for epoch in range(1, count + 1):
         time.sleep(EPOCH_SECONDS)
@@ -79,7 +82,7 @@ def run_epochs(count: int) -> pa.Table:
         figures = {"loss": loss, "accuracy": 0.8, "val_loss": loss, "val_accuracy": 0.8, "seconds": EPOCH_SECONDS}
         for name, value in {"epoch": epoch, **figures}.items():
             columns[name].append(value)
-        send_event(epoch=epoch, **figures)
+        tell(EpochFinished(epoch, **figures))
     return pa.table(columns).cast(HISTORY_SCHEMA)
 
 

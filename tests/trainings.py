@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
+from storage.records import Dataset, StoredFile
 from storage.store import Store
-from tasks.data import pad as pad_child
-from tasks.data import sample as sample_child
-from tasks.data import split as split_child
-from tasks.train import TrainingParameters
+from tasks.data import pad, sample, split
+from tasks.train import TrainingInputs
+from tasks.training.training_request import TrainingParameters, TrainingRequest
 from tasks.variants import Variant
+from tests.splits import RECIPE
 
 PARAMETERS = TrainingParameters(
     num_words=500, maxlen=40, embedding_dim=16, epochs=2, batch_size=64, patience=3, learning_rate=1e-3
 )
 
+Files = dict[str, StoredFile]
 
-def prepare_reviews(root: str) -> tuple[Store, dict[str, Any]]:
+
+def ignore(_event: object) -> None:
+    """Hear an event, and do nothing."""
+
+
+def prepare_reviews(root: str) -> tuple[Store, Files]:
     """Make a store that holds 400 padded sample reviews; return it and its files by part."""
-    archive = sample_child.main({"reviews": 400, "store": root, "folder": "sample"})["archive"]
-    split: dict[str, dict[str, Any]] = {}
+    archive = sample.main(sample.SampleRequest(400, root, "sample"), ignore)["archive"]
+    whole: Files = {}
     for part in ("train", "test"):
-        parameters = {"num_words": 500, "validation_fraction": 0.2, "split_seed": 42}
-        request = {"part": part, "archive": archive, "source": "sample", "store": root, "folder": "split"}
-        split |= split_child.main({**request, "parameters": parameters})
-    padded = pad_child.main({"files": split, "maxlen": 40, "store": root, "folder": "pad"})
-    return Store(root), padded
+        whole |= split.main(split.SplitRequest(part, archive, "sample", RECIPE, root, "split"), ignore)
+    return Store(root), pad.main(pad.PadRequest(whole, 40, root, "pad"), ignore)
+
+
+def as_dataset(files: Files) -> Dataset:
+    """Return padded files as the dataset that they would be published as."""
+    return Dataset("pad", "0" * 16, {}, files, "sample")
+
+
+def inputs_for(
+    prepared: tuple[Store, Files], parameters: TrainingParameters = PARAMETERS, run_folder: str = "runs/retried"
+) -> TrainingInputs:
+    """Return what the trainings of a run share."""
+    store, files = prepared
+    return TrainingInputs(as_dataset(files), None, parameters, store, run_folder, timeout_seconds=120)
 
 
 def request_for(
-    prepared: tuple[Store, dict[str, Any]], variant: Variant, folder: str, seed: int = 42, **changes: Any
-) -> dict[str, Any]:
+    prepared: tuple[Store, Files], variant: Variant, folder: str, seed: int = 42, **changes: Any
+) -> TrainingRequest:
     """Return the request for a training child; `changes` are of the parameters."""
     store, files = prepared
-    return {
-        "variant": variant.name,
-        "description": " ".join(str(one) for one in variant.layers),
-        "layers": [asdict(one) for one in variant.layers],
-        "seed": seed,
-        "parameters": {**PARAMETERS._asdict(), **changes},
-        "dataset": {"key": "0" * 16, "files": files},
-        "store": store.uri,
-        "folder": folder,
-        "requested": time.time(),
-    }
+    return TrainingRequest(
+        variant=variant,
+        seed=seed,
+        parameters=replace(PARAMETERS, **changes),
+        padded=as_dataset(files),
+        minimal_pairs=None,
+        store=store.uri,
+        folder=folder,
+        requested=time.time(),
+    )

@@ -24,9 +24,9 @@ from flows.cli.temporary_server import ServerFailedError, TemporaryServer
 from flows.parameters import check_parameters, choose_store
 from storage.runs import read_run, verify_store
 from storage.store import Store
+from tasks.processes.children import ChildFailedError, children_of_command
 from tasks.processes.imports import gc_paused
-from tasks.processes.supervisor import ChildFailedError, end_prepared_children
-from tasks.processes.training_process import prepare_trainings
+from tasks.training.training_request import TRAINING
 
 ALL_WELL, TRAINING_FAILED, INTERRUPTED = 0, 1, 130
 
@@ -54,14 +54,13 @@ def run(options: dict[str, Any]) -> int:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     check_parameters(options)
     try:
-        if options["placement"] == "local":
-            options["jobs"] = options["jobs"] or count_jobs()
-            prepare_trainings(min(options["jobs"], len(options["variants"]) * len(options["seeds"])))
-        state = _run_flow(options)
+        with children_of_command() as children:
+            if options["placement"] == "local":
+                options["jobs"] = options["jobs"] or count_jobs()
+                children.start_ahead(TRAINING, min(options["jobs"], len(options["variants"]) * len(options["seeds"])))
+            state = _run_flow(options)
     except ServerFailedError as error:
         return _complain("run", error)
-    finally:
-        end_prepared_children()
     outcome = state.result(raise_on_failure=False)
     if isinstance(outcome, (ValueError, OSError, ChildFailedError)):
         return _complain("run", outcome)

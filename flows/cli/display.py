@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from tasks.processes.supervisor import PROJECT_ROOT
-from tasks.train import EpochProgress, TrainingStage
+from tasks.processes.children import PROJECT_ROOT
+from tasks.progress import Progress, TrainingDone, TrainingEpoch, TrainingFailed, TrainingsPlanned, TrainingStarted
 
 OUR_FOLDERS = tuple(str(PROJECT_ROOT / folder) for folder in ("flows", "tasks", "storage", "reports"))
 
@@ -28,26 +28,35 @@ class TerminalHandler(logging.Handler):
         super().__init__(logging.INFO)
         self.console = console
         # By training: its last epoch, or a word for where it stands.
-        self.progress: dict[str, EpochProgress | str] = {}
+        self.progress: dict[str, TrainingEpoch | str] = {}
         self.live = Live(console=console, get_renderable=self.draw_trainings, refresh_per_second=4, transient=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         if not record.pathname.startswith(OUR_FOLDERS):
             return
-        progress = getattr(record, "progress", None)
-        if isinstance(progress, EpochProgress):
-            self.progress[progress.training] = progress
-        if isinstance(stage := getattr(record, "stage", None), TrainingStage):
-            self.progress[stage.training] = stage.word
-        if planned := getattr(record, "planned", None):
-            self.progress = dict.fromkeys(planned, "waiting")
-            if self.console.is_terminal:
-                self.live.start()
+        event: Progress | None = getattr(record, "progress", None)
+        self.note(event)
         # The live table shows the epochs better than a hundred lines do.
-        if progress is None or not self.console.is_terminal:
+        if not isinstance(event, TrainingEpoch) or not self.console.is_terminal:
             style = "bold yellow" if record.levelno >= logging.WARNING else None
             clock = time.strftime("%H:%M:%S", time.localtime(record.created))
             self.console.print(f"{clock}  {record.getMessage()}", style=style, markup=False, highlight=False)
+
+    def note(self, event: Progress | None) -> None:
+        """Keep what an event says of a training, for the live table."""
+        match event:
+            case TrainingsPlanned():
+                self.progress = dict.fromkeys(event.names, "waiting")
+                if self.console.is_terminal:
+                    self.live.start()
+            case TrainingEpoch():
+                self.progress[event.training] = event
+            case TrainingStarted():
+                self.progress[event.training] = "starting"
+            case TrainingDone():
+                self.progress[event.training] = "done"
+            case TrainingFailed():
+                self.progress[event.training] = "failed"
 
     def draw_trainings(self) -> Table:
         """Return one line for each training: its bar, epoch, val_loss and time left."""
@@ -58,9 +67,9 @@ class TerminalHandler(logging.Handler):
             else:
                 table.add_row(
                     training,
-                    ProgressBar(progress.epochs, progress.epoch, width=24),
-                    f"epoch {progress.epoch}/{progress.epochs}",
-                    f"val_loss {progress.val_loss:.4f}",
+                    ProgressBar(progress.epochs, progress.figures.epoch, width=24),
+                    f"epoch {progress.figures.epoch}/{progress.epochs}",
+                    f"val_loss {progress.figures.val_loss:.4f}",
                     progress.time_left,
                 )
         return table

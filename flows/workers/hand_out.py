@@ -17,12 +17,12 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Crashed
 
-from flows.workers.worker_results import Order, find_finished, find_progress, read_result
-from storage.records import Dataset, FailedTraining, StoredFile, TrainingResult, training_name
-from storage.store import Store
-from tasks.report import prepare_report
-from tasks.train import TrainingParameters, TrainingStage
-from tasks.variants import Variant
+from flows.workers.worker_results import find_finished, find_progress, read_result
+from storage.records import FailedTraining, TrainingResult
+from tasks.evaluation.report_request import REPORT
+from tasks.processes.children import Children
+from tasks.progress import TrainingDone, TrainingFailed, TrainingsPlanned, TrainingStarted, log_progress
+from tasks.train import PlannedTraining, TrainingInputs
 
 DEPLOYMENT = "train-variant/worker"
 POOL = "training"
@@ -38,82 +38,70 @@ TAKEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
 @dataclass
-class _Training:
+class _HandedOut:
     """A training that has been handed to the workers.
 
     Attributes:
+        planned: Which one.
         run: Its flow run.
         resubmissions: How often its worker was lost since it last got on.
         progress: Its newest checkpoint when it was last submitted.
         taken_since: `time.monotonic()` when it was first seen with a worker, None before.
     """
 
-    variant: Variant
-    seed: int
+    planned: PlannedTraining
     run: FlowRun
     resubmissions: int = 0
     progress: str = ""
     taken_since: float | None = None
 
-    @property
-    def name(self) -> str:
-        return training_name(self.variant.name, self.seed)
-
     def fail(self, reason: str) -> FailedTraining:
-        return FailedTraining(self.variant.name, self.seed, reason)
+        return FailedTraining(self.planned.variant.name, self.planned.seed, reason)
 
 
 def train_on_workers(
-    planned: list[tuple[Variant, int]],
-    padded: Dataset,
-    parameters: TrainingParameters,
-    store: Store,
-    run_folder: str,
-    timeout_seconds: float,
-    minimal_pairs: StoredFile | None = None,
+    planned: list[PlannedTraining], inputs: TrainingInputs, children: Children
 ) -> Iterator[TrainingResult | FailedTraining]:
     """Hand all trainings to the workers, the longest first; yield each as it ends, failed ones too.
 
     What an earlier attempt of this flow run finished is taken as it is. When this flow is ended, so are its trainings.
     """
-    order = Order(padded, parameters, store, run_folder, timeout_seconds, minimal_pairs)
-    names = [training_name(variant.name, seed) for variant, seed in planned]
-    get_run_logger().info("training %s on workers", ", ".join(names), extra={"planned": names})
-    open_trainings: list[_Training] = []
+    log_progress(TrainingsPlanned(tuple(training.name for training in planned), "on workers"))
+    handed_out: list[_HandedOut] = []
     with get_client(sync_client=True) as client:
         try:
-            for variant, seed in sorted(planned, key=lambda training: training[0].relative_cost, reverse=True):
-                finished = find_finished(variant, seed, order)
+            for training in sorted(planned, key=lambda one: one.variant.relative_cost, reverse=True):
+                finished = find_finished(training, inputs)
                 if finished:
                     yield finished
                 else:
-                    open_trainings.append(_Training(variant, seed, _submit(variant, seed, order)))
-            prepare_report()
-            yield from _wait_for_all(open_trainings, order, client)
+                    handed_out.append(_HandedOut(training, _submit(training, inputs)))
+            children.start_ahead(REPORT, 1)
+            yield from _wait_for_all(handed_out, inputs, client)
         finally:
-            for training in open_trainings:
-                client.set_flow_run_state(training.run.id, Cancelling(message="the night's flow run was ended"))
+            for one in handed_out:
+                client.set_flow_run_state(one.run.id, Cancelling(message="the run that asked for it was ended"))
 
 
-def _submit(variant: Variant, seed: int, order: Order) -> FlowRun:
+def _submit(planned: PlannedTraining, inputs: TrainingInputs) -> FlowRun:
     """Return the training's flow run: a new one, or the one that an earlier attempt of this flow run left at work."""
     parameters = {
-        "variant": variant.name,
-        "seed": seed,
-        "parameters": order.parameters._asdict(),
-        "padded": asdict(order.padded),
-        "minimal_pairs": asdict(order.minimal_pairs) if order.minimal_pairs else None,
-        "store": order.store.absolute_uri,
-        "run_folder": order.run_folder,
-        "timeout_seconds": order.timeout_seconds,
+        "variant": planned.variant.name,
+        "seed": planned.seed,
+        "parameters": asdict(inputs.parameters),
+        "padded": asdict(inputs.padded),
+        "minimal_pairs": asdict(inputs.minimal_pairs) if inputs.minimal_pairs else None,
+        "store": inputs.store.absolute_uri,
+        "run_folder": inputs.run_folder,
+        "timeout_seconds": inputs.timeout_seconds,
     }
-    key = f"{prefect.runtime.flow_run.id}-{training_name(variant.name, seed)}"
+    key = f"{prefect.runtime.flow_run.id}-{planned.name}"
     for attempt in count(1):
         try:
             run: FlowRun = run_deployment(  # type: ignore[assignment]  # it is no coroutine outside an event loop
                 DEPLOYMENT,
                 parameters=parameters,
-                flow_run_name=f"train {variant.name}, seed {seed}",
+                flow_run_name=f"train {planned.variant.name}, seed {planned.seed}",
                 timeout=0,
                 as_subflow=True,
                 idempotency_key=f"{key}-{attempt}",
@@ -126,32 +114,35 @@ def _submit(variant: Variant, seed: int, order: Order) -> FlowRun:
         # One that is over was lost, or what it made is damaged; or it has ended since the store was last looked at.
         if run.state is None or not run.state.is_final():
             break
-        if run.state.is_completed() and find_finished(variant, seed, order):
+        if run.state.is_completed() and find_finished(planned, inputs):
             break
     return run
 
 
 def _wait_for_all(
-    trainings: list[_Training], order: Order, client: SyncPrefectClient
+    handed_out: list[_HandedOut], inputs: TrainingInputs, client: SyncPrefectClient
 ) -> Iterator[TrainingResult | FailedTraining]:
     """Yield each training as it ends, and take it off the list."""
     idle_since = time.monotonic()
-    while trainings:
-        states = _read_states([training.run.id for training in trainings], client)
-        for training in trainings[:]:
+    while handed_out:
+        states = _read_states([training.run.id for training in handed_out], client)
+        for training in handed_out[:]:
             state = states[training.run.id]
             if state.type in TAKEN and training.taken_since is None:
                 training.taken_since = time.monotonic()
-                _log_stage(training, "starting")
+                log_progress(TrainingStarted(training.planned.name))
             # Others wait for a worker as long as any of them is at work.
             if state.type in TAKEN or state.is_final():
                 idle_since = time.monotonic()
-            outcome = _judge(training, state, idle_since, order, client)
+            outcome = _look_after(training, state, idle_since, inputs, client)
             if outcome:
-                trainings.remove(training)
-                _log_stage(training, "done" if isinstance(outcome, TrainingResult) else "failed", outcome)
+                handed_out.remove(training)
+                if isinstance(outcome, FailedTraining):
+                    log_progress(TrainingFailed(outcome.name, outcome.error))
+                else:
+                    log_progress(TrainingDone(outcome.name, "is done"))
                 yield outcome
-        if trainings:
+        if handed_out:
             time.sleep(POLL_SECONDS)
 
 
@@ -166,57 +157,49 @@ def _read_states(identifiers: list[UUID], client: SyncPrefectClient) -> dict[UUI
     return states
 
 
-def _judge(
-    training: _Training, state: State, idle_since: float, order: Order, client: SyncPrefectClient
+def _look_after(
+    training: _HandedOut, state: State, idle_since: float, inputs: TrainingInputs, client: SyncPrefectClient
 ) -> TrainingResult | FailedTraining | None:
     """Return what became of a training, or None while it goes on; one whose worker was lost is submitted again."""
     if state.is_completed():
-        return _read_answer(training, order)
+        return _read_result(training, inputs)
     if state.is_crashed():
-        return _resubmit(training, state.message or "its worker was lost", order)
+        return _resubmit(training, state.message or "its worker was lost", inputs)
     if state.is_final():
         return training.fail(state.message or state.name or str(state.type))
     if training.taken_since is not None:
-        limit = SUPERVISED_ATTEMPTS * order.timeout_seconds + GRACE_SECONDS
+        limit = SUPERVISED_ATTEMPTS * inputs.timeout_seconds + GRACE_SECONDS
         if time.monotonic() - training.taken_since > limit:
             reason = f"it was not over {limit:g} s after a worker took it, so that worker was lost"
             client.set_flow_run_state(training.run.id, Crashed(message=reason), force=True)
-            return _resubmit(training, reason, order)
-    elif time.monotonic() - idle_since > order.timeout_seconds:
-        reason = f"no worker of the pool {POOL} took it within {order.timeout_seconds:g} s"
+            return _resubmit(training, reason, inputs)
+    elif time.monotonic() - idle_since > inputs.timeout_seconds:
+        reason = f"no worker of the pool {POOL} took it within {inputs.timeout_seconds:g} s"
         client.set_flow_run_state(training.run.id, Cancelled(message=reason))
         return training.fail(reason)
     return None
 
 
-def _read_answer(training: _Training, order: Order) -> TrainingResult | FailedTraining:
+def _read_result(training: _HandedOut, inputs: TrainingInputs) -> TrainingResult | FailedTraining:
     try:
-        return read_result(training.variant, training.seed, order)
+        return read_result(training.planned, inputs)
     except (OSError, ValueError) as error:
         return training.fail(f"its flow run ended Completed, but {error}")
 
 
-def _resubmit(training: _Training, reason: str, order: Order) -> FailedTraining | None:
+def _resubmit(training: _HandedOut, reason: str, inputs: TrainingInputs) -> FailedTraining | None:
     """Submit a lost training again, or return its failure once that was done often enough without any progress.
 
     Not often enough in all: on a night that loses workers again and again, a long training is lost again and again,
     and each time goes on from its last checkpoint. One that takes its worker with it never gets to its next.
     """
-    progress = find_progress(training.variant, training.seed, order)
+    progress = find_progress(training.planned, inputs)
     if progress > training.progress:
         training.resubmissions, training.progress = 0, progress
     if training.resubmissions == MAX_RESUBMISSIONS:
         return training.fail(f"{reason}; it was lost {MAX_RESUBMISSIONS + 1} times without progress")
-    get_run_logger().warning("%s: %s; it is submitted again", training.name, reason)
-    training.run = _submit(training.variant, training.seed, order)
+    get_run_logger().warning("%s: %s; it is submitted again", training.planned.name, reason)
+    training.run = _submit(training.planned, inputs)
     training.resubmissions += 1
     training.taken_since = None
     return None
-
-
-def _log_stage(training: _Training, word: str, outcome: TrainingResult | FailedTraining | None = None) -> None:
-    extra = {"stage": TrainingStage(training.name, word)}
-    if isinstance(outcome, FailedTraining):
-        get_run_logger().error("%s failed: %s", training.name, outcome.error, extra=extra)
-    else:
-        get_run_logger().info("%s: %s", training.name, word, extra=extra)

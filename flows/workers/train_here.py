@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow
 
 from storage.records import Dataset, StoredFile
 from storage.store import Store
-from tasks.processes.supervisor import supervise_children
-from tasks.train import TrainingParameters, train_variant
+from tasks.processes.children import children_of_run
+from tasks.train import PlannedTraining, TrainingInputs, train_variant
+from tasks.training.training_request import TrainingParameters
 from tasks.variants import BASELINES, VARIANTS, Variant
 
 
@@ -17,7 +16,7 @@ from tasks.variants import BASELINES, VARIANTS, Variant
 def train_on_this_worker(
     variant: str,
     seed: int,
-    parameters: dict[str, Any],
+    parameters: TrainingParameters,
     padded: Dataset,
     minimal_pairs: StoredFile | None,
     store: str,
@@ -29,24 +28,16 @@ def train_on_this_worker(
     Args:
         variant: Its name; the layers are those that this worker's code declares.
         seed: Of the weights, the batch order and the dropout masks.
-        parameters: The fields of `TrainingParameters`.
+        parameters: Hyperparameters.
         padded: The padded reviews.
         minimal_pairs: The padded minimal pairs, where there are any.
         store: A URI that means the same store on every worker.
         run_folder: Folder of the night's run in the store.
         timeout_seconds: After which the training is ended.
     """
-    with supervise_children():
-        train_variant(
-            padded=padded,
-            variant=find_variant(variant),
-            seed=seed,
-            parameters=TrainingParameters(**parameters),
-            store=Store(store),
-            run_folder=run_folder,
-            timeout_seconds=timeout_seconds,
-            minimal_pairs=minimal_pairs,
-        )
+    inputs = TrainingInputs(padded, minimal_pairs, parameters, Store(store), run_folder, timeout_seconds)
+    with children_of_run() as children:
+        train_variant(PlannedTraining(find_variant(variant), seed), inputs, children)
 
 
 def find_variant(name: str) -> Variant:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import pyarrow as pa
 from storage.records import StoredFile
 from storage.schemas import SPLIT_SCHEMA, padded_schema
 from storage.store import Store
+from tasks.processes.messages import Event, Job
 
 # Raise it if the same split and length would give other files.
 VERSION = 1
@@ -63,11 +64,24 @@ def tokens_of(table: pa.Table) -> npt.NDArray[np.uint16]:
     return tokens
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Pad every part of a split dataset and write it into the store; return the files' records."""
-    store, folder = Store(request["store"]), request["folder"]
+@dataclass(frozen=True)
+class PadRequest:
+    """The split files by part, the length to pad them to, the store's URI and the folder in it for the new files."""
+
+    files: dict[str, StoredFile]
+    maxlen: int
+    store: str
+    folder: str
+
+
+def main(request: PadRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
+    """Pad every part of a split dataset and write it into the store; return the new files by part."""
+    store = Store(request.store)
     files = {}
-    for part, file in request["files"].items():
-        table = pad_table(store.read_table(StoredFile(**file), SPLIT_SCHEMA), request["maxlen"])
-        files[part] = asdict(store.write_table(f"{folder}/{part}-{{sha}}.parquet", table))
+    for part, file in request.files.items():
+        table = pad_table(store.read_table(file, SPLIT_SCHEMA), request.maxlen)
+        files[part] = store.write_table(f"{request.folder}/{part}-{{sha}}.parquet", table)
     return files
+
+
+JOB = Job(__name__, PadRequest, dict[str, StoredFile])

@@ -9,14 +9,14 @@ import gc
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from reports.evidence import PartFacts
 from storage.archive import Reviews, read_reviews
 from storage.records import StoredFile
 from storage.schemas import REVIEW_SCHEMA, SPLIT_SCHEMA, padded_schema
@@ -25,6 +25,7 @@ from storage.word_index import read_word_index
 from tasks.data.minimal_pairs import encode_pairs
 from tasks.data.pad import pad_tokens
 from tasks.data.split import INDEX_FROM
+from tasks.processes.messages import Event, Job
 
 # Raise it if the same archive and parameters would give other files.
 VERSION = 1
@@ -84,41 +85,41 @@ def find_negations(word_index: dict[str, int]) -> Ranks:
     return np.array([rank for word, rank in word_index.items() if word in NEGATIONS or word.endswith("n't")], np.uint32)
 
 
-def describe_part(reviews: Reviews, positions: Counts, keys: list[bytes], parameters: dict[str, int]) -> dict[str, Any]:
-    """Return the counts of one part of the split, as JSON.
+def profile_part(reviews: Reviews, positions: Counts, keys: list[bytes], num_words: int, maxlen: int) -> PartFacts:
+    """Return the counts of one part of the split.
 
     Args:
         reviews: Of the archive's part that it was drawn from.
         positions: int64: which of them.
         keys: Of `word_keys(reviews)`.
-        parameters: "num_words" and "maxlen".
+        num_words: Size of the vocabulary.
+        maxlen: Tokens of a review that the models see.
     """
-    maxlen = parameters["maxlen"]
     lengths = np.diff(reviews.offsets)
-    unknown = reviews.tokens >= parameters["num_words"] - INDEX_FROM
+    unknown = reviews.tokens >= num_words - INDEX_FROM
     seen = mark_seen(reviews.offsets, maxlen)
     taken = lengths[positions]
     unknown_seen = count_per_review(unknown & seen, reviews.offsets)[positions]
     words, seen_words = int(taken.sum()), int(np.minimum(taken, maxlen).sum())
     edges = np.append(LENGTH_EDGES[:-1], np.iinfo(np.int64).max)
-    return {
-        "reviews": len(positions),
-        "positive": int(reviews.labels[positions].sum()),
-        "words": words,
-        "length_mean": float(taken.mean()),
-        "length_quantiles": [float(value) for value in np.quantile(taken, QUANTILES)],
-        "length_maximum": int(taken.max()),
-        "length_counts": np.histogram(taken, edges)[0].tolist(),
-        "out_of_vocabulary": int(count_per_review(unknown, reviews.offsets)[positions].sum()),
-        "seen_words": seen_words,
-        "seen_out_of_vocabulary": int(unknown_seen.sum()),
-        "cut_reviews": int((taken > maxlen).sum()),
-        "repeats": count_repeats(keys[position] for position in positions.tolist()),
-    }
+    return PartFacts(
+        reviews=len(positions),
+        positive=int(reviews.labels[positions].sum()),
+        words=words,
+        length_mean=float(taken.mean()),
+        length_quantiles=tuple(float(value) for value in np.quantile(taken, QUANTILES)),
+        length_maximum=int(taken.max()),
+        length_counts=tuple(np.histogram(taken, edges)[0].tolist()),
+        out_of_vocabulary=int(count_per_review(unknown, reviews.offsets)[positions].sum()),
+        seen_words=seen_words,
+        seen_out_of_vocabulary=int(unknown_seen.sum()),
+        cut_reviews=int((taken > maxlen).sum()),
+        repeats=count_repeats(keys[position] for position in positions.tolist()),
+    )
 
 
 def tabulate_reviews(
-    reviews: Reviews, positions: Counts, training_keys: set[bytes], negations: Ranks | None, parameters: dict[str, int]
+    reviews: Reviews, positions: Counts, training_keys: set[bytes], negations: Ranks | None, num_words: int, maxlen: int
 ) -> pa.Table:
     """Return what is known of each test review, a table of `REVIEW_SCHEMA`.
 
@@ -127,12 +128,13 @@ def tabulate_reviews(
         positions: int64: where each stands in the archive.
         training_keys: Of the reviews in the archive's training part.
         negations: Ranks of the words that negate; None where no word index says which they are.
-        parameters: "num_words" and "maxlen".
+        num_words: Size of the vocabulary.
+        maxlen: Tokens of a review that the models see.
     """
     lengths = np.diff(reviews.offsets)
-    seen = mark_seen(reviews.offsets, parameters["maxlen"])
-    unknown = seen & (reviews.tokens >= parameters["num_words"] - INDEX_FROM)
-    seen_counts = np.minimum(lengths, parameters["maxlen"])
+    seen = mark_seen(reviews.offsets, maxlen)
+    unknown = seen & (reviews.tokens >= num_words - INDEX_FROM)
+    seen_counts = np.minimum(lengths, maxlen)
     share = count_per_review(unknown, reviews.offsets) / np.maximum(seen_counts, 1)
     negated: pa.Array = pa.nulls(len(lengths), pa.bool_())
     if negations is not None:
@@ -182,30 +184,58 @@ def _read_word_index(store: Store, file: StoredFile) -> dict[str, int]:
     return read_word_index(store.read_verified(file), store.locate(file.path))
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Describe one split of one archive, and write what was found into the store; return the files' records."""
+@dataclass(frozen=True)
+class ProfileRequest:
+    """What to profile.
+
+    Attributes:
+        archive: The archive in the store.
+        word_index: Its words in the store, None if there are none.
+        source: Where it came from, for errors.
+        split: The split files by part.
+        num_words: Size of the vocabulary.
+        maxlen: Tokens of a review that the models see.
+        store: URI of the store.
+        folder: Of the new files, in the store.
+    """
+
+    archive: StoredFile
+    word_index: StoredFile | None
+    source: str
+    split: dict[str, StoredFile]
+    num_words: int
+    maxlen: int
+    store: str
+    folder: str
+
+
+def main(request: ProfileRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
+    """Profile one split of one archive, and write what was found into the store; return the files by name."""
     gc.disable()
-    store, folder, parameters = Store(request["store"]), request["folder"], request["parameters"]
-    content = store.read_verified(StoredFile(**request["archive"]))
-    index_file = request["word_index"]
-    word_index = _read_word_index(store, StoredFile(**index_file)) if index_file else None
-    positions = {part: read_positions(store, StoredFile(**file)) for part, file in request["split"].items()}
-    training = read_reviews(content, "train", request["source"])
+    store, num_words, maxlen = Store(request.store), request.num_words, request.maxlen
+    content = store.read_verified(request.archive)
+    word_index = _read_word_index(store, request.word_index) if request.word_index else None
+    positions = {part: read_positions(store, file) for part, file in request.split.items()}
+    training = read_reviews(content, "train", request.source)
     training_keys = word_keys(training)
     facts = {
-        part: describe_part(training, positions[part], training_keys, parameters) for part in ("train", "validation")
+        part: profile_part(training, positions[part], training_keys, num_words, maxlen)
+        for part in ("train", "validation")
     }
-    test = read_reviews(content, "test", request["source"], positions["test"])
-    in_order = np.arange(len(positions["test"]))
-    facts["test"] = describe_part(test, in_order, word_keys(test), parameters)
+    test = read_reviews(content, "test", request.source, positions["test"])
+    facts["test"] = profile_part(test, np.arange(len(positions["test"])), word_keys(test), num_words, maxlen)
     negations = find_negations(word_index) if word_index else None
-    table = tabulate_reviews(test, positions["test"], set(training_keys), negations, parameters)
-    written = json.dumps(facts, sort_keys=True).encode()
+    table = tabulate_reviews(test, positions["test"], set(training_keys), negations, num_words, maxlen)
+    written = json.dumps({part: asdict(one) for part, one in facts.items()}, sort_keys=True).encode()
+    sha = hashlib.sha256(written).hexdigest()[:12]
     files = {
-        "facts": store.write_bytes(f"{folder}/facts-{hashlib.sha256(written).hexdigest()[:12]}.json", written),
-        "reviews": store.write_table(f"{folder}/reviews-{{sha}}.parquet", table),
+        "facts": store.write_bytes(f"{request.folder}/facts-{sha}.json", written),
+        "reviews": store.write_table(f"{request.folder}/reviews-{{sha}}.parquet", table),
     }
-    pairs = tabulate_pairs(word_index, parameters["num_words"], parameters["maxlen"]) if word_index else None
+    pairs = tabulate_pairs(word_index, num_words, maxlen) if word_index else None
     if pairs is not None:
-        files["minimal_pairs"] = store.write_table(f"{folder}/minimal_pairs-{{sha}}.parquet", pairs)
-    return {name: asdict(file) for name, file in files.items()}
+        files["minimal_pairs"] = store.write_table(f"{request.folder}/minimal_pairs-{{sha}}.parquet", pairs)
+    return files
+
+
+JOB = Job(__name__, ProfileRequest, dict[str, StoredFile])

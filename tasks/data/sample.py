@@ -10,13 +10,15 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from storage.records import StoredFile
 from storage.store import Store
+from tasks.processes.messages import Event, Job
 
 # Raise it if the same number of reviews would give other reviews.
 VERSION = 1
@@ -165,11 +167,23 @@ def make_archive(reviews: int) -> tuple[bytes, bytes]:
     return buffer.getvalue(), json.dumps(ranks).encode()
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Make the corpus and write it into the store; return its files' records."""
-    store, folder = Store(request["store"]), request["folder"]
-    archive, word_index = make_archive(request["reviews"])
+@dataclass(frozen=True)
+class SampleRequest:
+    """How many reviews to make, and the store's URI and the folder in it for their files."""
+
+    reviews: int
+    store: str
+    folder: str
+
+
+def main(request: SampleRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
+    """Make the corpus and write it into the store; return its files, "archive" and "word_index"."""
+    store, folder = Store(request.store), request.folder
+    archive, word_index = make_archive(request.reviews)
     return {
-        "archive": asdict(store.write_bytes(f"{folder}/sample.npz", archive)),
-        "word_index": asdict(store.write_bytes(f"{folder}/sample_word_index.json", word_index)),
+        "archive": store.write_bytes(f"{folder}/sample.npz", archive),
+        "word_index": store.write_bytes(f"{folder}/sample_word_index.json", word_index),
     }
+
+
+JOB = Job(__name__, SampleRequest, dict[str, StoredFile])

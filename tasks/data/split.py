@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gc
 import math
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from storage.archive import Reviews, read_labels, read_reviews
 from storage.records import StoredFile
 from storage.schemas import SPLIT_SCHEMA
 from storage.store import Store
+from tasks.processes.messages import Event, Job
 
 # Raise it when the same archive and parameters would give other files, so that no older dataset is taken for a new one.
 VERSION = 1
@@ -29,7 +31,8 @@ INDEX_FROM = 3
 SHUFFLE_SEED = 113
 
 
-class SplitParameters(NamedTuple):
+@dataclass(frozen=True)
+class SplitParameters:
     """How to split.
 
     Attributes:
@@ -114,14 +117,36 @@ def split_part(part: str, content: bytes, name: str, parameters: SplitParameters
     return tables
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Split one part and write its tables into the store; return their records."""
+@dataclass(frozen=True)
+class SplitRequest:
+    """What to split.
+
+    Attributes:
+        part: Of the archive: "train" is split into training and validation reviews.
+        archive: The archive in the store.
+        source: Where it came from, for errors.
+        parameters: How to split it.
+        store: URI of the store.
+        folder: Of the new files, in the store.
+    """
+
+    part: Literal["train", "test"]
+    archive: StoredFile
+    source: str
+    parameters: SplitParameters
+    store: str
+    folder: str
+
+
+def main(request: SplitRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
+    """Split one part and write its tables into the store; return their files by part."""
     # Unpickling makes 25,000 lists, none of which is garbage: looking for some takes a fifth of the step.
     gc.disable()
-    store = Store(request["store"])
-    content = store.read_verified(StoredFile(**request["archive"]))
-    tables = split_part(request["part"], content, request["source"], SplitParameters(**request["parameters"]))
-    folder = request["folder"]
+    store = Store(request.store)
+    tables = split_part(request.part, store.read_verified(request.archive), request.source, request.parameters)
     return {
-        name: asdict(store.write_table(f"{folder}/{name}-{{sha}}.parquet", table)) for name, table in tables.items()
+        name: store.write_table(f"{request.folder}/{name}-{{sha}}.parquet", table) for name, table in tables.items()
     }
+
+
+JOB = Job(__name__, SplitRequest, dict[str, StoredFile])

@@ -6,8 +6,8 @@ SciPy, scikit-learn, statsmodels and Matplotlib cost 2 s and 200 MB, which the f
 from __future__ import annotations
 
 import gc
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 # What the report uses imports these where it needs them, so that other commands stay quick. This process is started
 # while the last trainings go on, and has the time.
@@ -25,7 +25,6 @@ from storage.runs import (
     is_published,
     publish_run,
     read_run,
-    read_run_record,
     report_path,
     run_folder,
     withdraw_run,
@@ -33,10 +32,14 @@ from storage.runs import (
 from storage.store import DamagedFileError, Store
 from tasks.evaluation.evaluate import evaluate_run
 from tasks.evaluation.publish_index import publish_index
+from tasks.evaluation.report_request import REPORT, ReportRequest, WrittenReport
+from tasks.processes.messages import Event
+
+JOB = REPORT
 
 
-def publish_report(run: Run, store: Store) -> tuple[Run, str, str]:
-    """Publish the evidence, the page and last `run.json`; return the run with their records, Markdown and verdict.
+def publish_report(run: Run, store: Store) -> WrittenReport:
+    """Publish the evidence, the page and last `run.json`.
 
     A flow run that was killed after that and runs again finds its night published, and leaves it as it is.
     """
@@ -48,7 +51,7 @@ def publish_report(run: Run, store: Store) -> tuple[Run, str, str]:
     language = run.parameters["language"]
     publish_index(store, language, run.run_id)
     markdown = render_markdown(run, evidence, store.locate(report_path(run.run_id)), language)
-    return run, markdown, state_verdict(run, evidence, language)
+    return WrittenReport(run, state_verdict(run, evidence, language), markdown)
 
 
 def find_published(run: Run, store: Store) -> Run | None:
@@ -78,9 +81,8 @@ def publish_files(run: Run, store: Store) -> tuple[Run, Evidence]:
     return run, evidence
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Publish the report of the run in the request; return the run's record, its Markdown and the verdict."""
+def main(request: ReportRequest, _tell: Callable[[Event], None]) -> WrittenReport:
+    """Publish the report of the run in the request."""
     # The libraries' objects are here to stay; statsmodels collects garbage at every correction.
     gc.freeze()
-    run, markdown, verdict = publish_report(read_run_record(request["run"]), Store(request["store"]))
-    return {"run": asdict(run), "markdown": markdown, "verdict": verdict}
+    return publish_report(request.run, Store(request.store))

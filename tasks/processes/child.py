@@ -1,76 +1,90 @@
-"""The child's side of a supervised process: take one request, send events, and end when the parent does."""
+"""The child's side of a supervised process: take requests, send events and answers, and end when the parent does."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.abc
-import json
 import os
 import select
 import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
 
 from tasks.processes.imports import gc_paused
+from tasks.processes.messages import Answered, Event, Failed, Job, Message, adapter, read_line, write_line
 
 BAD_INPUT_EXIT_CODE = 2
 FAILURE_EXIT_CODE = 1
-# Keras and pyarrow import these only because they are installed. Only the report's child uses them: 1.6 s and 130 MB of
-# a training, 0.3 s and 70 MB of each other step.
-LEFT_OUT = ("pandas", "sklearn", "matplotlib")
-USING_THEM = ("tasks.evaluation.publish_report",)
 # Given back when memory has run out, so that there is some to say so with.
 RESERVE_BYTES = 8 << 20
+# The same request would raise them again.
+LASTING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, ImportError, NotImplementedError)
 
-_events: TextIO | None = None
+# What a job's module does: takes the request and a function that sends events, and returns the answer.
+Main = Callable[[Any, Callable[[Event], None]], Any]
+
 _reserve = [bytearray(RESERVE_BYTES)]
 
 
 class _Omission(importlib.abc.MetaPathFinder):
+    """Makes libraries as if they were not installed."""
+
+    def __init__(self, libraries: tuple[str, ...]) -> None:
+        self.libraries = libraries
+
     def find_spec(self, fullname: str, _path: Any, _target: Any = None) -> None:
-        if fullname in LEFT_OUT:
+        if fullname in self.libraries:
             raise ModuleNotFoundError(f"{fullname} is left out of child processes", name=fullname)
 
 
-def send_event(**event: Any) -> None:
-    """Send one event to the supervisor. Every value must be JSON."""
-    if _events is not None:
-        _events.write(json.dumps(event) + "\n")
-        _events.flush()
+def serve(main: Main, job: Job[Any, Any]) -> int:
+    """Answer requests on standard input with what `main` returns, until one fails or there are no more.
 
+    Messages go to what was standard output; whatever libraries print goes to standard error, so that it cannot tear a
+    message. Standard input stays open as long as the parent lives, and its end ends this process.
 
-def serve(main: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
-    """Answer the request on standard input with the result of `main`; return the exit code.
-
-    Events go to what was standard output; whatever libraries print goes to standard error, so that it cannot tear an
-    event. Standard input stays open as long as the parent lives, and its end ends this process.
+    Returns:
+        The exit code.
     """
-    global _events
-    line = sys.stdin.buffer.readline()
-    if not line.endswith(b"\n"):
-        # Started ahead of time and not needed, or the parent died in the middle of its request.
-        return 0
-    request = json.loads(line)
-    _events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    messages = os.dup(1)
     os.dup2(2, 1)
+
+    def send(message: Message) -> None:
+        unsent = write_line(message, Message)
+        while unsent:
+            unsent = unsent[os.write(messages, unsent) :]
+
+    # A line without its end is of a parent that died while it wrote.
+    while (line := sys.stdin.buffer.readline()).endswith(b"\n"):
+        failure = _answer(main, job, line, send)
+        if failure is not None:
+            return failure
+        if not job.is_repeatable:
+            break
+    return 0
+
+
+def _answer(main: Main, job: Job[Any, Any], line: bytes, send: Callable[[Message], None]) -> int | None:
+    """Do the work of one request, and send the answer; return the exit code if that failed."""
     try:
-        send_event(result=main(request))
+        answer = main(read_line(line, job.request), send)
+        send(Answered(adapter(job.answer).dump_json(answer).decode()))
+    # First, because the tuple of the next clause needs memory too.
     except MemoryError as error:
-        # First, for even the tuple of the next clause wants memory.
         _reserve.clear()
-        send_event(error=f"it ran out of memory: {str(error) or 'Python got none'}", bad_input=False)
+        send(Failed(f"it ran out of memory: {str(error) or 'Python got none'}", is_bad_input=False, may_pass=True))
         return FAILURE_EXIT_CODE
     except (ValueError, OSError) as error:
-        send_event(error=str(error), bad_input=True)
+        send(Failed(str(error), is_bad_input=True, may_pass=isinstance(error, OSError)))
         return BAD_INPUT_EXIT_CODE
     except Exception as error:
         traceback.print_exc()
         last_line = traceback.format_exception_only(error)[-1].strip()
-        send_event(error=last_line, bad_input=False)
+        send(Failed(last_line, is_bad_input=False, may_pass=not isinstance(error, LASTING_ERRORS)))
         return FAILURE_EXIT_CODE
-    return 0
+    return None
 
 
 def exit_with_parent() -> None:
@@ -81,16 +95,20 @@ def exit_with_parent() -> None:
     os._exit(FAILURE_EXIT_CODE)
 
 
-def run_module(module: str) -> int:
-    """Import a module, wait for a request, and answer it with the module's `main`; return the exit code."""
+def run_module(name: str, *left_out: str) -> int:
+    """Import a module that has a `JOB` and a `main`, and serve requests; return the exit code.
+
+    Args:
+        name: Dotted.
+        left_out: Libraries to do without.
+    """
     # Before the import, which takes a while.
     threading.Thread(target=exit_with_parent, daemon=True).start()
-    if module not in USING_THEM:
-        sys.meta_path.insert(0, _Omission())
+    sys.meta_path.insert(0, _Omission(left_out))
     try:
         with gc_paused():
-            main = importlib.import_module(module).main
+            module = importlib.import_module(name)
     except MemoryError:
         _reserve.clear()
         raise
-    return serve(main)
+    return serve(module.main, module.JOB)

@@ -22,7 +22,8 @@ from storage.archive import read_arrays
 from storage.records import CheckpointRecord
 from storage.runs import checkpoints_folder, read_checkpoint_record
 from storage.store import DamagedFileError, Store
-from tasks.processes.child import send_event
+from tasks.processes.messages import Event, Resumed, Warned
+from tasks.training.training_request import TrainingRequest
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -46,13 +47,19 @@ class Checkpoint(NamedTuple):
     arrays: Arrays
 
 
-def describe_training(request: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
+def make_key(request: TrainingRequest, versions: dict[str, str]) -> dict[str, Any]:
     """Return the key that a checkpoint must have to be used: all that determines a training's bits."""
-    names = ("variant", "layers", "seed", "parameters")
-    key = {"dataset": request["dataset"]["key"], "versions": versions} | {name: request[name] for name in names}
+    key = {
+        "dataset": request.padded.key,
+        "versions": versions,
+        "variant": request.variant.name,
+        "layers": [asdict(layer) for layer in request.variant.layers],
+        "seed": request.seed,
+        "parameters": asdict(request.parameters),
+    }
     # As it comes back from the manifest.
-    described: dict[str, Any] = json.loads(json.dumps(key))
-    return described
+    read_back: dict[str, Any] = json.loads(json.dumps(key))
+    return read_back
 
 
 def publish_checkpoint(store: Store, folder: str, key: dict[str, Any], checkpoint: Checkpoint) -> None:
@@ -98,9 +105,9 @@ def _unpack(content: bytes, where: str) -> Arrays:
         raise DamagedFileError(str(error)) from error
 
 
-def remove_checkpoints(store: Store, folder: str) -> None:
+def remove_checkpoints(store: Store, folder: str, tell: Callable[[Event], None]) -> None:
     """Remove all checkpoints of a training that is finished."""
-    _without_failing("removed", lambda: store.delete(checkpoints_folder(folder)))
+    _without_failing("removed", lambda: store.delete(checkpoints_folder(folder)), tell)
 
 
 class Checkpoints(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
@@ -112,31 +119,27 @@ class Checkpoints(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
 
     def __init__(
         self,
-        store: Store,
-        folder: str,
-        key: dict[str, Any],
+        request: TrainingRequest,
+        versions: dict[str, str],
         stopping: keras.callbacks.EarlyStopping,
         history: dict[str, list[float]],
-        every_epochs: int | None = None,
+        tell: Callable[[Event], None],
     ) -> None:
         """Look for a checkpoint.
 
         Args:
-            store: Of the training.
-            folder: Of the training.
-            key: See `describe_training`.
+            request: Of the training.
+            versions: Of the libraries that compute it.
             stopping: Whose state is saved.
             history: By column, one figure for each epoch; is filled with those of the epochs before.
-            every_epochs: Exactly so often; by default every `EVERY_EPOCHS`, and less often where that costs too much.
+            tell: Is called with an event for each checkpoint that is used, damaged or cannot be saved.
         """
         super().__init__()
-        self.store, self.folder, self.key = store, folder, key
-        self.stopping, self.history = stopping, history
-        self.every_epochs = every_epochs or EVERY_EPOCHS
-        self.cost_share = COST_SHARE if every_epochs is None else None
-        self.found, damage = find_checkpoint(store, folder, key)
+        self.store, self.folder, self.key = Store(request.store), request.folder, make_key(request, versions)
+        self.stopping, self.history, self.tell = stopping, history, tell
+        self.found, damage = find_checkpoint(self.store, self.folder, self.key)
         for sentence in damage:
-            send_event(warning=sentence)
+            tell(Warned(sentence))
         self.cost_seconds = 0.0
 
     @property
@@ -146,18 +149,22 @@ class Checkpoints(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
     def on_train_begin(self, _logs: dict[str, Any] | None = None) -> None:
         if self.found:
             self._restore(self.found)
-            send_event(resumed=self.found.epoch)
+            self.tell(Resumed(self.found.epoch))
         self.saved_at = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, _logs: dict[str, Any] | None = None) -> None:
         finished = epoch + 1
         # A training that has stopped must not be gone on with.
-        if finished % self.every_epochs or self.model.stop_training or finished == self.params["epochs"]:
+        if finished % EVERY_EPOCHS or self.model.stop_training or finished == self.params["epochs"]:
             return
         began = time.perf_counter()
-        if self.cost_share and self.cost_seconds > self.cost_share * (began - self.saved_at):
+        if self.cost_seconds > COST_SHARE * (began - self.saved_at):
             return
-        _without_failing("saved", lambda: publish_checkpoint(self.store, self.folder, self.key, self._take(finished)))
+
+        def save() -> None:
+            publish_checkpoint(self.store, self.folder, self.key, self._take(finished))
+
+        _without_failing("saved", save, self.tell)
         self.saved_at = time.perf_counter()
         self.cost_seconds = self.saved_at - began
 
@@ -190,9 +197,9 @@ def _select(arrays: Arrays, prefix: str) -> list[npt.NDArray[Any]]:
     return [array for name, array in sorted(arrays.items()) if name.startswith(prefix)]
 
 
-def _without_failing(done: str, action: Callable[[], None]) -> None:
+def _without_failing(done: str, action: Callable[[], None], tell: Callable[[Event], None]) -> None:
     """Do it; a store that refuses is said, and costs no training."""
     try:
         action()
     except OSError as error:
-        send_event(warning=f"a checkpoint could not be {done}: {error}")
+        tell(Warned(f"a checkpoint could not be {done}: {error}"))

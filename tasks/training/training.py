@@ -1,11 +1,13 @@
-"""One training in a process of its own: the only part of the project that imports TensorFlow."""
+"""One training after another, in a process of its own."""
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import platform
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,16 @@ from storage.records import Scores, StoredFile, TrainingResult
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.data.pad import tokens_of
-from tasks.processes.child import send_event
+from tasks.processes.messages import EpochFinished, Event
 from tasks.training.batches import as_dataset, shuffle_reviews
-from tasks.training.checkpoints import Checkpoints, describe_training, remove_checkpoints
+from tasks.training.checkpoints import Checkpoints, remove_checkpoints
 from tasks.training.keras_network import is_supported_by_kernels
 from tasks.training.numba_trainer import NumbaTrainer
+from tasks.training.training_request import TRAINING, TrainingRequest
 from tasks.training.xla_trainer import XlaTrainer
+from tasks.variants import Layer
+
+JOB = TRAINING
 
 Trainer = XlaTrainer | NumbaTrainer
 # Keras clips probabilities so that the logarithm of a confidently wrong one stays finite.
@@ -35,13 +41,13 @@ PROBABILITY_TOLERANCE = 1e-4
 NORMAL_QUANTILE = 1.959964
 
 
-def build_network(layers: list[dict[str, Any]], num_words: int, embedding_dim: int, maxlen: int) -> keras.Sequential:
+def build_network(layers: Sequence[Layer], num_words: int, embedding_dim: int, maxlen: int) -> keras.Sequential:
     """Return Embedding, the variant's layers and Dense(1, sigmoid).
 
     The network takes integer tokens, shape (reviews, maxlen), and gives the probability that a review is positive,
     float32, shape (reviews, 1).
     """
-    middle = [getattr(keras.layers, layer["name"])(**layer["arguments"]) for layer in layers]
+    middle = [getattr(keras.layers, layer.name)(**layer.arguments) for layer in layers]
     return keras.Sequential(
         [
             keras.Input((maxlen,), dtype="int32"),
@@ -55,8 +61,9 @@ def build_network(layers: list[dict[str, Any]], num_words: int, embedding_dim: i
 class EpochReporter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
     """Sends each epoch's figures to the supervisor, and keeps them with its seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[Event], None]) -> None:
         super().__init__()
+        self.tell = tell
         self.history: dict[str, list[float]] = {}
 
     def on_epoch_begin(self, _epoch: int, _logs: dict[str, Any] | None = None) -> None:
@@ -69,7 +76,16 @@ class EpochReporter(keras.callbacks.Callback):  # type: ignore[misc]  # keras ha
         figures["seconds"] = time.perf_counter() - self._began
         for name, value in figures.items():
             self.history.setdefault(name, []).append(value)
-        send_event(epoch=epoch + 1, **figures)
+        self.tell(
+            EpochFinished(
+                epoch=epoch + 1,
+                loss=figures["loss"],
+                accuracy=figures["accuracy"],
+                val_loss=figures["val_loss"],
+                val_accuracy=figures["val_accuracy"],
+                seconds=figures["seconds"],
+            )
+        )
 
 
 def read_part(store: Store, file: StoredFile, maxlen: int, num_words: int) -> pa.Table:
@@ -88,34 +104,32 @@ def read_part(store: Store, file: StoredFile, maxlen: int, num_words: int) -> pa
     return table
 
 
-def make_trainer(network: keras.Sequential, parameters: dict[str, Any]) -> Trainer:
+def make_trainer(network: keras.Sequential, batch_size: int, learning_rate: float) -> Trainer:
     """Return what trains the network: the compiled kernels where they know its layers, an XLA program elsewhere."""
     kind = NumbaTrainer if is_supported_by_kernels(network) else XlaTrainer
-    trainer = kind(network, parameters["batch_size"])
-    trainer.compile(optimizer=keras.optimizers.RMSprop(parameters["learning_rate"]), **kind.COMPILE)
+    trainer = kind(network, batch_size)
+    trainer.compile(optimizer=keras.optimizers.RMSprop(learning_rate), **kind.COMPILE)
     return trainer
 
 
-def train(
-    trainer: Trainer, train_data: pa.Table, validation_data: pa.Table, request: dict[str, Any], store: Store
+def fit(
+    trainer: Trainer, tables: dict[str, pa.Table], request: TrainingRequest, tell: Callable[[Event], None]
 ) -> pa.Table:
     """Fit the network until its val_loss stops falling, leave the best epoch's weights in it, return the history.
 
     A training that was interrupted goes on from its newest checkpoint.
     """
-    parameters = request["parameters"]
-    shuffled = shuffle_reviews(tokens_of(train_data), train_data["label"].to_numpy(), request["seed"])
-    validation = tokens_of(validation_data), validation_data["label"].to_numpy()
-    reporter = EpochReporter()
-    stopping = keras.callbacks.EarlyStopping(patience=parameters["patience"], restore_best_weights=True)
-    key = describe_training(request, list_versions())
-    checkpoints = Checkpoints(
-        store, request["folder"], key, stopping, reporter.history, request.get("checkpoint_epochs")
+    train, validation = (
+        (tokens_of(tables[part]), tables[part]["label"].to_numpy()) for part in ("train", "validation")
     )
+    shuffled = shuffle_reviews(*train, request.seed)
+    reporter = EpochReporter(tell)
+    stopping = keras.callbacks.EarlyStopping(patience=request.parameters.patience, restore_best_weights=True)
+    checkpoints = Checkpoints(request, list_versions(), stopping, reporter.history, tell)
     trainer.fit(
         as_dataset(trainer.stack_batches(*shuffled, training=True)),
         initial_epoch=checkpoints.initial_epoch,
-        epochs=parameters["epochs"],
+        epochs=request.parameters.epochs,
         steps_per_epoch=1,
         shuffle=False,
         validation_data=as_dataset(trainer.stack_batches(*validation, training=False)),
@@ -187,64 +201,72 @@ def list_versions() -> dict[str, str]:
     }
 
 
-def main(request: dict[str, Any]) -> dict[str, Any]:
+def main(request: TrainingRequest, tell: Callable[[Event], None]) -> TrainingResult:
     """Train one variant with one seed, and publish model, history, predictions and, last, `training.json`."""
-    parameters, folder = request["parameters"], request["folder"]
-    store = Store(request["store"])
-    keras.config.set_floatx("float32")
-    keras.utils.set_random_seed(request["seed"])
-    files = {part: StoredFile(**file) for part, file in request["dataset"]["files"].items()}
-    if request.get("minimal_pairs"):
-        files["minimal_pairs"] = StoredFile(**request["minimal_pairs"])
-    tables = {
-        part: read_part(store, file, parameters["maxlen"], parameters["num_words"]) for part, file in files.items()
-    }
-    network = build_network(
-        request["layers"], parameters["num_words"], parameters["embedding_dim"], parameters["maxlen"]
-    )
-    # Not used here: it lets whoever loads the model call `evaluate` at once.
-    network.compile(loss="binary_crossentropy", metrics=["accuracy"])
+    forget_earlier_trainings()
+    keras.utils.set_random_seed(request.seed)
+    parameters, store = request.parameters, Store(request.store)
+    files = dict(request.padded.files)
+    if request.minimal_pairs:
+        files["minimal_pairs"] = request.minimal_pairs
+    tables = {part: read_part(store, file, parameters.maxlen, parameters.num_words) for part, file in files.items()}
+    network = build_network(request.variant.layers, parameters.num_words, parameters.embedding_dim, parameters.maxlen)
+    # Not used here: it lets whoever loads the model call `evaluate` at once. Built, because Keras builds the optimizer
+    # when it loads the model, and warns if the saved one has fewer variables.
+    network.compile(keras.optimizers.RMSprop(parameters.learning_rate), "binary_crossentropy", metrics=["accuracy"])
+    network.optimizer.build(network.trainable_variables)
     started = time.time()
-    trainer = make_trainer(network, parameters)
-    history = train(trainer, tables["train"], tables["validation"], request, store)
+    trainer = make_trainer(network, parameters.batch_size, parameters.learning_rate)
+    history = fit(trainer, tables, request, tell)
     fitted = time.time()
-    test = predict(trainer, tables["test"])
+    predictions = {"test": predict(trainer, tables["test"])}
     predicted = time.time()
-    check_predictions(network, tables["test"], test)
-    validation = predict(trainer, tables["validation"])
-    written = {"history": history, "predictions-validation": validation, "predictions-test": test}
-    if "minimal_pairs" in tables:
-        written["predictions-minimal_pairs"] = predict(trainer, tables["minimal_pairs"])
-    published = {"model.keras": save_network(network, store, f"{folder}/model.keras")}
-    published |= {
-        f"{name}.parquet": store.write_table(f"{folder}/{name}.parquet", table) for name, table in written.items()
-    }
+    check_predictions(network, tables["test"], predictions["test"])
+    predictions |= {part: predict(trainer, tables[part]) for part in tables if part not in ("train", "test")}
+    published = publish_files(network, history, predictions, request.folder, store)
     best = int(np.argmin(history["val_loss"].to_numpy()))
     finished = time.time()
     result = TrainingResult(
-        variant=request["variant"],
-        layers=request["description"],
-        seed=request["seed"],
-        parameters=parameters,
+        variant=request.variant.name,
+        layers=request.variant.description,
+        seed=request.seed,
+        parameters=asdict(parameters),
         versions=list_versions(),
-        dataset=request["dataset"]["key"],
+        dataset=request.padded.key,
         epochs=len(history),
         best_epoch=best + 1,
-        stopped_early=len(history) < parameters["epochs"],
+        stopped_early=len(history) < parameters.epochs,
         train=Scores(history["loss"][best].as_py(), history["accuracy"][best].as_py(), None, len(tables["train"])),
-        validation=score_predictions(validation),
-        test=score_predictions(test),
+        validation=score_predictions(predictions["validation"]),
+        test=score_predictions(predictions["test"]),
         parameter_count=network.count_params(),
         weights_sha256=hash_weights(network),
         seconds={
-            "start": started - request["requested"],
+            "start": started - request.requested,
             "fit": fitted - started,
             "predict": predicted - fitted,
             "evaluate": finished - fitted,
-            "total": finished - request["requested"],
+            "total": finished - request.requested,
         },
         files=published,
     )
-    store.write_manifest(f"{folder}/training.json", asdict(result))
-    remove_checkpoints(store, folder)
-    return asdict(result)
+    store.write_manifest(f"{request.folder}/training.json", asdict(result))
+    remove_checkpoints(store, request.folder, tell)
+    return result
+
+
+def forget_earlier_trainings() -> None:
+    """Put Keras into the state of a fresh process: layer names, seeds and what earlier models hold of the memory."""
+    keras.config.set_floatx("float32")
+    keras.utils.clear_session()
+    gc.collect()
+
+
+def publish_files(
+    network: keras.Model, history: pa.Table, predictions: dict[str, pa.Table], folder: str, store: Store
+) -> dict[str, StoredFile]:
+    """Write the model, the history and the predictions by part; return the files by name."""
+    tables = {"history": history} | {f"predictions-{part}": table for part, table in predictions.items()}
+    return {"model.keras": save_network(network, store, f"{folder}/model.keras")} | {
+        f"{name}.parquet": store.write_table(f"{folder}/{name}.parquet", table) for name, table in tables.items()
+    }

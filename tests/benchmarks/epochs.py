@@ -112,29 +112,29 @@ def time_torch(variant, data, epochs):
 def time_ours(variant, data, epochs):
     """The project's own training, as its child process runs it."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    from dataclasses import asdict
-
     import keras
     import pyarrow as pa
 
-    from storage.store import Store
-    from tasks.training.training import build_network, make_trainer, train
+    from storage.records import Dataset
+    from tasks.training.training import build_network, fit, make_trainer
+    from tasks.training.training_request import TrainingParameters, TrainingRequest
     from tasks.variants import VARIANTS
 
     keras.utils.set_random_seed(SEED)
     maxlen = data["train_tokens"].shape[1]
-    layers = next(asdict(one)["layers"] for one in VARIANTS if one.name == variant)
-    network = build_network(layers, NUM_WORDS, EMBEDDING_DIM, maxlen)
-    parameters = {"epochs": epochs, "batch_size": BATCH_SIZE, "patience": 3, "learning_rate": LEARNING_RATE}
-    tables = []
+    declared = next(one for one in VARIANTS if one.name == variant)
+    network = build_network(declared.layers, NUM_WORDS, EMBEDDING_DIM, maxlen)
+    parameters = TrainingParameters(NUM_WORDS, maxlen, EMBEDDING_DIM, epochs, BATCH_SIZE, 3, LEARNING_RATE)
+    tables = {}
     for part in ("train", "validation"):
         tokens = pa.FixedSizeListArray.from_arrays(pa.array(data[f"{part}_tokens"].reshape(-1)), maxlen)
-        tables.append(pa.table({"tokens": tokens, "label": data[f"{part}_labels"]}))
-    request = {"parameters": parameters, "seed": SEED, "variant": variant, "layers": layers}
-    request |= {"dataset": {"key": "0" * 16}, "folder": "training"}
+        tables[part] = pa.table({"tokens": tokens, "label": data[f"{part}_labels"]})
+    padded = Dataset("pad", "0" * 16, {}, {}, "benchmark")
     # Its checkpoints are a part of what an epoch costs.
     with tempfile.TemporaryDirectory() as folder:
-        history = train(make_trainer(network, parameters), *tables, request, Store(folder))
+        request = TrainingRequest(declared, SEED, parameters, padded, None, folder, "training", time.time())
+        trainer = make_trainer(network, BATCH_SIZE, LEARNING_RATE)
+        history = fit(trainer, tables, request, lambda _event: None)
     return history["seconds"].to_pylist(), history["val_loss"].to_pylist()
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.processes.supervisor import PROJECT_ROOT
+from tasks.processes.children import PROJECT_ROOT
 from tests.archives import as_column, as_npy, make_npz, npy_of_objects
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from storage.datasets import find_dataset, read_dataset
 from storage.runs import verify_store
 from storage.store import DamagedFileError
-from tasks.processes.supervisor import run_child
+from tests.children import JOB
 from tests.stores import PAD_FOLDER, PAD_INPUTS, publish_pad
 
 
@@ -106,12 +106,12 @@ def test_a_dataset_can_be_published_again_after_its_damage(store):
 
 
 @pytest.mark.slow
-def test_two_processes_that_build_one_dataset_at_once_both_succeed_and_leave_one_good_copy(store, tmp_path):
+def test_two_processes_that_build_one_dataset_at_once_both_succeed_and_leave_one_good_copy(store, tmp_path, children):
     waiting = tmp_path / "waiting"
     waiting.mkdir()
     request = {"do": "build", "store": store.uri, "waiting": str(waiting)}
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: run_child("tests.children", request, 60), range(2))
+        first, second = pool.map(lambda _: children.ask(JOB, request, 60), range(2))
     assert first["key"] == second["key"]
     found, damage = find_dataset(store, "sample", {"version": 1, "reviews": 20})
     assert damage == []

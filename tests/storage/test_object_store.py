@@ -17,7 +17,7 @@ from storage import location
 from storage.datasets import find_dataset
 from storage.runs import list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
-from tasks.processes.supervisor import PROJECT_ROOT
+from tasks.processes.children import PROJECT_ROOT
 from tests.object_server import (
     CREDENTIALS,
     answer_after,

@@ -10,8 +10,9 @@ from storage.pages import is_intact, seal_page
 from storage.records import CheckpointRecord, StoredFile
 from storage.runs import LATEST_PATH, Verification, list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
-from tasks.data.sample import main as make_sample
+from tasks.data import sample
 from tests.stores import RUN_ID, TRAINING, publish_night
+from tests.trainings import ignore
 
 
 def test_a_run_is_read_back_as_it_was_published(store):
@@ -182,8 +183,8 @@ def test_a_manifest_that_was_put_aside_is_no_damage(store):
 
 def test_the_word_index_of_a_sample_is_not_taken_for_a_manifest(store):
     inputs = {"version": 1, "reviews": 20}
-    files = make_sample({"reviews": 20, "store": store.uri, "folder": "datasets/sample-184c324cbdf1909b"})
-    publish_dataset(store, "sample", inputs, {name: StoredFile(**file) for name, file in files.items()}, "sample")
+    files = sample.main(sample.SampleRequest(20, store.uri, "datasets/sample-184c324cbdf1909b"), ignore)
+    publish_dataset(store, "sample", inputs, files, "sample")
     found = verify_store(store)
     assert (found.sound, found.damaged, found.unfinished) == (3, (), ())
 

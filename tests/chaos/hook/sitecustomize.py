@@ -86,17 +86,17 @@ def patch(publishing) -> None:
     publishing._renaming = renaming
 
 
-def starve(training_child):
-    original = training_child.main
+def starve(training):
+    original = training.main
 
-    def main(request):
-        if request["variant"] == STARVED:
+    def main(request, tell):
+        if request.variant.name == STARVED:
             from tests.children import run_out_of_memory
 
-            run_out_of_memory(request)
-        return original(request)
+            run_out_of_memory(request, tell)
+        return original(request, tell)
 
-    training_child.main = main
+    training.main = main
 
 
 class Patching(importlib.abc.MetaPathFinder):

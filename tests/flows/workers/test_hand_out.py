@@ -20,49 +20,51 @@ from prefect.states import Cancelled, Completed, Pending, Running
 from flows.workers import hand_out
 from flows.workers.hand_out import train_on_workers
 from flows.workers.train_here import find_variant, train_on_this_worker
-from flows.workers.worker_results import Order, find_finished, read_result
+from flows.workers.worker_results import find_finished, read_result
 from storage.records import Dataset, FailedTraining, StoredFile
 from storage.store import DamagedFileError, Store
-from tasks.processes.supervisor import supervise_children
-from tasks.train import TrainingParameters
+from tasks.processes.children import children_of_run
+from tasks.train import PlannedTraining, TrainingInputs
+from tasks.training.training_request import TrainingParameters
 from tasks.variants import BASELINES, VARIANTS
 from tests.nights import a_training
 from tests.waiting import wait_until
 
 LSTM, GRU = VARIANTS[0], VARIANTS[3]
+LSTM_42 = PlannedTraining(LSTM, 42)
 FOLDER = "runs/20261124T020000Z-c48114"
 PARAMETERS = TrainingParameters(500, 40, 16, 2, 64, 3, 1e-4)
 
 
 @pytest.fixture
-def order(tmp_path):
+def inputs(tmp_path):
     padded = Dataset("pad", "13902df99d23f1ff", {"maxlen": 40}, {"train": StoredFile("a", "b", 1, 160)}, "made up")
-    return Order(padded, PARAMETERS, Store(str(tmp_path / "store")), FOLDER, 120.0, None)
+    return TrainingInputs(padded, None, PARAMETERS, Store(str(tmp_path / "store")), FOLDER, 120.0)
 
 
-def write_training(order, **changes):
+def write_training(inputs, **changes):
     """Write what a worker leaves of the training lstm-seed42, with the changes given."""
     result = a_training(
         "lstm",
         0.69,
         500,
-        parameters=PARAMETERS._asdict(),
-        dataset=order.padded.key,
-        files={"model.keras": order.store.write_bytes(f"{FOLDER}/lstm-seed42/model.keras", b"a model")},
+        parameters=asdict(PARAMETERS),
+        dataset=inputs.padded.key,
+        files={"model.keras": inputs.store.write_bytes(f"{FOLDER}/lstm-seed42/model.keras", b"a model")},
     )
     result = replace(result, **changes)
-    order.store.write_manifest(f"{FOLDER}/lstm-seed42/training.json", asdict(result))
+    inputs.store.write_manifest(f"{FOLDER}/lstm-seed42/training.json", asdict(result))
     return result
 
 
-def find_lstm(order):
+def find_lstm(inputs):
     with disable_run_logger():
-        return find_finished(LSTM, 42, order)
+        return find_finished(LSTM_42, inputs)
 
 
-def test_the_training_that_was_asked_for_is_read_back(order):
-    written = write_training(order)
-    assert read_result(LSTM, 42, order) == written
+def test_the_training_that_was_asked_for_is_read_back(inputs):
+    written = write_training(inputs)
+    assert read_result(LSTM_42, inputs) == written
 
 
 @pytest.mark.parametrize(
@@ -72,37 +74,37 @@ def test_the_training_that_was_asked_for_is_read_back(order):
         ("layers", "LSTM(units=9)"),
         ("seed", 43),
         ("dataset", "0000000000000000"),
-        ("parameters", PARAMETERS._replace(epochs=3)._asdict()),
+        ("parameters", asdict(replace(PARAMETERS, epochs=3))),
     ],
 )
-def test_another_training_is_refused_and_not_used_again(order, field, value):
-    write_training(order, **{field: value})
+def test_another_training_is_refused_and_not_used_again(inputs, field, value):
+    write_training(inputs, **{field: value})
     with pytest.raises(ValueError, match=rf"training\.json must be of {field}=.*\. Received: "):
-        read_result(LSTM, 42, order)
-    assert find_lstm(order) is None
+        read_result(LSTM_42, inputs)
+    assert find_lstm(inputs) is None
 
 
-def test_a_record_that_was_changed_afterwards_is_refused_and_not_used_again(order):
-    write_training(order)
+def test_a_record_that_was_changed_afterwards_is_refused_and_not_used_again(inputs):
+    write_training(inputs)
     path = f"{FOLDER}/lstm-seed42/training.json"
-    order.store.write_bytes(path, order.store.read_bytes(path).replace(b'"seed": 42', b'"seed": 41'))
+    inputs.store.write_bytes(path, inputs.store.read_bytes(path).replace(b'"seed": 42', b'"seed": 41'))
     with pytest.raises(DamagedFileError):
-        read_result(LSTM, 42, order)
-    assert find_lstm(order) is None
+        read_result(LSTM_42, inputs)
+    assert find_lstm(inputs) is None
 
 
-def test_what_is_no_record_of_a_training_is_refused(order):
-    order.store.write_manifest(f"{FOLDER}/lstm-seed42/training.json", {"variant": "lstm"})
+def test_what_is_no_record_of_a_training_is_refused(inputs):
+    inputs.store.write_manifest(f"{FOLDER}/lstm-seed42/training.json", {"variant": "lstm"})
     with pytest.raises(DamagedFileError, match="must be the record of a training"):
-        read_result(LSTM, 42, order)
+        read_result(LSTM_42, inputs)
 
 
-def test_a_finished_training_is_used_again_while_its_files_are_intact(order):
-    assert find_lstm(order) is None
-    written = write_training(order)
-    assert find_lstm(order) == written
-    order.store.write_bytes(f"{FOLDER}/lstm-seed42/model.keras", b"another")
-    assert find_lstm(order) is None
+def test_a_finished_training_is_used_again_while_its_files_are_intact(inputs):
+    assert find_lstm(inputs) is None
+    written = write_training(inputs)
+    assert find_lstm(inputs) == written
+    inputs.store.write_bytes(f"{FOLDER}/lstm-seed42/model.keras", b"another")
+    assert find_lstm(inputs) is None
 
 
 def test_a_worker_finds_every_variant_and_baseline_by_its_name():
@@ -129,57 +131,57 @@ def flow_runs(client, deployment):
 
 
 @flow(name="a night of one training")
-def night(order, act):
-    with supervise_children():
-        return act(order)
+def night(inputs, act):
+    with children_of_run() as children:
+        return act(inputs, children)
 
 
-def hand_out_lstm(order):
-    return list(train_on_workers([(LSTM, 42)], *order))
+def hand_out_lstm(inputs, children):
+    return list(train_on_workers([LSTM_42], inputs, children))
 
 
-def test_a_retried_night_takes_what_is_at_work_and_starts_anew_only_what_is_over(order, deployment):
-    def submit_again_and_again(order):
-        first, second = (hand_out._submit(LSTM, 42, order) for _ in range(2))
+def test_a_retried_night_takes_what_is_at_work_and_starts_anew_only_what_is_over(inputs, deployment):
+    def submit_again_and_again(inputs, _children):
+        first, second = (hand_out._submit(LSTM_42, inputs) for _ in range(2))
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(first.id, Cancelled())
-        return [str(run.id) for run in (first, second, hand_out._submit(LSTM, 42, order))]
+        return [str(run.id) for run in (first, second, hand_out._submit(LSTM_42, inputs))]
 
-    first, second, third = night(order, submit_again_and_again)
+    first, second, third = night(inputs, submit_again_and_again)
     assert first == second != third
     with get_client(sync_client=True) as client:
         runs = flow_runs(client, deployment)
     assert {str(run.id) for run in runs} == {first, third}
     handed_over = runs[0].parameters
     assert json.loads(json.dumps(handed_over)) == handed_over
-    assert handed_over["store"] == order.store.absolute_uri
-    assert handed_over["padded"] == asdict(order.padded)
+    assert handed_over["store"] == inputs.store.absolute_uri
+    assert handed_over["padded"] == asdict(inputs.padded)
 
 
-def test_a_training_that_ends_while_a_retried_night_looks_for_it_is_not_handed_out_again(order, deployment):
-    def submit_and_end(order):
+def test_a_training_that_ends_while_a_retried_night_looks_for_it_is_not_handed_out_again(inputs, deployment):
+    def submit_and_end(inputs, _children):
         with get_client(sync_client=True) as client:
-            first = hand_out._submit(LSTM, 42, order)
+            first = hand_out._submit(LSTM_42, inputs)
             client.set_flow_run_state(first.id, Completed(), force=True)
-            without_an_answer = hand_out._submit(LSTM, 42, order)
-        write_training(order)
-        return [str(run.id) for run in (first, without_an_answer, hand_out._submit(LSTM, 42, order))]
+            without_an_answer = hand_out._submit(LSTM_42, inputs)
+        write_training(inputs)
+        return [str(run.id) for run in (first, without_an_answer, hand_out._submit(LSTM_42, inputs))]
 
-    first, second, third = night(order, submit_and_end)
+    first, second, third = night(inputs, submit_and_end)
     assert first == third != second
     with get_client(sync_client=True) as client:
         assert {str(run.id) for run in flow_runs(client, deployment)} == {first, second}
 
 
-def test_a_training_that_is_there_already_is_handed_to_nobody(order, deployment):
-    written = write_training(order)
-    assert night(order, hand_out_lstm) == [written]
+def test_a_training_that_is_there_already_is_handed_to_nobody(inputs, deployment):
+    written = write_training(inputs)
+    assert night(inputs, hand_out_lstm) == [written]
     with get_client(sync_client=True) as client:
         assert flow_runs(client, deployment) == []
 
 
 @pytest.mark.parametrize("state", [Pending, Running])
-def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(order, deployment, monkeypatch, state):
+def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(inputs, deployment, monkeypatch, state):
     """As it looks when a whole machine is lost: nobody tells the server."""
     # A second to be over in, and half a minute to be taken in.
     monkeypatch.setattr(hand_out, "GRACE_SECONDS", 1.0)
@@ -198,7 +200,7 @@ def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(
     worker = threading.Thread(target=take_and_vanish)
     worker.start()
     try:
-        (failure,) = night(order._replace(timeout_seconds=30.0), hand_out_lstm)
+        (failure,) = night(replace(inputs, timeout_seconds=30.0), hand_out_lstm)
     finally:
         over.set()
         worker.join()
@@ -208,25 +210,25 @@ def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Crashed"] * 3
 
 
-def test_a_training_that_gets_on_between_two_losses_is_not_given_up(order):
-    training = hand_out._Training(LSTM, 42, run=None)
+def test_a_training_that_gets_on_between_two_losses_is_not_given_up(inputs):
+    training = hand_out._HandedOut(LSTM_42, run=None)
     submitted = []
 
     def lose():
         with disable_run_logger():
-            return hand_out._resubmit(training, "its worker was lost", order)
+            return hand_out._resubmit(training, "its worker was lost", inputs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hand_out, "_submit", lambda *_training: submitted.append(training.resubmissions))
         assert [lose(), lose()] == [None, None]
         for epoch in (5, 10):
-            order.store.write_bytes(f"{FOLDER}/lstm-seed42/checkpoints/epoch-{epoch:04d}/manifest.json", b"{}")
+            inputs.store.write_bytes(f"{FOLDER}/lstm-seed42/checkpoints/epoch-{epoch:04d}/manifest.json", b"{}")
             assert [lose(), lose()] == [None, None]
         assert lose() == FailedTraining("lstm", 42, "its worker was lost; it was lost 3 times without progress")
     assert submitted == [0, 1, 0, 1, 0, 1]
 
 
-def test_a_night_that_is_ended_ends_its_trainings(order, deployment):
+def test_a_night_that_is_ended_ends_its_trainings(inputs, deployment):
     def interrupt_when_handed_out():
         with get_client(sync_client=True) as client:
             wait_until(lambda: flow_runs(client, deployment), 60, "the handing out of the training")
@@ -235,13 +237,13 @@ def test_a_night_that_is_ended_ends_its_trainings(order, deployment):
 
     threading.Thread(target=interrupt_when_handed_out).start()
     with pytest.raises(KeyboardInterrupt):
-        night(order, hand_out_lstm)
+        night(inputs, hand_out_lstm)
     with get_client(sync_client=True) as client:
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Cancelled"]
 
 
-def test_a_server_without_the_deployment_is_refused_with_what_to_do(order, prefect_server):
+def test_a_server_without_the_deployment_is_refused_with_what_to_do(inputs, prefect_server):
     with pytest.raises(
         ValueError, match=r"^`placement` must be local where the server has no deployment train-variant"
     ):
-        night(order, hand_out_lstm)
+        night(inputs, hand_out_lstm)

@@ -61,10 +61,10 @@ def test_a_table_that_comes_in_pieces_is_padded_as_a_whole():
     assert padded["tokens"].to_pylist() == [[0, 1, 4], [0, 1, 4]]
 
 
-def test_other_lengths_do_not_collide_and_a_second_padding_finds_the_first(store, run_task, sample_archive):
+def test_other_lengths_do_not_collide_and_a_second_padding_finds_the_first(store, run_task, sample_archive, children):
     split = publish_split(store, sample_archive.read_bytes())
-    hundred, fifty = (run_task(pad_reviews, split, maxlen, store) for maxlen in (100, 50))
-    again = run_task(pad_reviews, split, 100, store)
+    hundred, fifty = (run_task(pad_reviews, split, maxlen, store, children) for maxlen in (100, 50))
+    again = run_task(pad_reviews, split, 100, store, children)
     assert (hundred.name, fifty.name, again.name) == ("Completed", "Completed", "Cached")
     assert again.result() == hundred.result()
     longer = tokens_of(store.read_table(hundred.result().files["train"], padded_schema(100)))
@@ -72,10 +72,10 @@ def test_other_lengths_do_not_collide_and_a_second_padding_finds_the_first(store
     np.testing.assert_array_equal(longer[:, 50:], shorter)
 
 
-def test_a_damaged_split_is_not_padded(store, run_task, sample_archive):
+def test_a_damaged_split_is_not_padded(store, run_task, sample_archive, children):
     split = publish_split(store, sample_archive.read_bytes())
     store.write_bytes(split.files["test"].path, b"damaged")
-    error = run_task(pad_reviews, split, 100, store).result(raise_on_failure=False)
-    assert type(error) is ValueError
+    error = run_task(pad_reviews, split, 100, store, children).result(raise_on_failure=False)
+    assert isinstance(error, ValueError)
     assert str(error).startswith(f"{store.locate(split.files['test'].path)} must have SHA-256 ")
     assert not any(path.endswith("manifest.json") for path in store.list_files("datasets") if "pad-" in path)

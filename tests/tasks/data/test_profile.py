@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from storage.archive import read_reviews
-from storage.records import StoredFile
 from storage.schemas import REVIEW_SCHEMA, padded_schema
 from tasks.data.pad import pad_table
 from tasks.data.profile import (
+    ProfileRequest,
     count_per_review,
     count_repeats,
-    describe_part,
     find_negations,
     main,
     mark_seen,
+    profile_part,
     tabulate_pairs,
     tabulate_reviews,
     word_keys,
@@ -29,19 +29,19 @@ from tasks.evaluation.evaluate import decode_words
 from tests.archives import as_column, make_npz, make_sample, reviews_of
 from tests.places import REAL_WORD_INDEX
 from tests.splits import split_archive
+from tests.trainings import ignore
 
 # The ranks up to 6 are in the vocabulary, those above are not.
-PARAMETERS = {"num_words": 10, "maxlen": 3}
 
 
 def describe(reviews, positions, maxlen=3):
-    return describe_part(reviews, np.array(positions), word_keys(reviews), {**PARAMETERS, "maxlen": maxlen})
+    return profile_part(reviews, np.array(positions), word_keys(reviews), num_words=10, maxlen=maxlen)
 
 
 def tabulate(reviews, training=(), negations=(5,)):
     ranks = None if negations is None else np.array(negations, np.uint32)
     positions = np.arange(len(reviews.labels)) + 7
-    return tabulate_reviews(reviews, positions, set(training), ranks, PARAMETERS).to_pydict()
+    return tabulate_reviews(reviews, positions, set(training), ranks, num_words=10, maxlen=3).to_pydict()
 
 
 def test_the_models_see_the_last_words_of_a_long_review_and_all_of_a_short_one():
@@ -86,14 +86,14 @@ def test_a_word_index_without_negations_has_none():
 def test_a_part_is_described_by_its_own_reviews_before_and_after_the_cut():
     # The first is no part of it. Of the others, 7 and above are outside the vocabulary.
     reviews = reviews_of([1, 1], [9, 1, 2, 7], [1], [9, 1, 2, 7], labels=[1, 1, 0, 1])
-    assert describe(reviews, [3, 1, 2]) == {
+    assert asdict(describe(reviews, [3, 1, 2])) == {
         "reviews": 3,
         "positive": 2,
         "words": 9,
         "length_mean": 3.0,
-        "length_quantiles": pytest.approx([1.3, 2.5, 4.0, 4.0, 4.0]),
+        "length_quantiles": pytest.approx((1.3, 2.5, 4.0, 4.0, 4.0)),
         "length_maximum": 4,
-        "length_counts": [3] + [0] * 19,
+        "length_counts": (3, *[0] * 19),
         "out_of_vocabulary": 4,
         "seen_words": 7,
         "seen_out_of_vocabulary": 2,
@@ -103,23 +103,23 @@ def test_a_part_is_described_by_its_own_reviews_before_and_after_the_cut():
 
 
 def test_a_repeat_of_a_review_in_another_part_is_none_of_this_part():
-    assert describe(reviews_of([1, 2], [1, 2], [3]), [0, 2])["repeats"] == 0
+    assert describe(reviews_of([1, 2], [1, 2], [3]), [0, 2]).repeats == 0
 
 
 def test_the_last_bin_of_lengths_has_no_end():
     reviews = reviews_of(*([1] * length for length in (49, 50, 949, 950, 1000, 5000)))
-    counts = describe(reviews, range(6))["length_counts"]
+    counts = describe(reviews, range(6)).length_counts
     assert {place: count for place, count in enumerate(counts) if count} == {0: 1, 1: 1, 18: 1, 19: 3}
     assert len(counts) == 20
 
 
 def test_a_review_of_just_the_models_length_is_not_cut():
     described = describe(reviews_of([1, 2, 3], [1, 2, 3, 4]), [0, 1])
-    assert (described["cut_reviews"], described["words"], described["seen_words"]) == (1, 7, 6)
+    assert (described.cut_reviews, described.words, described.seen_words) == (1, 7, 6)
 
 
 def test_the_counts_can_be_written_as_json():
-    json.dumps(describe(reviews_of([1, 2], [3]), [0, 1]))
+    json.dumps(asdict(describe(reviews_of([1, 2], [3]), [0, 1])))
 
 
 def test_each_test_review_has_its_words_its_cut_and_what_is_in_what_the_models_see():
@@ -167,32 +167,32 @@ def sample():
 
 
 @pytest.fixture
-def describe_archive(store):
+def profile_archive(store):
     """Split an archive, describe it as the step does, and return the request, the answer and the split's tables."""
 
     def run(content, word_index=None, maxlen=100):
         tables = split_archive(content)
         split = {part: store.write_table(f"datasets/split-x/{part}.parquet", table) for part, table in tables.items()}
-        request = {
-            "archive": asdict(store.write_bytes("raw/x.npz", content)),
-            "word_index": asdict(store.write_bytes("raw/words.json", word_index)) if word_index else None,
-            "source": "x.npz",
-            "split": {part: asdict(file) for part, file in split.items()},
-            "parameters": {"num_words": 500, "maxlen": maxlen},
-            "store": store.locate(""),
-            "folder": "datasets/profile-x",
-        }
-        files = {name: StoredFile(**file) for name, file in main(request).items()}
-        return files, tables
+        request = ProfileRequest(
+            archive=store.write_bytes("raw/x.npz", content),
+            word_index=store.write_bytes("raw/words.json", word_index) if word_index else None,
+            source="x.npz",
+            split=split,
+            num_words=500,
+            maxlen=maxlen,
+            store=store.locate(""),
+            folder="datasets/profile-x",
+        )
+        return main(request, ignore), tables
 
     yield run
     # The step's own process ends with it; this one goes on.
     gc.enable()
 
 
-def test_the_description_of_an_archive_is_what_its_split_and_padding_show(store, describe_archive, sample):
+def test_the_description_of_an_archive_is_what_its_split_and_padding_show(store, profile_archive, sample):
     content, written_index = sample
-    files, tables = describe_archive(content, written_index)
+    files, tables = profile_archive(content, written_index)
     word_index = json.loads(written_index)
     facts = json.loads(store.read_verified(files["facts"]))
     reviews = store.read_table(files["reviews"], REVIEW_SCHEMA).to_pydict()
@@ -221,32 +221,32 @@ def test_the_description_of_an_archive_is_what_its_split_and_padding_show(store,
         assert reviews["has_negation"][place] is bool({"not", "never", "no"} & set(shown))
 
 
-def test_the_same_archive_gives_the_same_files_twice(describe_archive, sample):
-    assert describe_archive(*sample)[0] == describe_archive(*sample)[0]
+def test_the_same_archive_gives_the_same_files_twice(profile_archive, sample):
+    assert profile_archive(*sample)[0] == profile_archive(*sample)[0]
 
 
-def test_a_review_that_stands_in_either_part_of_the_training_reviews_is_found(store, describe_archive):
+def test_a_review_that_stands_in_either_part_of_the_training_reviews_is_found(store, profile_archive):
     content = make_npz(
         x_train=as_column([[number, number + 1, number + 2] for number in range(1, 21)]),
         y_train=np.arange(20) % 2,
         x_test=as_column([[1, 2], [20, 21, 22], [7, 8, 9]]),
         y_test=np.array([0, 1, 1]),
     )
-    files, _ = describe_archive(content)
+    files, _ = profile_archive(content)
     reviews = store.read_table(files["reviews"], REVIEW_SCHEMA).to_pydict()
     found = dict(zip(reviews["review_id"], reviews["is_in_training"], strict=True))
     assert found == {"test-0": False, "test-1": True, "test-2": True}
 
 
-def test_without_a_word_index_there_are_no_pairs_and_no_negations(store, describe_archive, sample):
-    files, _ = describe_archive(sample[0])
+def test_without_a_word_index_there_are_no_pairs_and_no_negations(store, profile_archive, sample):
+    files, _ = profile_archive(sample[0])
     assert sorted(files) == ["facts", "reviews"]
     assert store.read_table(files["reviews"], REVIEW_SCHEMA)["has_negation"].null_count == 100
 
 
-def test_a_word_index_that_can_say_some_pairs_gives_them_padded_as_the_reviews_are(store, describe_archive, sample):
+def test_a_word_index_that_can_say_some_pairs_gives_them_padded_as_the_reviews_are(store, profile_archive, sample):
     words = {"this": 11, "movie": 17, "is": 6, "not": 21, "bad": 75, "at": 30, "all": 29}
-    files, _ = describe_archive(sample[0], json.dumps(words).encode(), maxlen=50)
+    files, _ = profile_archive(sample[0], json.dumps(words).encode(), maxlen=50)
     pairs = store.read_table(files["minimal_pairs"], padded_schema(50))
     assert pairs["review_id"].to_pylist() == ["negation-13/first", "negation-13/second"]
     assert pairs["tokens"][1].as_py() == [0] * 45 + [1, 14, 20, 9, 78]
@@ -272,17 +272,17 @@ def test_imdb_s_parts_are_described_by_the_figures_that_are_known(imdb):
     # 98 repeats among all 25,000 training reviews; 34 of them stand in the other part of the split than the first.
     train_order, test_order = shuffled_orders(25_000, 25_000)
     drawn = draw_validation(25_000, 0.2, 42)
-    parameters, keys = {"num_words": 500, "maxlen": 100}, word_keys(imdb["train"])
-    train, validation = (describe_part(imdb["train"], train_order[places], keys, parameters) for places in drawn)
-    test = describe_part(imdb["test"], test_order, word_keys(imdb["test"]), parameters)
+    keys = word_keys(imdb["train"])
+    train, validation = (profile_part(imdb["train"], train_order[places], keys, 500, 100) for places in drawn)
+    test = profile_part(imdb["test"], test_order, word_keys(imdb["test"]), 500, 100)
     described = (train, validation, test)
-    assert [one["reviews"] for one in described] == [20_000, 5000, 25_000]
-    assert [one["positive"] for one in described] == [9937, 2563, 12_500]
-    assert [one["repeats"] for one in described] == [61, 3, 199]
-    assert [one["cut_reviews"] for one in described] == [17_700, 4426, 21_920]
-    assert test["length_mean"] == pytest.approx(229.77544)
-    assert test["length_maximum"] == 2314
-    assert sum(test["length_counts"]) == 25_000
+    assert [one.reviews for one in described] == [20_000, 5000, 25_000]
+    assert [one.positive for one in described] == [9937, 2563, 12_500]
+    assert [one.repeats for one in described] == [61, 3, 199]
+    assert [one.cut_reviews for one in described] == [17_700, 4426, 21_920]
+    assert test.length_mean == pytest.approx(229.77544)
+    assert test.length_maximum == 2314
+    assert sum(test.length_counts) == 25_000
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Splitting a small archive; that it is what Keras and scikit-learn give is tested in test_keras_data.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
@@ -70,7 +72,7 @@ def test_the_test_part_is_one_table(sample_archive):
 
 @pytest.mark.parametrize(("fraction", "train", "validation"), [(0.015, 98, 2), (0.98, 2, 98)])
 def test_two_reviews_are_enough_for_a_part(sample_archive, fraction, train, validation):
-    parameters = RECIPE._replace(validation_fraction=fraction)
+    parameters = replace(RECIPE, validation_fraction=fraction)
     tables = split_part("train", sample_archive.read_bytes(), "sample.npz", parameters)
     assert {name: table.num_rows for name, table in tables.items()} == {"train": train, "validation": validation}
 
@@ -78,45 +80,45 @@ def test_two_reviews_are_enough_for_a_part(sample_archive, fraction, train, vali
 @pytest.mark.parametrize("fraction", [0.005, 0.985, 0.9999])
 def test_an_archive_too_small_to_give_all_three_parts_is_refused(sample_archive, fraction):
     """Of its 100 reviews that leaves 1 for validation, 1 for training, and none for training."""
-    parameters = RECIPE._replace(validation_fraction=fraction)
+    parameters = replace(RECIPE, validation_fraction=fraction)
     with pytest.raises(ValueError, match="at least two reviews") as caught:
         split_part("train", sample_archive.read_bytes(), "sample.npz", parameters)
     assert str(caught.value) == "sample.npz must hold at least two reviews for each of train, validation and test."
 
 
-def test_a_second_split_finds_the_first_and_says_so(store, run_task, sample_archive):
+def test_a_second_split_finds_the_first_and_says_so(store, run_task, sample_archive, children):
     archive = publish_archive(store, sample_archive.read_bytes())
-    first = run_task(split_reviews, archive, RECIPE, store)
-    second = run_task(split_reviews, archive, RECIPE, store)
+    first = run_task(split_reviews, archive, RECIPE, store, children)
+    second = run_task(split_reviews, archive, RECIPE, store, children)
     assert (first.name, second.name) == ("Completed", "Cached")
     assert second.result() == first.result()
 
 
-def test_splits_of_other_vocabularies_do_not_collide(store, run_task, sample_archive):
+def test_splits_of_other_vocabularies_do_not_collide(store, run_task, sample_archive, children):
     archive = publish_archive(store, sample_archive.read_bytes())
     datasets = [
-        run_task(split_reviews, archive, parameters, store).result()
-        for parameters in (RECIPE, RECIPE._replace(num_words=50))
+        run_task(split_reviews, archive, parameters, store, children).result()
+        for parameters in (RECIPE, replace(RECIPE, num_words=50))
     ]
     assert datasets[0].key != datasets[1].key
     largest = [int(flatten(store.read_table(dataset.files["train"], SPLIT_SCHEMA))[0].max()) for dataset in datasets]
     assert largest == [499, 49]
 
 
-def test_an_archive_that_is_none_fails_the_split_with_one_line_and_publishes_nothing(store, run_task):
+def test_an_archive_that_is_none_fails_the_split_with_one_line_and_publishes_nothing(store, run_task, children):
     archive = publish_archive(store, b"<html>404</html>")
     before = store.list_files("")
-    error = run_task(split_reviews, archive, RECIPE, store).result(raise_on_failure=False)
-    assert type(error) is ValueError
+    error = run_task(split_reviews, archive, RECIPE, store, children).result(raise_on_failure=False)
+    assert isinstance(error, ValueError)
     assert str(error) == "reviews.npz must be a whole .npz archive. Received: 16 bytes, File is not a zip file."
     assert store.list_files("") == before
 
 
-def test_a_damaged_split_is_put_aside_and_made_again(store, run_task, sample_archive):
+def test_a_damaged_split_is_put_aside_and_made_again(store, run_task, sample_archive, children):
     archive = publish_archive(store, sample_archive.read_bytes())
-    split = run_task(split_reviews, archive, RECIPE, store).result()
+    split = run_task(split_reviews, archive, RECIPE, store, children).result()
     store.write_bytes(split.files["test"].path, b"damaged")
-    again = run_task(split_reviews, archive, RECIPE, store)
+    again = run_task(split_reviews, archive, RECIPE, store, children)
     assert again.name == "Completed"
     assert again.result() == split
     store.verify(split.files["test"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 
@@ -48,7 +46,7 @@ def build(layers, embedding_dim=EMBEDDING_DIM):
     from tasks.training.training import build_network
 
     keras.utils.set_random_seed(SEED)
-    network = build_network([asdict(one) for one in layers], NUM_WORDS, embedding_dim, MAXLEN)
+    network = build_network(layers, NUM_WORDS, embedding_dim, MAXLEN)
     random = np.random.default_rng(SEED)
     for weight in network.trainable_variables:
         weight.assign(random.normal(0, 0.5, weight.shape))
@@ -86,10 +84,11 @@ def stock_outputs_and_gradients(network, tokens, labels, masks):
 
 
 def fast_outputs_and_gradients(network, tokens, labels, masks):
-    from tasks.kernels.network import RecurrentNetwork
+    from tasks.training.keras_network import make_arithmetic, read_variables
 
-    fast = RecurrentNetwork(network, REVIEWS)
-    fast.read_weights()
+    fast = make_arithmetic(network, REVIEWS)
+    read_variables(network.trainable_variables, fast.weights)
+    fast.pack()
     columns = np.ascontiguousarray(tokens.T), [np.ascontiguousarray(mask.T) for mask in masks]
     probabilities = 1 / (1 + np.exp(-fast.forward(*columns)))
     fast.start_gradients()
@@ -185,7 +184,7 @@ def test_layers_that_the_kernels_do_not_know_are_left_to_keras(layers):
     from tasks.training.xla_trainer import XlaTrainer
 
     network = build(layers)
-    assert isinstance(make_trainer(network, {"batch_size": 64, "learning_rate": 1e-4}), XlaTrainer)
+    assert isinstance(make_trainer(network, 64, 1e-4), XlaTrainer)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -194,4 +193,4 @@ def test_layers_that_the_kernels_know_are_computed_by_them(name):
     from tasks.training.training import make_trainer
 
     network = build(*NETWORKS[name])
-    assert isinstance(make_trainer(network, {"batch_size": 64, "learning_rate": 1e-4}), NumbaTrainer)
+    assert isinstance(make_trainer(network, 64, 1e-4), NumbaTrainer)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from storage.records import Dataset, StoredFile
 from storage.runs import checkpoints_folder, verify_store
 from storage.schemas import HISTORY_SCHEMA
 from storage.store import Store
-from tasks.train import find_training, train_variant
+from tasks.processes.messages import EpochFinished, Resumed, Warned
+from tasks.train import PlannedTraining, find_training, train_variant
 from tasks.variants import BASELINES, VARIANTS, Variant, layer
 from tests.forked_trainings import run_forked
 from tests.stubs import STUB
-from tests.trainings import PARAMETERS, request_for
+from tests.trainings import PARAMETERS, ignore, inputs_for, request_for
 
 UNKNOWN = Variant("averaged", (layer("Dropout", rate=0.3), layer("GlobalAveragePooling1D")))
 TRAINED = (*VARIANTS, *BASELINES, UNKNOWN)
@@ -25,24 +25,38 @@ LSTM_DROPOUT = VARIANTS[1]
 
 
 def request(prepared, variant, folder, epochs=7, patience=7, **changes):
-    asked = request_for(prepared, variant, folder, epochs=epochs, patience=patience, **changes)
-    return {**asked, "checkpoint_epochs": 2}
+    return request_for(prepared, variant, folder, epochs=epochs, patience=patience, **changes)
 
 
-def train(asked, events=None):
-    result = run_forked(asked, events)
+def run_saved_often(asked, events=None, **options):
+    """Train in a process of its own that saves every second epoch, or as the options say; None if it was killed."""
+    from tests.checkpoint_children import CheckpointedTraining
+
+    return run_forked(CheckpointedTraining(asked, **options), events)
+
+
+def train(asked, events=None, every_epochs=2):
+    result = run_saved_often(asked, events, every_epochs=every_epochs)
     assert result is not None
     return result
 
 
-def interrupt(asked, after_epoch):
+def interrupt(asked, after_epoch, every_epochs=2):
     """Let the training's process die by SIGKILL when it has told of an epoch, and before it does anything else."""
-    assert run_forked({**asked, "die_after_epoch": after_epoch}) is None
+    assert run_saved_often(asked, die_after_epoch=after_epoch, every_epochs=every_epochs) is None
 
 
 def interrupt_at(asked, method, number):
     """Let the training's process die before the nth call of a method of its store."""
-    assert run_forked({**asked, "die_before": [method, number]}) is None
+    assert run_saved_often(asked, die_before=(method, number)) is None
+
+
+def epochs_in(events):
+    return [event.epoch for event in events if isinstance(event, EpochFinished)]
+
+
+def is_resumed_at(epoch, events):
+    return events[0] == Resumed(epoch)
 
 
 def figures(store, result):
@@ -85,13 +99,13 @@ def whole(prepared):
 def test_an_interrupted_training_ends_with_the_same_bits(prepared, whole, variant):
     store, asked, events = prepared[0], request(prepared, variant, f"runs/killed/{variant.name}"), []
     interrupt(asked, after_epoch=5)
-    assert manifests(store, asked["folder"]) == [f"{asked['folder']}/checkpoints/epoch-0004/manifest.json"]
+    assert manifests(store, asked.folder) == [f"{asked.folder}/checkpoints/epoch-0004/manifest.json"]
     result = train(asked, events)
-    assert events[0] == {"resumed": 4}
-    assert [event["epoch"] for event in events[1:]] == [5, 6, 7]
+    assert is_resumed_at(4, events)
+    assert epochs_in(events) == [5, 6, 7]
     assert figures(store, result) == whole(variant)
-    assert checkpoints(store, asked["folder"]) == []
-    assert not Path(store.locate(checkpoints_folder(asked["folder"]))).exists()
+    assert checkpoints(store, asked.folder) == []
+    assert not Path(store.locate(checkpoints_folder(asked.folder))).exists()
 
 
 @pytest.mark.slow
@@ -101,7 +115,7 @@ def test_a_training_may_be_killed_again_and_again(prepared, whole, variant):
     for epoch in (3, 5, 7):
         interrupt(asked, after_epoch=epoch)
     assert figures(store, train(asked, events)) == whole(variant)
-    assert events[0] == {"resumed": 6}
+    assert is_resumed_at(6, events)
 
 
 # Learns so fast that it is best after a few epochs, and early stopping waits from there.
@@ -119,16 +133,17 @@ def test_early_stopping_remembers_its_best_epoch_and_its_patience(prepared, whol
     # Its last checkpoint is behind the best epoch, whose weights no later epoch gives back.
     interrupt(asked, after_epoch=best_epoch + 4)
     result = train(asked, events)
-    assert events[0]["resumed"] > best_epoch
+    assert isinstance(events[0], Resumed)
+    assert events[0].epoch > best_epoch
     assert figures(store, result) == uninterrupted
 
 
 @pytest.mark.slow
 def test_a_training_that_died_after_its_last_epoch_does_not_train_further_than_it_would_have(prepared, whole):
     store, uninterrupted = prepared[0], whole(LSTM_DROPOUT, **HASTY)
-    asked = {**request(prepared, LSTM_DROPOUT, "runs/stopped", **HASTY), "checkpoint_epochs": 1}
-    interrupt(asked, after_epoch=uninterrupted[3])
-    assert figures(store, train(asked)) == uninterrupted
+    asked = request(prepared, LSTM_DROPOUT, "runs/stopped", **HASTY)
+    interrupt(asked, after_epoch=uninterrupted[3], every_epochs=1)
+    assert figures(store, train(asked, every_epochs=1)) == uninterrupted
 
 
 @pytest.mark.slow
@@ -139,20 +154,19 @@ def test_a_damaged_checkpoint_is_put_aside_and_said(prepared, whole, damaged, wi
     # Before the removal of the checkpoint of epoch 2, which comes second after that of its predecessors.
     interrupt_at(asked, "delete", 2)
     if not with_older:
-        for path in checkpoints(store, asked["folder"]):
+        for path in checkpoints(store, asked.folder):
             if "epoch-0002" in path:
                 Path(store.locate(path)).unlink()
-    (newest,) = (
-        path for path in checkpoints(store, asked["folder"]) if "epoch-0004" in path and path.endswith(damaged)
-    )
+    (newest,) = (path for path in checkpoints(store, asked.folder) if "epoch-0004" in path and path.endswith(damaged))
     flip_a_bit(store, newest)
-    (sentence,) = [found for found in verify_store(store).damaged if asked["folder"] in found]
+    (sentence,) = [found for found in verify_store(store).damaged if asked.folder in found]
     assert sentence.startswith(store.locate(newest))
     result = train(asked, events)
-    assert events[0]["warning"].startswith(store.locate(newest))
-    assert "quarantine/" in events[0]["warning"]
+    assert isinstance(events[0], Warned)
+    assert events[0].text.startswith(store.locate(newest))
+    assert "quarantine/" in events[0].text
     assert any(path.endswith(newest.replace("/", "-")) for path in verify_store(store).quarantined)
-    assert [event["epoch"] for event in events if "epoch" in event] == [*range(3 if with_older else 1, 8)]
+    assert epochs_in(events) == [*range(3 if with_older else 1, 8)]
     assert figures(store, result) == whole(VARIANTS[0])
 
 
@@ -181,11 +195,11 @@ def test_a_training_that_dies_while_it_saves_keeps_the_old_or_the_new_checkpoint
     asked = request(prepared, VARIANTS[0], f"runs/torn/{method}-{number}")
     interrupt_at(asked, method, number)
     found = verify_store(store)
-    assert [sentence for sentence in found.damaged if asked["folder"] in sentence] == []
-    assert set(checkpoints(store, asked["folder"])) <= set(found.unfinished)
+    assert [sentence for sentence in found.damaged if asked.folder in sentence] == []
+    assert set(checkpoints(store, asked.folder)) <= set(found.unfinished)
     assert figures(store, train(asked, events)) == whole(VARIANTS[0])
-    assert events[0].get("resumed") == resumed
-    assert checkpoints(store, asked["folder"]) == []
+    assert [event.epoch for event in events if isinstance(event, Resumed)] == ([resumed] if resumed else [])
+    assert checkpoints(store, asked.folder) == []
 
 
 @pytest.mark.slow
@@ -195,34 +209,34 @@ def test_the_checkpoint_of_another_training_is_not_used(prepared, change):
     interrupt(request(prepared, LSTM_DROPOUT, folder), after_epoch=5)
     asked = request(prepared, LSTM_DROPOUT, folder)
     if change == "seed":
-        asked["seed"] = 43
+        asked = replace(asked, seed=43)
     else:
-        asked["parameters"]["learning_rate"] = 2e-3
+        asked = replace(asked, parameters=replace(asked.parameters, learning_rate=2e-3))
     train(asked, events)
-    assert events[0]["epoch"] == 1
+    assert epochs_in(events)[0] == 1
     assert checkpoints(store, folder) == []
 
 
 @pytest.mark.slow
 def test_all_that_determines_a_training_is_in_the_key_of_its_checkpoints(prepared):
-    from tasks.training.checkpoints import describe_training
+    from tasks.training.checkpoints import make_key
 
     asked = request(prepared, LSTM_DROPOUT, "runs/1")
     changed = [
-        {**asked, "variant": "lstm"},
-        {**asked, "seed": 43},
-        {**asked, "layers": [asdict(layer("LSTM", units=8, dropout=0.2))]},
-        {**asked, "parameters": {**asked["parameters"], "epochs": 8}},
-        {**asked, "dataset": {**asked["dataset"], "key": "1" * 16}},
+        replace(asked, variant=replace(LSTM_DROPOUT, name="lstm")),
+        replace(asked, seed=43),
+        replace(asked, variant=replace(LSTM_DROPOUT, layers=(layer("LSTM", units=8, dropout=0.2),))),
+        replace(asked, parameters=replace(asked.parameters, epochs=8)),
+        replace(asked, padded=replace(asked.padded, key="1" * 16)),
     ]
-    key = describe_training(asked, {"keras": "3"})
-    assert key == json.loads(json.dumps(key)) == describe_training({**asked, "folder": "runs/2"}, {"keras": "3"})
-    assert key not in [describe_training(one, {"keras": "3"}) for one in changed]
-    assert key != describe_training(asked, {"keras": "4"})
+    key = make_key(asked, {"keras": "3"})
+    assert key == json.loads(json.dumps(key)) == make_key(replace(asked, folder="runs/2"), {"keras": "3"})
+    assert key not in [make_key(one, {"keras": "3"}) for one in changed]
+    assert key != make_key(asked, {"keras": "4"})
 
 
 @pytest.mark.slow
-def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepared, monkeypatch):
+def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepared):
     """Or a checkpoint would have to hold them."""
     import random
 
@@ -230,14 +244,12 @@ def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepa
 
     states = []
 
-    def note(**event):
-        if "epoch" in event:
-            states.append((random.getstate(), str(np.random.get_state())))
+    def note(event):
+        states.append((random.getstate(), str(np.random.get_state())))
 
-    monkeypatch.setattr(training, "send_event", note)
     for variant in (VARIANTS[2], UNKNOWN):
         states.clear()
-        training.main(request(prepared, variant, f"runs/random/{variant.name}", epochs=3))
+        training.main(request(prepared, variant, f"runs/random/{variant.name}", epochs=3), note)
         assert len(states) == 3
         assert states[0] == states[1] == states[2]
 
@@ -259,9 +271,7 @@ def test_checkpoints_that_cost_too_much_are_saved_less_often(prepared, monkeypat
         time.sleep(0.2)
 
     monkeypatch.setattr(module, "publish_checkpoint", publish)
-    asked = request(prepared, VARIANTS[0], "runs/expensive", epochs=40, patience=40)
-    del asked["checkpoint_epochs"]
-    training.main(asked)
+    training.main(request(prepared, VARIANTS[0], "runs/expensive", epochs=40, patience=40), ignore)
     # 40 epochs take a second, of which 1% is over.
     assert published == [5]
 
@@ -277,42 +287,39 @@ def test_a_store_that_refuses_a_checkpoint_costs_no_training(prepared, monkeypat
         raise OSError("no space left")
 
     monkeypatch.setattr(module, "publish_checkpoint", refuse)
-    monkeypatch.setattr(module, "send_event", lambda **event: said.append(event))
-    training.main(request(prepared, VARIANTS[0], "runs/refused", epochs=3))
-    assert said == [{"warning": "a checkpoint could not be saved: no space left"}]
+    training.main(request(prepared, VARIANTS[0], "runs/refused", epochs=6), said.append)
+    warnings = [event for event in said if not isinstance(event, EpochFinished)]
+    assert warnings == [Warned("a checkpoint could not be saved: no space left")]
 
 
 # What an earlier attempt of a run finished.
 
 
-def run_training(run_task, prepared, seed=42, parameters=PARAMETERS):
-    store, files = prepared
-    padded = Dataset("pad", "0" * 16, {}, {part: StoredFile(**file) for part, file in files.items()}, "sample")
-    return run_task(train_variant, padded, VARIANTS[0], seed, parameters, store, "runs/retried", 120)
+LSTM_42 = PlannedTraining(VARIANTS[0], 42)
 
 
 @pytest.mark.slow
-def test_a_finished_training_is_reused_by_the_same_run_and_shown_as_cached(run_task, prepared, monkeypatch):
+def test_a_finished_training_is_reused_by_the_same_run_and_shown_as_cached(run_task, children, prepared, monkeypatch):
     for name, value in STUB.items():
         monkeypatch.setenv(name, value)
-    store = prepared[0]
-    first = run_training(run_task, prepared)
+    store, faster = prepared[0], inputs_for(prepared, replace(PARAMETERS, learning_rate=2e-3))
+    first = run_task(train_variant, LSTM_42, inputs_for(prepared), children)
     left = store.write_bytes("runs/retried/lstm-seed42/checkpoints/epoch-0005/state-x.npz", b"left")
-    again = run_training(run_task, prepared)
+    again = run_task(train_variant, LSTM_42, inputs_for(prepared), children)
     assert (first.name, again.name) == ("Completed", "Cached")
     assert again.result() == first.result()
     assert not store.exists(left.path)
-    other = run_training(run_task, prepared, parameters=PARAMETERS._replace(learning_rate=2e-3))
+    other = run_task(train_variant, LSTM_42, faster, children)
     assert other.name == "Completed"
     flip_a_bit(store, other.result().files["model.keras"].path)
-    mended = run_training(run_task, prepared, parameters=PARAMETERS._replace(learning_rate=2e-3))
+    mended = run_task(train_variant, LSTM_42, faster, children)
     assert mended.name == "Completed"
     store.verify(mended.result().files["model.keras"])
 
 
 def test_a_damaged_training_json_is_put_aside(store):
     store.write_bytes("runs/1/lstm-seed42/training.json", b"torn")
-    result, (sentence,) = find_training(store, "runs/1/lstm-seed42", {})
+    result, (sentence,) = find_training(LSTM_42, inputs_for((store, {}), run_folder="runs/1"))
     assert result is None
     assert "Moved to quarantine/" in sentence
     assert not store.exists("runs/1/lstm-seed42/training.json")
@@ -344,7 +351,7 @@ def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
     assert found.arrays["variable-0000"].tolist() == list(range(10))
     assert find_checkpoint(store, folder, {"seed": 43}) == (None, [])
     assert set(kept) <= set(verify_store(store).unfinished)
-    remove_checkpoints(store, folder)
+    remove_checkpoints(store, folder, ignore)
     assert store.list_files("runs") == [f"{folder}/model.keras"]
 
 

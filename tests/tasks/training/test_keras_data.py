@@ -68,15 +68,15 @@ def test_a_small_archive_is_split_and_padded_as_keras_does_it(sample_archive):
     assert_padding_equals_keras(padded, expected)
 
 
-def test_the_real_archive_is_split_and_padded_as_keras_does_it(imdb_archive, store, run_task):
+def test_the_real_archive_is_split_and_padded_as_keras_does_it(imdb_archive, store, run_task, children):
     expected = load_with_keras(imdb_archive)
     archive = publish_archive(store, imdb_archive.read_bytes())
-    split = run_task(split_reviews, archive, RECIPE, store).result()
+    split = run_task(split_reviews, archive, RECIPE, store, children).result()
     rows = {"train": 20000, "validation": 5000, "test": 25000}
     assert {part: file.rows for part, file in split.files.items()} == rows
     tables = {part: store.read_table(file, SPLIT_SCHEMA) for part, file in split.files.items()}
     assert_split_equals_keras(tables, expected)
-    padded = run_task(pad_reviews, split, 100, store).result()
+    padded = run_task(pad_reviews, split, 100, store, children).result()
     assert {part: file.rows for part, file in padded.files.items()} == rows
     tables = {part: store.read_table(file, padded_schema(100)) for part, file in padded.files.items()}
     assert_padding_equals_keras(tables, expected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import cache
 
 import numpy as np
@@ -61,7 +60,7 @@ def build(name):
     from tasks.training.training import build_network
 
     keras.utils.set_random_seed(SEED)
-    return build_network([asdict(one) for one in KNOWN[name].layers], 120, 16, 30)
+    return build_network(KNOWN[name].layers, 120, 16, 30)
 
 
 def make(kind, name, batch_size=BATCH_SIZE):

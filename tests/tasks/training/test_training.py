@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import psutil
 import pytest
 
-from storage.records import StoredFile
 from storage.runs import read_training_record
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
-from tasks.processes.supervisor import (
-    PROJECT_ROOT,
-    ChildFailedError,
-    end_prepared_children,
-    prepare_children,
-    run_child,
-)
-from tasks.processes.training_process import ENVIRONMENT
+from tasks.processes.children import PROJECT_ROOT, ChildFailedError, Children
+from tasks.training.training_request import TRAINING
 from tasks.variants import VARIANTS, Variant, layer
 from tests.forked_trainings import run_forked
 from tests.processes import training_children
 from tests.stubs import STUB
-from tests.trainings import request_for
+from tests.trainings import ignore, request_for
 
 pytestmark = pytest.mark.slow
-
-
-def train(prepared, variant, folder, events=None, **changes):
-    request = request_for(prepared, variant, folder, **changes)
-    seen = events.append if events is not None else lambda event: None
-    return read_training_record(run_child("tasks.training.training", request, 120, seen, ENVIRONMENT))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +31,10 @@ def trained(prepared):
     """Each variant trained once, the first as a night does it; with the events that each sent."""
     events = {variant.name: [] for variant in VARIANTS}
     first, *others = VARIANTS
-    results = {first.name: train(prepared, first, f"runs/{first.name}", events[first.name])}
+    children = Children()
+    request = request_for(prepared, first, f"runs/{first.name}")
+    results = {first.name: children.ask(TRAINING, request, 120, events[first.name].append)}
+    children.close()
     for variant in others:
         request = request_for(prepared, variant, f"runs/{variant.name}")
         results[variant.name] = run_forked(request, events[variant.name])
@@ -57,8 +48,8 @@ VARIANT_NAMES = [variant.name for variant in VARIANTS]
 def test_a_training_sends_every_epoch_and_publishes_its_history(prepared, trained, name):
     results, events = trained
     history = prepared[0].read_table(results[name].files["history.parquet"], HISTORY_SCHEMA)
-    assert [event["epoch"] for event in events[name]] == [1, 2] == history["epoch"].to_pylist()
-    assert [event["val_loss"] for event in events[name]] == history["val_loss"].to_pylist()
+    assert [event.epoch for event in events[name]] == [1, 2] == history["epoch"].to_pylist()
+    assert [event.val_loss for event in events[name]] == history["val_loss"].to_pylist()
 
 
 @pytest.mark.parametrize("name", VARIANT_NAMES)
@@ -66,7 +57,7 @@ def test_predictions_cover_every_validation_and_test_review_once(prepared, train
     store, padded = prepared
     for part, count in (("validation", 40), ("test", 200)):
         predictions = store.read_table(trained[0][name].files[f"predictions-{part}.parquet"], PREDICTION_SCHEMA)
-        reviews = store.read_table(StoredFile(**padded[part]), padded_schema(40))
+        reviews = store.read_table(padded[part], padded_schema(40))
         assert predictions["review_id"].equals(reviews["review_id"])
         assert predictions["label"].equals(reviews["label"])
         assert len(set(predictions["review_id"].to_pylist())) == count
@@ -143,7 +134,7 @@ def test_a_layer_that_keras_refuses_fails_its_training_with_keras_own_words(prep
     from tasks.training import training
 
     with pytest.raises(ValueError, match="units"):
-        training.main(request_for(prepared, Variant("broken", (layer("LSTM", units=-1),)), "runs/broken"))
+        training.main(request_for(prepared, Variant("broken", (layer("LSTM", units=-1),)), "runs/broken"), ignore)
     assert not prepared[0].exists("runs/broken/training.json")
 
 
@@ -151,7 +142,7 @@ def test_a_learning_rate_that_blows_up_is_said_and_publishes_nothing(prepared):
     from tasks.training import training
 
     with pytest.raises(FloatingPointError, match="epoch 1 is not a finite number"):
-        training.main(request_for(prepared, VARIANTS[0], "runs/nan", learning_rate=1e38))
+        training.main(request_for(prepared, VARIANTS[0], "runs/nan", learning_rate=1e38), ignore)
     assert not prepared[0].exists("runs/nan/training.json")
 
 
@@ -159,28 +150,25 @@ def test_a_training_refuses_a_parquet_file_that_was_edited_by_hand(prepared):
     from tasks.training import training
 
     store, padded = prepared
-    original = store.read_bytes(padded["test"]["path"])
+    original = store.read_bytes(padded["test"].path)
     try:
-        store.write_bytes(padded["test"]["path"], original[:-9] + bytes([original[-9] ^ 1]) + original[-8:])
+        store.write_bytes(padded["test"].path, original[:-9] + bytes([original[-9] ^ 1]) + original[-8:])
         with pytest.raises(ValueError, match="must have SHA-256"):
-            training.main(request_for(prepared, VARIANTS[0], "runs/damaged"))
+            training.main(request_for(prepared, VARIANTS[0], "runs/damaged"), ignore)
     finally:
-        store.write_bytes(padded["test"]["path"], original)
+        store.write_bytes(padded["test"].path, original)
 
 
-def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared):
+def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared, children):
     # A stub, which would go on for hours.
-    request = {**request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6), "minimal_pairs": None}
-    environment = ENVIRONMENT | STUB
-    prepare_children("tasks.training.training", 1, environment)
-    try:
-        (child,) = training_children()
-        with pytest.raises(ChildFailedError, match="ended after its timeout of 2 s"):
-            run_child("tasks.training.training", request, 2, environment=environment)
-        assert not psutil.pid_exists(child.pid)
-        assert training_children() == []
-    finally:
-        end_prepared_children()
+    request = request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6)
+    stub = replace(TRAINING, environment=TRAINING.environment | STUB)
+    children.start_ahead(stub, 1)
+    (child,) = training_children()
+    with pytest.raises(ChildFailedError, match="ended after its timeout of 2 s"):
+        children.ask(stub, request, 2)
+    assert not psutil.pid_exists(child.pid)
+    assert training_children() == []
 
 
 def test_a_training_reads_each_file_of_its_data_once(prepared, monkeypatch):
@@ -191,15 +179,15 @@ def test_a_training_reads_each_file_of_its_data_once(prepared, monkeypatch):
     read = []
     read_bytes = Store.read_bytes
     monkeypatch.setattr(Store, "read_bytes", lambda self, path: read.append(path) or read_bytes(self, path))
-    training.main(request_for(prepared, VARIANTS[0], "runs/counted"))
-    assert sorted(read) == sorted(file["path"] for file in prepared[1].values())
+    training.main(request_for(prepared, VARIANTS[0], "runs/counted"), ignore)
+    assert sorted(read) == sorted(file.path for file in prepared[1].values())
     assert keras.backend.backend() == "tensorflow"
 
 
 COUNT_COMPILATIONS = """
 import importlib, json, sys
 import numba
-modules = [importlib.import_module(f"tasks.{name}") for name in sys.argv[1:]]
+modules = [importlib.import_module(f"tasks.kernels.{name}") for name in sys.argv[1:]]
 dispatchers = {id(one): one for module in modules for one in vars(module).values() if hasattr(one, "stats")}.values()
 hits, misses = (sum(sum(getattr(one.stats, name).values()) for one in dispatchers) for name in
                 ("cache_hits", "cache_misses"))
@@ -215,35 +203,34 @@ def count_compilations(folder, *modules):
 
 def test_the_kernels_are_compiled_once_for_a_machine_and_not_for_each_training():
     # Importing them compiles those that nobody has compiled before.
-    from tasks.kernels import embedding as embedding_kernels
-    from tasks.kernels import recurrence as cell_kernels
+    from tasks.kernels import embedding, recurrence
 
-    assert cell_kernels.lstm_forward.signatures
-    assert embedding_kernels.look_up.signatures
-    _, hits, misses = count_compilations(PROJECT_ROOT, "cell_kernels", "embedding_kernels", "vector_kernels")
+    assert recurrence.lstm_forward.signatures
+    assert embedding.look_up.signatures
+    _, hits, misses = count_compilations(PROJECT_ROOT, "recurrence", "embedding", "vectors")
     assert hits >= 7
     assert misses == 0
 
 
 def test_a_change_in_any_file_of_the_kernels_gives_their_compiled_code_another_folder(tmp_path):
-    (tmp_path / "tasks").mkdir()
-    for name in ("__init__.py", "llvm_tiles.py", "vector_kernels.py"):
-        (tmp_path / "tasks" / name).write_text((PROJECT_ROOT / "tasks" / name).read_text())
-    counted = [count_compilations(tmp_path, "vector_kernels") for _ in range(2)]
-    with (tmp_path / "tasks" / "llvm_tiles.py").open("a") as file:
+    kernels = tmp_path / "tasks" / "kernels"
+    shutil.copytree(PROJECT_ROOT / "tasks" / "kernels", kernels, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tasks" / "__init__.py").touch()
+    counted = [count_compilations(tmp_path, "vectors") for _ in range(2)]
+    with (kernels / "tiles.py").open("a") as file:
         file.write("# changed\n")
-    counted.append(count_compilations(tmp_path, "vector_kernels"))
+    counted.append(count_compilations(tmp_path, "vectors"))
     folders, hits, misses = zip(*counted, strict=True)
     assert folders[0] == folders[1] != folders[2]
-    assert all(folder.startswith(f"{tmp_path}/tasks/__pycache__/kernels-") for folder in folders)
+    assert all(folder.startswith(f"{kernels}/__pycache__/kernels-") for folder in folders)
     assert (hits, misses) == ((0, 1, 0), (1, 0, 1))
 
 
 def test_compiled_code_is_kept_where_numba_is_told_to_keep_it(monkeypatch):
-    from tasks.kernels import vectors as vector_kernels
+    from tasks.kernels import vectors
 
-    monkeypatch.setattr(vector_kernels.config, "CACHE_DIR", "/elsewhere")
-    assert vector_kernels._choose_cache_folder().startswith("/elsewhere/kernels-")
+    monkeypatch.setattr(vectors.config, "CACHE_DIR", "/elsewhere")
+    assert vectors._choose_cache_folder().startswith("/elsewhere/kernels-")
 
 
 def test_a_prediction_that_the_stock_network_would_not_make_is_refused(prepared):
@@ -253,8 +240,8 @@ def test_a_prediction_that_the_stock_network_would_not_make_is_refused(prepared)
     from tasks.training.training import build_network, check_predictions
 
     store, files = prepared
-    table = store.read_table(StoredFile(**files["test"]), padded_schema(40))
-    network = build_network([asdict(one) for one in VARIANTS[0].layers], 500, 16, 40)
+    table = store.read_table(files["test"], padded_schema(40))
+    network = build_network(VARIANTS[0].layers, 500, 16, 40)
     keras.utils.set_random_seed(1)
     tokens = table["tokens"].combine_chunks().values.to_numpy().reshape(-1, 40).astype(np.int32)
     stock = network(tokens).numpy()[:, 0]
