@@ -41,6 +41,7 @@ def main(request, tell):
         "environment": lambda request, _tell: {"value": os.environ.get(request["name"])},
         "pid": lambda _request, _tell: {"pid": os.getpid()},
         "nap": nap,
+        "grow": grow,
         "import": lambda request, _tell: importlib.import_module(request["name"]),
         "sleep with a child": sleep_with_a_child,
         "exit": lambda request, _tell: os._exit(request["code"]),
@@ -76,6 +77,12 @@ def run_out_of_memory(_request, tell):
                 taken[0] = (taken[0], bytearray(size))
     while True:
         taken[0] = (taken[0],)
+
+
+def grow(request, _tell):
+    """Keep some memory for good."""
+    taken.append(b"x" * (request["megabytes"] << 20))
+    return {"pid": os.getpid()}
 
 
 def nap(_request, _tell):

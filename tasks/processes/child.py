@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import psutil
+
 from tasks.processes.imports import gc_paused
 from tasks.processes.messages import Answered, Event, Failed, Job, Message, adapter, read_line, write_line
 
@@ -19,6 +21,9 @@ BAD_INPUT_EXIT_CODE = 2
 FAILURE_EXIT_CODE = 1
 # Given back when memory has run out, so that there is some to say so with.
 RESERVE_BYTES = 8 << 20
+# A child that has grown by this since its first answer ends. A program that XLA has compiled stays in memory as long as
+# the process, 20 MB for each training.
+MAXIMUM_GROWTH_BYTES = 96 << 20
 # The same request would raise them again.
 LASTING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, ImportError, NotImplementedError)
 
@@ -56,21 +61,25 @@ def serve(main: Main, job: Job[Any, Any]) -> int:
         while unsent:
             unsent = unsent[os.write(messages, unsent) :]
 
+    size_at_first = None
     # A line without its end is of a parent that died while it wrote.
     while (line := sys.stdin.buffer.readline()).endswith(b"\n"):
-        failure = _answer(main, job, line, send)
-        if failure is not None:
-            return failure
-        if not job.is_repeatable:
+        answer = _answer(main, job, line, send)
+        if isinstance(answer, int):
+            return answer
+        size = psutil.Process().memory_info().rss
+        size_at_first = size_at_first or size
+        is_last = not job.is_repeatable or size - size_at_first > MAXIMUM_GROWTH_BYTES
+        send(Answered(answer, is_last))
+        if is_last:
             break
     return 0
 
 
-def _answer(main: Main, job: Job[Any, Any], line: bytes, send: Callable[[Message], None]) -> int | None:
-    """Do the work of one request, and send the answer; return the exit code if that failed."""
+def _answer(main: Main, job: Job[Any, Any], line: bytes, send: Callable[[Message], None]) -> str | int:
+    """Do the work of one request; return the answer's JSON. If that fails, say so and return the exit code."""
     try:
-        answer = main(read_line(line, job.request), send)
-        send(Answered(adapter(job.answer).dump_json(answer).decode()))
+        answer: str = adapter(job.answer).dump_json(main(read_line(line, job.request), send)).decode()
     # First, because the tuple of the next clause needs memory too.
     except MemoryError as error:
         _reserve.clear()
@@ -84,7 +93,7 @@ def _answer(main: Main, job: Job[Any, Any], line: bytes, send: Callable[[Message
         last_line = traceback.format_exception_only(error)[-1].strip()
         send(Failed(last_line, is_bad_input=False, may_pass=not isinstance(error, LASTING_ERRORS)))
         return FAILURE_EXIT_CODE
-    return None
+    return answer
 
 
 def exit_with_parent() -> None:

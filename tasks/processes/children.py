@@ -185,7 +185,7 @@ class Children:
             raise self._explain(child, last, timeout_seconds if expired.is_set() else None)
         finally:
             timer.cancel()
-            self._give_back(child, is_usable=isinstance(last, Answered) and job.is_repeatable)
+            self._give_back(child, is_usable=isinstance(last, Answered) and not last.is_last)
 
     def end_idle(self, job: Job[Any, Any]) -> None:
         """End the children that wait for requests of a job, which needs their memory no longer."""

@@ -82,9 +82,15 @@ Event = EpochFinished | Resumed | Warned
 
 @dataclass(frozen=True)
 class Answered:
-    """The work is done; `answer` is the answer's JSON."""
+    """The work is done.
+
+    Attributes:
+        answer: JSON.
+        is_last: Whether the child ends now, and takes no other request.
+    """
 
     answer: str
+    is_last: bool
     kind: Literal["answered"] = "answered"
 
 

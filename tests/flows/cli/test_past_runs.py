@@ -31,7 +31,7 @@ def published(tmp_path_factory):
     published = []
     for run in runs:
         trainings = tuple(publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
-        stored, _, _ = publish_report(replace(run, trainings=trainings), store)
+        stored = publish_report(replace(run, trainings=trainings), store).run
         published.append(store.read_verified(stored.report))
     return store, published
 

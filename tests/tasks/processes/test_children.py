@@ -240,6 +240,16 @@ def test_a_child_that_fails_costs_its_current_request_alone(children, no_others,
     assert our_children() - no_others == {second}
 
 
+def test_a_child_that_has_grown_much_is_replaced(children):
+    def ask(**request):
+        return children.ask(REPEATED, {"do": "grow", **request}, 30)["pid"]
+
+    first = ask(megabytes=0)
+    assert ask(megabytes=60) == first
+    assert ask(megabytes=60) == first
+    assert ask(megabytes=0) != first
+
+
 def test_two_requests_at_once_take_two_children_and_later_ones_the_same_two(children, no_others):
     def pids():
         with ThreadPoolExecutor(2) as pool:
