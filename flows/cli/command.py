@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.capacity import count_jobs
-from flows.cli.parser import BAD_INPUT, build_parser
+from flows.checks import check_parameters
+from flows.cli.exit_codes import BAD_INPUT
+from flows.cli.parser import build_parser
 from flows.cli.past_runs import (
     choose_run,
     language_of,
@@ -21,7 +23,7 @@ from flows.cli.past_runs import (
     tabulate,
 )
 from flows.cli.temporary_server import ServerFailedError, TemporaryServer
-from flows.parameters import check_parameters, choose_store
+from flows.parameters import choose_store
 from storage.runs import read_run, verify_store
 from storage.store import Store
 from tasks.processes.imports import gc_paused

@@ -190,7 +190,7 @@ def test_a_killed_child_of_a_real_training_is_started_again(tmp_path):
 def broken_variant(monkeypatch):
     """A fifth variant that Keras refuses."""
     monkeypatch.setattr(nightly, "VARIANTS", (VARIANTS[0], Variant("broken", (layer("LSTM", units=-1),))))
-    monkeypatch.setattr("flows.parameters.VARIANTS", nightly.VARIANTS)
+    monkeypatch.setattr("flows.checks.VARIANTS", nightly.VARIANTS)
 
 
 @pytest.mark.usefixtures("broken_variant")

@@ -73,7 +73,15 @@ def test_the_help_of_a_command_names_defaults_and_gives_examples(retrain, comman
         ),
         (["run", "--epochs", "0"], "retrain run: `epochs` must be an integer of at least 1. Received: epochs=0."),
         (["run", "--maxlen", "-1"], "retrain run: `maxlen` must be an integer of at least 1. Received: maxlen=-1."),
-        (["run", "--num-words", "4"], "retrain run: `num_words` must be from 5 to 65536. Received: num_words=4."),
+        (
+            ["run", "--num-words", "4"],
+            "retrain run: `num_words` must be an integer from 5 to 65536. Received: num_words=4.",
+        ),
+        (
+            ["run", "--epochs", "0", "--maxlen", "0"],
+            "retrain run: `maxlen` must be an integer of at least 1. Received: maxlen=0. "
+            "`epochs` must be an integer of at least 1. Received: epochs=0.",
+        ),
         (
             ["run", "--learning-rate", "nan"],
             "retrain run: `learning_rate` must be a positive number. Received: learning_rate=nan.",

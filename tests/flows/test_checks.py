@@ -1,9 +1,12 @@
 """Every parameter that is wrong is refused at the door, in one line with its name, what it must be and what came."""
 
+import re
+
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.parameters import check_parameters, choose_store
+from flows.checks import check_parameters
+from flows.parameters import choose_store
 
 GOOD = {
     "source": "sample",
@@ -81,19 +84,19 @@ def test_good_parameters_pass(check, changes):
         ("learning_rate", float("nan"), "`learning_rate` must be a positive number. Received: learning_rate=nan."),
         ("learning_rate", float("inf"), "`learning_rate` must be a positive number. Received: learning_rate=inf."),
         ("timeout_seconds", 0.0, "`timeout_seconds` must be a positive number. Received: timeout_seconds=0.0."),
-        ("num_words", 4, "`num_words` must be from 5 to 65536. Received: num_words=4."),
-        ("num_words", 65537, "`num_words` must be from 5 to 65536. Received: num_words=65537."),
+        ("num_words", 4, "`num_words` must be an integer from 5 to 65536. Received: num_words=4."),
+        ("num_words", 65537, "`num_words` must be an integer from 5 to 65536. Received: num_words=65537."),
         (
             "validation_fraction",
             0.0,
-            "`validation_fraction` must be between 0 and 1. Received: validation_fraction=0.0.",
+            "`validation_fraction` must be a number between 0 and 1. Received: validation_fraction=0.0.",
         ),
         (
             "validation_fraction",
             1.0,
-            "`validation_fraction` must be between 0 and 1. Received: validation_fraction=1.0.",
+            "`validation_fraction` must be a number between 0 and 1. Received: validation_fraction=1.0.",
         ),
-        ("sample_reviews", 19, "`sample_reviews` must be at least 20. Received: sample_reviews=19."),
+        ("sample_reviews", 19, "`sample_reviews` must be an integer of at least 20. Received: sample_reviews=19."),
         ("jobs", 0, "`jobs` must be an integer of at least 1. Received: jobs=0."),
         ("placement", "cloud", "`placement` must be one of local, workers. Received: placement=cloud."),
         ("sha256", SHA256, f"`sha256` must be left out with source=sample. Received: sha256={SHA256}."),
@@ -109,6 +112,15 @@ def test_a_bad_parameter_is_refused_by_its_name(check, tmp_path, name, value, me
     with pytest.raises(ValueError, match=f"^`{name}` must be ") as caught:
         check(**{name: value})
     assert str(caught.value) == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_wrong_parameters_are_named_in_one_line(check, tmp_path):
+    wrong = {"epochs": 0, "jobs": 0, "seeds": (1, 1), "source": "http://example.org/x.npz", "store": "ftp://host/x"}
+    with pytest.raises(ValueError, match="epochs") as caught:
+        check(**wrong)
+    assert re.findall(r"`(\w+)` must be", str(caught.value)) == ["epochs", "jobs", "seeds", "sha256", "store"]
+    assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
