@@ -153,6 +153,20 @@ def test_the_module_and_the_command_are_the_same():
     assert outputs == [(2, "", expected)] * 2
 
 
+def test_help_needs_neither_arrow_nor_jinja():
+    """They would cost half a second; the help of each command comes in a fifth of that."""
+    script = (
+        "import sys; from flows.cli.command import main\n"
+        "try: main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'jinja2', 'numpy', 'prefect', 'pyarrow', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.slow
 def test_bad_input_is_found_without_importing_prefect_or_keras():
     script = (
