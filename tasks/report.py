@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 import prefect.runtime.deployment
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
@@ -53,7 +53,6 @@ def write_report(run: Run, store: Store) -> PublishedReport:
     )
     create_markdown_artifact(answer["markdown"], key="nightly-report", description=run.run_id)
     announce(published)
-    get_run_logger().info("report: %s", published.address)
     return published
 
 

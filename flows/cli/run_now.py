@@ -11,6 +11,8 @@ from flows.checks import check_parameters
 from flows.cli.exit_codes import ALL_WELL, TRAINING_FAILED, complain
 from flows.cli.temporary_server import ServerFailedError, TemporaryServer
 from flows.parameters import choose_store
+from reports.evidence import Evidence
+from storage.records import Run
 from storage.store import Store
 from tasks.processes.imports import gc_paused
 from tasks.processes.supervisor import ChildFailedError, end_prepared_children
@@ -40,7 +42,11 @@ def run(options: dict[str, Any]) -> int:
         return complain("run", outcome)
     if isinstance(outcome, BaseException):
         raise outcome
-    return _summarise(outcome, Store(choose_store(options["store"])))
+    # Jinja2 and Babel, which bad input need not wait for.
+    from flows.cli.past_runs import read_evidence
+
+    store = Store(choose_store(options["store"]))
+    return print_outcome(outcome, read_evidence(store, outcome), store.locate(outcome.report.path))
 
 
 def _run_flow(options: dict[str, Any]) -> Any:
@@ -61,24 +67,31 @@ def _run_flow(options: dict[str, Any]) -> Any:
         return nightly_retraining(**options, return_state=True)
 
 
-def _summarise(outcome: Any, store: Store) -> int:
+def print_outcome(run: Run, evidence: Evidence, address: str) -> int:
+    """Print the verdict, the table and the report's address; return the exit code."""
+    from reports.page.plain_text import state_verdict
+
+    print(state_verdict(run, evidence, run.parameters["language"]))
+    _print_table(evidence)
+    for failure in run.failures:
+        print(f"retrain run: {failure.name} failed: {failure.error}", file=sys.stderr)
+    if run.notice:
+        print(run.notice)
+    print(f"report: {address}")
+    return TRAINING_FAILED if run.failures else ALL_WELL
+
+
+def _print_table(evidence: Evidence) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from flows.cli.past_runs import read_evidence
     from reports.page.plain_text import table_cells
 
     # A pipe or a file is as wide as the whole table needs.
     console = Console(width=None if sys.stdout.isatty() else WIDE)
-    header, *rows = table_cells(read_evidence(store, outcome).trainings)
+    header, *rows = table_cells(evidence.trainings)
     shown = [place for place, name in enumerate(header) if console.width >= WIDE or name not in LEFT_OUT_WHEN_NARROW]
     table = Table(*(header[place] for place in shown), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(row[place] for place in shown))
     console.print(table)
-    for failure in outcome.failures:
-        print(f"retrain run: {failure.name} failed: {failure.error}", file=sys.stderr)
-    if outcome.notice:
-        print(outcome.notice)
-    print(f"report: {store.locate(outcome.report.path)}")
-    return TRAINING_FAILED if outcome.failures else ALL_WELL
