@@ -52,11 +52,16 @@ class NightlyParameters:
     baselines: Annotated[bool, About("models", BASELINES)] = True
     epochs: Annotated[int, About("training", "epochs of each training: at most this many", least=1)] = 100
     batch_size: Annotated[int, About("training", "reviews per step", least=1)] = 64
-    patience: Annotated[int, About("training", "epochs without a lower val_loss before stopping", least=1)] = 3
+    patience: Annotated[int, About("training", "epochs without a lower val_loss before a training stops", least=1)] = 3
     learning_rate: Annotated[float, About("training", "learning rate of RMSprop", above=0)] = 1e-4
     jobs: Annotated[
         int | None,
-        About("machine", "trainings at once", least=1, when_absent="as many as CPUs and memory allow"),
+        About(
+            "machine",
+            "trainings at once on this machine; workers have limits of their own",
+            least=1,
+            when_absent="as many as CPUs and memory allow",
+        ),
     ] = None
     placement: Annotated[str, About("machine", "where trainings run: this machine, or workers", choices=PLACEMENTS)] = (
         "local"

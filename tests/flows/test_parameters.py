@@ -1,0 +1,171 @@
+"""A parameter has one home: whatever names, bounds or describes one says what flows/parameters.py declares."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from dataclasses import asdict, replace
+from typing import get_args, get_type_hints
+
+import pytest
+import yaml
+from prefect.utilities.schema_tools.validation import is_valid
+
+from flows.checks import check_parameters
+from flows.cli.parser import build_parser
+from flows.declarations import About, Parameter
+from flows.nightly import nightly_retraining
+from flows.parameters import DEFAULTS, PARAMETERS, NightlyParameters
+from reports.page.curve_figures import RECIPE
+from reports.page.language import Language
+from reports.page.run_details import list_facts, repeat_command
+from storage.damage import DamagedFileError
+from storage.decoding import decode_record
+from storage.records import Run
+from tasks.data.split import SplitParameters
+from tasks.train import TrainingParameters
+from tests.nights import A_NIGHT
+from tests.parameters_page import PAGE, render_page
+from tests.places import PROJECT_ROOT
+
+NAMES = [parameter.name for parameter in PARAMETERS]
+SCHEMA = nightly_retraining.parameters.model_dump()
+# As a run's record has them.
+RECORDED = {**asdict(DEFAULTS), "variants": list(DEFAULTS.variants), "seeds": list(DEFAULTS.seeds)}
+
+
+def values_outside(about: About) -> list[object]:
+    """Return what lies next to each bound, on its wrong side."""
+    values = [about.least - 1] if about.least is not None else []
+    values += [about.most + 1] if about.most is not None else []
+    values += [bound for bound in (about.above, about.below) if bound is not None]
+    return values + ["neither"] * bool(about.choices)
+
+
+OUTSIDE = [(parameter, value) for parameter in PARAMETERS for value in values_outside(parameter.about)]
+
+
+def test_the_flow_s_signature_has_the_declared_parameters_and_nothing_else():
+    signature = inspect.signature(nightly_retraining.fn).parameters
+    assert list(signature) == NAMES
+    assert {name: one.default for name, one in signature.items()} == asdict(DEFAULTS)
+
+
+def test_the_flow_s_signature_is_written_with_the_declared_types():
+    """In the text, because the decorator puts the declared ones in the place of those that mypy sees."""
+    source = inspect.getsource(nightly_retraining.fn)
+    written = dict(re.findall(r"^    (\w+): (.+) = DEFAULTS\.\1,$", source, re.MULTILINE))
+    declared = {name: _in_words(hint) for name, hint in get_type_hints(NightlyParameters).items()}
+    assert written == declared
+
+
+def _in_words(hint) -> str:
+    return str(hint) if get_args(hint) else hint.__name__
+
+
+def test_each_parameter_has_its_help_and_its_default_in_prefect_s_form():
+    assert list(SCHEMA["properties"]) == NAMES
+    for parameter in PARAMETERS:
+        shown = SCHEMA["properties"][parameter.name]
+        assert shown["description"].startswith(parameter.about.help)
+        assert shown["default"] == RECORDED[parameter.name]
+    assert SCHEMA["required"] == []
+    assert SCHEMA["properties"]["num_words"] == {
+        "default": 500,
+        "description": "size of the vocabulary",
+        "maximum": 65536,
+        "minimum": 5,
+        "position": 3,
+        "title": "num_words",
+        "type": "integer",
+    }
+
+
+def test_the_defaults_pass_the_checks_and_prefect_s_schema(tmp_path):
+    assert is_valid(RECORDED, SCHEMA)
+    check_parameters({**asdict(DEFAULTS), "store": str(tmp_path)})
+
+
+@pytest.mark.parametrize(("parameter", "value"), OUTSIDE, ids=lambda one: getattr(one, "name", one))
+def test_a_value_outside_its_bounds_is_refused_by_the_checks_and_by_prefect_s_schema(parameter, value):
+    given = [value] if parameter.is_list else value
+    assert not is_valid({parameter.name: given}, SCHEMA)
+    with pytest.raises(ValueError, match=f"^`{parameter.name}` must be {parameter.must_be}. Received: "):
+        check_parameters({**asdict(DEFAULTS), parameter.name: given})
+
+
+@pytest.mark.parametrize("seeds", [[], [42, 42]])
+def test_prefect_s_schema_wants_different_seeds(seeds):
+    assert not is_valid({"seeds": seeds}, SCHEMA)
+
+
+def test_the_command_line_has_an_option_for_each_parameter_and_the_declared_defaults():
+    options = vars(build_parser().parse_args(["run"]))
+    assert options.pop("command") == "run"
+    assert options == {**asdict(DEFAULTS), "source": "auto"}
+
+
+def test_the_report_s_command_gives_the_parameters_back():
+    """Also under the names that the command line has for some of them."""
+    changed = {"language": "ko", "baselines": False, "seeds": [1, 2], "jobs": 3, "learning_rate": 0.5}
+    run = replace(A_NIGHT, parameters={**RECORDED, **changed})
+    program, *arguments = shlex.split(repeat_command(run))
+    options = vars(build_parser().parse_args(arguments))
+    assert (program, options.pop("command")) == ("retrain", "run")
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()} == (
+        run.parameters
+    )
+
+
+def test_the_report_s_table_has_a_row_for_each_parameter_of_the_run():
+    _, table, *_ = list_facts(replace(A_NIGHT, parameters=RECORDED), Language("en"))
+    assert [name for name, _ in table.rows] == sorted(NAMES)
+
+
+@pytest.mark.parametrize("record", [SplitParameters, TrainingParameters])
+def test_what_a_step_is_told_is_declared_by_the_same_name_and_type(record):
+    declared = get_type_hints(NightlyParameters)
+    assert get_type_hints(record) == {name: declared.get(name) for name in record._fields}
+
+
+def test_the_book_s_recipe_is_the_default():
+    assert {name: getattr(DEFAULTS, name) for name in RECIPE} == RECIPE
+
+
+def test_what_a_reader_of_past_runs_asks_for_is_declared():
+    """The decoder looks at the type of these alone; under another name it would look at nothing."""
+    asked = []
+    for name in NAMES:
+        content = {**asdict(A_NIGHT), "parameters": {**RECORDED, name: {}}}
+        try:
+            decode_record(Run, content, "run.json")
+        except DamagedFileError as error:
+            asked += re.findall(r"parameters\.(\w+) must be", str(error))
+    assert sorted(asked) == ["language", "maxlen", "num_words", "seeds", "store", "variants"]
+
+
+def test_the_deployments_give_declared_parameters():
+    deployments = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]
+    given = [one["parameters"] for one in deployments if one["entrypoint"] == "flows/nightly.py:nightly_retraining"]
+    assert given
+    for parameters in given:
+        assert set(parameters) <= set(NAMES)
+        assert is_valid(parameters, SCHEMA)
+
+
+def test_the_page_of_parameters_is_up_to_date():
+    assert PAGE.read_text() == render_page(), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        (About("x", "x", least=1), "a number of at least 1"),
+        (About("x", "x", above=0), "a positive number"),
+        (About("x", "x", above=2), "a number above 2"),
+        (About("x", "x"), ""),
+    ],
+)
+def test_bounds_are_said_in_words(about, words):
+    assert Parameter("x", float, False, 1.0, about).must_be == words
