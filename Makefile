@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a machine that has Python, pip and make: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick check audit bench bench-peers chaos mutants deploy format lock
+.PHONY: help run test test-quick check docs audit bench bench-peers chaos mutants deploy format lock
 PYTHON ?= python3
 BIN := .venv/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -47,6 +47,9 @@ deploy: .venv/installed ## create the work pools, deployments and alarms on the 
 	@$(BIN)/prefect work-pool create training --type process --overwrite
 	@$(BIN)/prefect --no-prompt deploy --all
 	@$(BIN)/python -m flows.alarms automations.yaml
+
+docs: .venv/installed-dev ## write docs/parameters.md from flows/parameters.py
+	@$(BIN)/python -m tests.parameters_page
 
 format: .venv/installed-dev ## reformat the code
 	@$(BIN)/ruff format .

@@ -18,7 +18,8 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.capacity import count_jobs
-from flows.parameters import check_parameters, choose_store
+from flows.checks import check_parameters
+from flows.parameters import DEFAULTS, annotate_parameters, choose_store
 from flows.provenance import describe_cpu, read_code_version
 from flows.workers.hand_out import train_on_workers
 from storage.records import Dataset, FailedTraining, Run, TrainingResult
@@ -40,51 +41,32 @@ LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "numba", "scipy", "scikit-l
 
 
 @flow(name="nightly-retraining", flow_run_name="{source}", persist_result=False, task_runner=ThreadPoolTaskRunner())  # type: ignore[arg-type]  # Prefect infers Never
+@annotate_parameters
 def nightly_retraining(
-    source: str = "imdb",
-    sha256: str | None = None,
-    variants: tuple[str, ...] = tuple(variant.name for variant in VARIANTS),
-    seeds: tuple[int, ...] = (42,),
-    epochs: int = 100,
-    batch_size: int = 64,
-    patience: int = 3,
-    learning_rate: float = 1e-4,
-    num_words: int = 500,
-    maxlen: int = 100,
-    embedding_dim: int = 16,
-    validation_fraction: float = 0.2,
-    split_seed: int = 42,
-    jobs: int | None = None,
-    placement: str = "local",
-    timeout_seconds: float = 3600,
-    sample_reviews: int = 50_000,
-    baselines: bool = True,
-    language: str = "en",
-    store: str | None = None,
+    source: str = DEFAULTS.source,
+    sha256: str | None = DEFAULTS.sha256,
+    sample_reviews: int = DEFAULTS.sample_reviews,
+    num_words: int = DEFAULTS.num_words,
+    maxlen: int = DEFAULTS.maxlen,
+    validation_fraction: float = DEFAULTS.validation_fraction,
+    split_seed: int = DEFAULTS.split_seed,
+    variants: tuple[str, ...] = DEFAULTS.variants,
+    seeds: tuple[int, ...] = DEFAULTS.seeds,
+    embedding_dim: int = DEFAULTS.embedding_dim,
+    baselines: bool = DEFAULTS.baselines,
+    epochs: int = DEFAULTS.epochs,
+    batch_size: int = DEFAULTS.batch_size,
+    patience: int = DEFAULTS.patience,
+    learning_rate: float = DEFAULTS.learning_rate,
+    jobs: int | None = DEFAULTS.jobs,
+    placement: str = DEFAULTS.placement,
+    timeout_seconds: float = DEFAULTS.timeout_seconds,
+    store: str | None = DEFAULTS.store,
+    language: str = DEFAULTS.language,
 ) -> State[Run]:
     """Retrain the variants and write one report.
 
-    Args:
-        source: "imdb", "sample", a file, an http(s) address, or "auto": imdb, or the sample where it cannot be reached.
-        sha256: What the archive must hash to; needed with an address of one's own.
-        variants: Names of the models to train.
-        seeds: One training of each variant for each seed.
-        epochs: At most this many for each training.
-        batch_size: Reviews per step.
-        patience: Epochs without a lower validation loss before a training stops.
-        learning_rate: Of RMSprop.
-        num_words: Size of the vocabulary.
-        maxlen: Tokens of each review that are used, its last ones.
-        embedding_dim: Size of a word's vector.
-        validation_fraction: Share of the training reviews kept for validation.
-        split_seed: Of the draw of the validation reviews.
-        jobs: Trainings at once; by default as many as CPUs and memory allow. Workers have limits of their own.
-        placement: "local", or "workers": each training is a flow run that a worker of the pool `training` takes.
-        timeout_seconds: After which one training is ended.
-        sample_reviews: Size of the sample corpus.
-        baselines: Whether to train what gives the figures their scale: SimpleRNN, a bag of words, the majority class.
-        language: Of the report, "en" or "ko".
-        store: A folder or an object store's URI, for everything; by default RETRAIN_STORE or "output".
+    Its parameters are declared in flows/parameters.py, each with its default, its bounds and what it is.
 
     Returns:
         The run's record, in a Completed state with the verdict, or in a Failed one when a training failed.

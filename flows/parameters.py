@@ -1,78 +1,96 @@
-"""Check the flow's parameters at its door, with one line for each that is wrong. Imports nothing heavy."""
+"""Every parameter of the nightly flow, declared once. Imports nothing heavy, so that `retrain --help` is quick.
+
+The command line, the checks, Prefect's form and docs/parameters.md follow from `NightlyParameters`; tests compare the
+flow's signature, the records of the steps and the report with it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, get_type_hints
 
+from flows.declarations import About, list_parameters
 from storage.records import LANGUAGES
-from storage.store import Store
-from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
 
 DEFAULT_STORE = "output"
 PLACEMENTS = ("local", "workers")
+LARGEST_SEED = 2**32 - 1
+SOURCES = "imdb, sample, a file, an http(s) address, or auto: imdb, or sample where it cannot be reached"
+BASELINES = "train what gives the figures their scale: SimpleRNN, a bag of words, the majority class"
+
+Flow = TypeVar("Flow", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class NightlyParameters:
+    """The parameters of the nightly flow, and their defaults."""
+
+    source: Annotated[str, About("data", SOURCES, at_terminal="auto")] = "imdb"
+    sha256: Annotated[
+        str | None, About("data", "what the archive must hash to; needed with an address of your own")
+    ] = None
+    sample_reviews: Annotated[int, About("data", "size of the sample corpus", least=20)] = 50_000
+    num_words: Annotated[int, About("data", "size of the vocabulary", least=5, most=65536)] = 500
+    maxlen: Annotated[int, About("data", "tokens of each review that are used, its last", least=1)] = 100
+    validation_fraction: Annotated[
+        float, About("data", "share of the training reviews kept for validation", above=0, below=1)
+    ] = 0.2
+    split_seed: Annotated[
+        int, About("data", "seed of the draw of the validation reviews", least=0, most=LARGEST_SEED)
+    ] = 42
+    variants: Annotated[tuple[str, ...], About("models", "models to train", metavar="A,B")] = tuple(
+        variant.name for variant in VARIANTS
+    )
+    seeds: Annotated[
+        tuple[int, ...],
+        About("models", "one training of each variant per seed", least=0, most=LARGEST_SEED, metavar="N,M"),
+    ] = (42,)
+    embedding_dim: Annotated[int, About("models", "size of a word's vector", least=1)] = 16
+    baselines: Annotated[bool, About("models", BASELINES)] = True
+    epochs: Annotated[int, About("training", "epochs of each training: at most this many", least=1)] = 100
+    batch_size: Annotated[int, About("training", "reviews per step", least=1)] = 64
+    patience: Annotated[int, About("training", "epochs without a lower val_loss before a training stops", least=1)] = 3
+    learning_rate: Annotated[float, About("training", "learning rate of RMSprop", above=0)] = 1e-4
+    jobs: Annotated[
+        int | None,
+        About(
+            "machine",
+            "trainings at once on this machine; workers have limits of their own",
+            least=1,
+            when_absent="as many as CPUs and memory allow",
+        ),
+    ] = None
+    placement: Annotated[str, About("machine", "where trainings run: this machine, or workers", choices=PLACEMENTS)] = (
+        "local"
+    )
+    timeout_seconds: Annotated[
+        float, About("machine", "seconds after which one training is ended", above=0, metavar="S")
+    ] = 3600
+    store: Annotated[
+        str | None,
+        About(
+            "machine",
+            "folder or s3://bucket/prefix for everything",
+            when_absent=f"RETRAIN_STORE, or {DEFAULT_STORE}",
+            metavar="URI",
+        ),
+    ] = None
+    language: Annotated[str, About("report", "language of the report", choices=LANGUAGES, option="lang")] = "en"
+
+
+DEFAULTS = NightlyParameters()
+PARAMETERS = list_parameters(NightlyParameters)
+
+
+def annotate_parameters(flow: Flow) -> Flow:
+    """Give a flow's parameters their declared bounds and help, which Prefect reads from the annotations."""
+    flow.__annotations__ |= get_type_hints(NightlyParameters, include_extras=True)
+    return flow
 
 
 def choose_store(store: str | None) -> str:
     """Return the store's address: the one given, else `RETRAIN_STORE`, else the folder `output`."""
     return store or os.environ.get("RETRAIN_STORE") or DEFAULT_STORE
-
-
-def check_parameters(parameters: dict[str, Any]) -> None:
-    """Check all parameters of the nightly flow before anything is started or written.
-
-    Raises:
-        ValueError: One of them is not what it must be.
-        FileNotFoundError: `source` names a file that is not there.
-    """
-    _check_variants(parameters["variants"])
-    seeds = parameters["seeds"]
-    _require(len(seeds) > 0 and len(set(seeds)) == len(seeds), "seeds", "one or more different integers", seeds)
-    _require(all(0 <= seed < 2**32 for seed in seeds), "seeds", "integers from 0 to 4294967295", seeds)
-    whole = {"epochs": 1, "batch_size": 1, "patience": 1, "maxlen": 1, "embedding_dim": 1}
-    for name, least in whole.items():
-        _require(parameters[name] >= least, name, f"an integer of at least {least}", parameters[name])
-    split_seed = parameters["split_seed"]
-    _require(0 <= split_seed < 2**32, "split_seed", "an integer from 0 to 4294967295", split_seed)
-    for name in ("learning_rate", "timeout_seconds"):
-        _require(0 < parameters[name] < float("inf"), name, "a positive number", parameters[name])
-    _require(5 <= parameters["num_words"] <= 65536, "num_words", "from 5 to 65536", parameters["num_words"])
-    fraction = parameters["validation_fraction"]
-    _require(0 < fraction < 1, "validation_fraction", "between 0 and 1", fraction)
-    _require(parameters["sample_reviews"] >= 20, "sample_reviews", "at least 20", parameters["sample_reviews"])
-    jobs = parameters["jobs"]
-    _require(jobs is None or jobs >= 1, "jobs", "an integer of at least 1", jobs)
-    language = parameters["language"]
-    _require(language in LANGUAGES, "language", f"one of {', '.join(LANGUAGES)}", language)
-    if parameters["source"] == "sample":
-        _require(parameters["sha256"] is None, "sha256", "left out with source=sample", parameters["sha256"])
-    else:
-        resolve_source("imdb" if parameters["source"] == "auto" else parameters["source"], parameters["sha256"])
-    _check_placement(parameters["placement"])
-    Store(choose_store(parameters["store"])).check_writable()
-
-
-def _check_variants(names: Iterable[str]) -> None:
-    known = [variant.name for variant in VARIANTS]
-    names = list(names)
-    unknown = [name for name in names if name not in known]
-    if unknown or not names or len(set(names)) < len(names):
-        must = f"different names out of {', '.join(known)}"
-        _require(False, "variants", must, ",".join(unknown or names))
-
-
-def _check_placement(placement: str) -> None:
-    _require(placement in PLACEMENTS, "placement", f"one of {', '.join(PLACEMENTS)}", placement)
-    if placement == "workers":
-        # It costs a second, and only workers need a server that they can reach.
-        from prefect.settings import PREFECT_API_URL
-
-        must = "local where PREFECT_API_URL is not set, for no worker could reach a temporary server"
-        _require(bool(PREFECT_API_URL.value()), "placement", must, placement)
-
-
-def _require(condition: bool, name: str, must: str, received: Any) -> None:
-    if not condition:
-        raise ValueError(f"`{name}` must be {must}. Received: {name}={received}.")

@@ -52,7 +52,6 @@ def write_report(run: Run, store: Store, children: Children) -> PublishedReport:
     create_markdown_artifact(written.markdown, key="nightly-report", description=run.run_id)
     label_flow_run(published.address)
     announce(published)
-    get_run_logger().info("report: %s", published.address)
     return published
 
 

@@ -128,22 +128,21 @@ class _Reporter:
             self.logger.warning("%s: the progress artifact could not be updated: %s", self.training, error)
 
 
-def find_training(planned: PlannedTraining, inputs: TrainingInputs) -> tuple[TrainingResult | None, list[str]]:
+def find_training(store: Store, folder: str, identity: TrainingIdentity) -> tuple[TrainingResult | None, list[str]]:
     """Look for a finished training, and verify every file of it.
 
     Returns:
         The training, or None if it is not there, is another or is damaged; and one sentence for each file that was
         moved to quarantine.
     """
-    store = inputs.store
-    manifest = f"{inputs.folder_of(planned)}/training.json"
+    manifest = f"{folder}/training.json"
     if not store.exists(manifest):
         return None, []
     try:
         result = read_training_record(store.read_manifest(manifest), store.locate(manifest))
     except DamagedFileError as error:
         return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
-    if identity_of(result) != asked_for(planned, inputs):
+    if identity_of(result) != identity:
         return None, []
     damage = put_damaged_aside(store, result.files.values(), "training again")
     if damage:
@@ -154,13 +153,14 @@ def find_training(planned: PlannedTraining, inputs: TrainingInputs) -> tuple[Tra
 
 def _reuse_training(planned: PlannedTraining, inputs: TrainingInputs, reporter: _Reporter) -> TrainingResult | None:
     """Return what an earlier attempt of this run has finished, and say so; None if nothing of it can be used."""
-    finished, damage = find_training(planned, inputs)
+    folder = inputs.folder_of(planned)
+    finished, damage = find_training(inputs.store, folder, asked_for(planned, inputs))
     for sentence in damage:
         reporter.logger.warning("%s: %s", planned.name, sentence)
     if finished is None or (inputs.minimal_pairs and "predictions-minimal_pairs.parquet" not in finished.files):
         return None
     try:
-        inputs.store.delete(checkpoints_folder(inputs.folder_of(planned)))
+        inputs.store.delete(checkpoints_folder(folder))
     except OSError as error:
         reporter.logger.warning("%s: its checkpoints could not be removed: %s", planned.name, error)
     reporter.update_artifact(100, "done by an earlier attempt")

@@ -1,4 +1,4 @@
-"""A child process for the tests of the supervisor, which does what its request says."""
+"""A child process for the tests of `Children`, which does what its request says."""
 
 import importlib
 import os

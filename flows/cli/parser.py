@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
-from flows.parameters import PLACEMENTS
+from flows.cli.exit_codes import BAD_INPUT
+from flows.declarations import Parameter
+from flows.parameters import PARAMETERS
 from storage.records import LANGUAGES
-from tasks.variants import VARIANTS
-
-BAD_INPUT = 2
 
 RUN_EXAMPLES = """examples:
   retrain run                                     the four variants on the IMDB reviews
@@ -85,40 +85,35 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--lang", choices=LANGUAGES, help="language of the page (that of the run)")
         if name == "history":
             command.add_argument("--json", action="store_true", help="one JSON object a line")
-        command.add_argument(
-            "--store", metavar="URI", help="folder or s3://bucket/prefix for everything (RETRAIN_STORE, or output)"
-        )
+        if name != "run":
+            _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "store"))
     return parser
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    names = ",".join(variant.name for variant in VARIANTS)
-    add = parser.add_argument
-    add(
-        "--source",
-        default="auto",
-        help="imdb, sample, a file, an http(s) address, or auto: imdb, or sample where it cannot be reached (auto)",
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for parameter in PARAMETERS:
+        heading = parameter.about.group
+        if heading not in groups:
+            groups[heading] = parser.add_argument_group(heading)
+        _add_option(groups[heading], parameter)
+
+
+def _add_option(group: argparse._ActionsContainer, parameter: Parameter) -> None:
+    about, default = parameter.about, parameter.terminal_default
+    if parameter.kind is bool:
+        group.add_argument(parameter.option, dest=parameter.name, action="store_false", help=f"do not {about.help}")
+        return
+    shown = parameter.write_default(default)
+    group.add_argument(
+        parameter.option,
+        dest=parameter.name,
+        type=READERS[parameter.kind, parameter.is_list],
+        default=default,
+        choices=about.choices or None,
+        metavar=about.metavar or METAVARS.get(parameter.kind),
+        help=f"{about.help} ({shown})" if shown else about.help,
     )
-    add("--sha256", help="what the archive must hash to; needed with an address of your own")
-    add("--variants", type=_split_names, default=names, metavar="A,B", help=f"models to train ({names})")
-    add("--seeds", type=_split_integers, default="42", metavar="N,M", help="one training of each variant per seed (42)")
-    add("--epochs", type=int, default=100, metavar="N", help="at most this many (100)")
-    add("--batch-size", type=int, default=64, metavar="N", help="reviews per step (64)")
-    add("--patience", type=int, default=3, metavar="N", help="epochs without a lower val_loss before stopping (3)")
-    add("--learning-rate", type=float, default=1e-4, metavar="X", help="of RMSprop (0.0001)")
-    add("--num-words", type=int, default=500, metavar="N", help="size of the vocabulary (500)")
-    add("--maxlen", type=int, default=100, metavar="N", help="tokens of each review that are used, its last (100)")
-    add("--embedding-dim", type=int, default=16, metavar="N", help="size of a word's vector (16)")
-    add("--validation-fraction", type=float, default=0.2, metavar="X", help="share kept for validation (0.2)")
-    add("--split-seed", type=int, default=42, metavar="N", help="of the draw of the validation reviews (42)")
-    add("--jobs", type=int, metavar="N", help="trainings at once (as many as CPUs and memory allow)")
-    add(
-        "--placement", choices=PLACEMENTS, default="local", help="where trainings run: this machine, or workers (local)"
-    )
-    add("--timeout-seconds", type=float, default=3600, metavar="S", help="after which one training is ended (3600)")
-    add("--sample-reviews", type=int, default=50_000, metavar="N", help="size of the sample corpus (50000)")
-    add("--no-baselines", dest="baselines", action="store_false", help="leave out the models that are there for scale")
-    add("--lang", dest="language", choices=LANGUAGES, default="en", help="language of the report (en)")
 
 
 def _split_names(text: str) -> tuple[str, ...]:
@@ -130,3 +125,14 @@ def _split_integers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be integers with commas between. Received: {text}.") from None
+
+
+# By the type of a parameter, and whether it is a list of them.
+READERS: dict[tuple[type, bool], Callable[[str], Any]] = {
+    (int, False): int,
+    (float, False): float,
+    (str, False): str,
+    (str, True): _split_names,
+    (int, True): _split_integers,
+}
+METAVARS = {int: "N", float: "X"}

@@ -30,7 +30,7 @@ POLL_SECONDS = 2.0
 # The server gives out at most 200 flow runs at a time.
 RUNS_PER_REQUEST = 100
 MAX_RESUBMISSIONS = 2
-# A live training is ended by its own supervisor, which tries it twice; whatever runs on after that has lost its worker.
+# A worker ends a training that takes too long, and tries it twice. One that goes on after that has lost its worker.
 SUPERVISED_ATTEMPTS = 2
 GRACE_SECONDS = 60.0
 # Pending: a worker has it, and may be lost before it has started it.

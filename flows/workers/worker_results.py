@@ -12,7 +12,7 @@ from tasks.train import PlannedTraining, TrainingIdentity, TrainingInputs, asked
 
 def find_finished(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingResult | None:
     """Return a training that is in the store already, if it is the one asked for and every file of it is intact."""
-    finished, damage = find_training(planned, inputs)
+    finished, damage = find_training(inputs.store, inputs.folder_of(planned), asked_for(planned, inputs))
     for sentence in damage:
         get_run_logger().warning("%s: %s", planned.name, sentence)
     if finished:

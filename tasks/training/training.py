@@ -59,7 +59,7 @@ def build_network(layers: Sequence[Layer], num_words: int, embedding_dim: int, m
 
 
 class EpochReporter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Sends each epoch's figures to the supervisor, and keeps them with its seconds."""
+    """Tells each epoch's figures, and keeps them with its seconds."""
 
     def __init__(self, tell: Callable[[Event], None]) -> None:
         super().__init__()

@@ -9,15 +9,16 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flows.cli.past_runs import read_evidence, read_history
 from storage.datasets import find_dataset, read_dataset
 from storage.pages import is_intact
 from storage.records import Dataset, StoredFile
-from storage.runs import checkpoints_folder, read_run, verify_store
+from storage.runs import checkpoints_folder, read_run, read_training_record, verify_store
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, REVIEW_SCHEMA, SPLIT_SCHEMA, padded_schema
 from storage.store import DamagedFileError, Store
-from tasks.train import find_training
+from tasks.train import find_training, identity_of
 
 # What a path is, by the first pattern that it matches.
 KINDS = {
@@ -132,7 +133,7 @@ def read_runs(store: Store) -> list:
     return [read_run(store, path.split("/")[1]) for path in store.list_files("runs") if kind_of(path) == "run.json"]
 
 
-def is_put_aside(store: Store, path: str, datasets: dict[str, Dataset], trainings: dict[str, dict]) -> bool:
+def is_put_aside(store: Store, path: str, datasets: dict[str, Dataset], trainings: dict[str, Any]) -> bool:
     """Ask for what a file belongs to as the next run does; return whether the file is in quarantine afterwards."""
     folder = path.rpartition("/")[0]
     if folder in datasets:
@@ -164,7 +165,7 @@ def flip_bits(sound: Path, folder: Path, flips: int, seed: int) -> Flips:
         if kind_of(path) == "dataset manifest"
     }
     trainings = {
-        path.rpartition("/")[0]: {"variant": store.read_manifest(path)["variant"]}
+        path.rpartition("/")[0]: identity_of(read_training_record(store.read_manifest(path)))
         for path in store.list_files("runs")
         if kind_of(path) == "training.json"
     }
@@ -198,7 +199,7 @@ def note(
     what: str,
     records: dict[str, StoredFile],
     datasets: dict[str, Dataset],
-    trainings: dict[str, dict],
+    trainings: dict[str, Any],
 ) -> None:
     """Ask the reader, `retrain verify` and whoever mends, and note who missed the damage."""
     damaged = verify_store(store).damaged

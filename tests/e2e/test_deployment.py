@@ -40,6 +40,24 @@ def test_the_deployments_are_as_the_readme_says(site):
     assert nightly["work_pool_name"] == smoke["work_pool_name"] == "retraining"
 
 
+def test_the_form_of_a_deployment_has_bounds_and_help(site):
+    properties = deployment(site.api, "nightly-retraining/nightly")["parameter_openapi_schema"]["properties"]
+    assert properties["epochs"]["description"] == "epochs of each training: at most this many"
+    assert (properties["epochs"]["minimum"], properties["epochs"]["default"]) == (1, 100)
+    assert properties["language"]["enum"] == ["en", "ko"]
+
+
+def test_the_server_refuses_a_parameter_that_is_out_of_bounds(site):
+    command = [PREFECT, "deployment", "run", "nightly-retraining/smoke", "--tag", "refused", "--param", "epochs=0"]
+    answer = subprocess.run(
+        command, env=site.environment, cwd=PROJECT_ROOT, check=False, capture_output=True, text=True
+    )
+    assert answer.returncode != 0
+    assert "'epochs'. Failure reason: 0 is less than the minimum of 1" in " ".join(answer.stdout.split())
+    runs = site.api.post("/flow_runs/filter", json={"flow_runs": {"tags": {"all_": ["refused"]}}}).json()
+    assert runs == []
+
+
 def test_the_schedule_really_makes_runs_at_two_in_the_morning(site):
     wanted = {
         "deployments": {"id": {"any_": [deployment(site.api, "nightly-retraining/nightly")["id"]]}},

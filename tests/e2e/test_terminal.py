@@ -49,18 +49,20 @@ def retrain(store, *arguments):
     return printed, answer.stderr, json.loads(measured)
 
 
-def test_a_run_prints_the_table_and_the_report_and_stays_small(store):
+def test_a_run_prints_the_verdict_the_table_and_the_report_and_stays_small(store):
     printed, stderr, measured = retrain(store)
     assert measured["code"] == 0, stderr
     assert measured["heavy"] == []
     # None where there is no /proc to ask.
     assert measured["peak_bytes"] is None or measured["peak_bytes"] < 350_000_000
-    assert printed[0].split()[:3] == ["training", "epochs", "best"]
-    assert {line.split()[0] for line in printed[1:3]} == {"lstm-seed42", "gru-seed42"}
-    assert printed[3].startswith("simple_rnn-seed42 (baseline)")
+    assert printed[0].startswith("Best tonight: ")
+    assert printed[1].split()[:3] == ["training", "epochs", "best"]
+    assert {line.split()[0] for line in printed[2:4]} == {"lstm-seed42", "gru-seed42"}
+    assert printed[4].startswith("simple_rnn-seed42 (baseline)")
     assert printed[-2] == "Made-up reviews: this run trained on the sample corpus."
     report = Path(printed[-1].removeprefix("report: "))
     assert report.is_relative_to(store)
+    assert "\n".join((*printed, stderr)).count(str(report)) == 1
     assert "<h1>Nightly retraining</h1>" in report.read_text()
     assert re.search(r"gru-seed42 epoch 2/2  loss \d\.\d{4}", stderr)
     assert "Traceback" not in stderr

@@ -22,6 +22,7 @@ from prefect.client.schemas.filters import (
 from flows import nightly
 from flows.cli.past_runs import read_evidence, render_stored_run
 from flows.nightly import nightly_retraining
+from flows.parameters import PARAMETERS
 from storage.runs import INDEX_PATH, LATEST_PATH, read_run, verify_store
 from storage.store import Store
 from tasks.variants import VARIANTS, Variant, layer
@@ -163,6 +164,12 @@ def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_nigh
     assert artifacts["training-lstm-stacked-seed42"]["type"] == "progress"
 
 
+def test_the_record_has_every_parameter(two_nights):
+    _, first, second = two_nights
+    for state in (first, second):
+        assert set(state.result().parameters) == {parameter.name for parameter in PARAMETERS}
+
+
 def test_the_record_says_how_long_each_step_took(two_nights):
     for run in (night.result() for night in two_nights[1:]):
         assert set(run.step_seconds) == {"archive", "split", "pad", "profile", "train"}
@@ -190,7 +197,7 @@ def test_a_killed_child_of_a_real_training_is_started_again(tmp_path):
 def broken_variant(monkeypatch):
     """A fifth variant that Keras refuses."""
     monkeypatch.setattr(nightly, "VARIANTS", (VARIANTS[0], Variant("broken", (layer("LSTM", units=-1),))))
-    monkeypatch.setattr("flows.parameters.VARIANTS", nightly.VARIANTS)
+    monkeypatch.setattr("flows.checks.VARIANTS", nightly.VARIANTS)
 
 
 @pytest.mark.usefixtures("broken_variant")

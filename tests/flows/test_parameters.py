@@ -1,158 +1,171 @@
-"""Every parameter that is wrong is refused at the door, in one line with its name, what it must be and what came."""
+"""A parameter has one home: whatever names, bounds or describes one says what flows/parameters.py declares."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from dataclasses import asdict, replace
+from typing import get_args, get_type_hints
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+import yaml
+from prefect.utilities.schema_tools.validation import is_valid
 
-from flows.parameters import check_parameters, choose_store
+from flows.checks import check_parameters
+from flows.cli.parser import build_parser
+from flows.declarations import About, Parameter
+from flows.nightly import nightly_retraining
+from flows.parameters import DEFAULTS, PARAMETERS, NightlyParameters
+from reports.page.curve_figures import RECIPE
+from reports.page.language import Language
+from reports.page.run_details import list_facts, repeat_command
+from storage.damage import DamagedFileError
+from storage.decoding import decode_record
+from storage.records import Run
+from tasks.data.split import SplitParameters
+from tasks.train import TrainingParameters
+from tests.nights import A_NIGHT
+from tests.parameters_page import PAGE, render_page
+from tests.places import PROJECT_ROOT
 
-GOOD = {
-    "source": "sample",
-    "sha256": None,
-    "variants": ("lstm", "gru"),
-    "seeds": (42, 43),
-    "epochs": 100,
-    "batch_size": 64,
-    "patience": 3,
-    "learning_rate": 1e-4,
-    "num_words": 500,
-    "maxlen": 100,
-    "embedding_dim": 16,
-    "validation_fraction": 0.2,
-    "split_seed": 42,
-    "jobs": None,
-    "placement": "local",
-    "timeout_seconds": 3600.0,
-    "sample_reviews": 50_000,
-    "baselines": True,
-    "language": "en",
-}
-NAMES = "different names out of lstm, lstm_dropout, lstm_stacked, gru"
-SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+NAMES = [parameter.name for parameter in PARAMETERS]
+SCHEMA = nightly_retraining.parameters.model_dump()
+# As a run's record has them.
+RECORDED = {**asdict(DEFAULTS), "variants": list(DEFAULTS.variants), "seeds": list(DEFAULTS.seeds)}
 
 
-@pytest.fixture
-def check(tmp_path):
-    def run(**changes) -> None:
-        check_parameters({**GOOD, "store": str(tmp_path / "store"), **changes})
-
-    return run
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"variants": ("lstm", "lstm_dropout", "lstm_stacked", "gru")},
-        {"seeds": (0, 4294967295), "split_seed": 4294967295},
-        {"epochs": 1, "batch_size": 1, "patience": 1, "maxlen": 1, "embedding_dim": 1, "split_seed": 0, "jobs": 1},
-        {"num_words": 5},
-        {"num_words": 65536},
-        {"sample_reviews": 20},
-        {"baselines": False, "language": "ko"},
-        {"source": "imdb"},
-        {"source": "auto"},
-        {"source": "http://example.org/imdb.npz", "sha256": SHA256},
-    ],
-)
-def test_good_parameters_pass(check, changes):
-    check(**changes)
+def values_outside(about: About) -> list[object]:
+    """Return what lies next to each bound, on its wrong side."""
+    values = [about.least - 1] if about.least is not None else []
+    values += [about.most + 1] if about.most is not None else []
+    values += [bound for bound in (about.above, about.below) if bound is not None]
+    return values + ["neither"] * bool(about.choices)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("variants", ("lstm", "bert"), f"`variants` must be {NAMES}. Received: variants=bert."),
-        ("language", "fr", "`language` must be one of en, ko. Received: language=fr."),
-        ("variants", ("gru", "gru"), f"`variants` must be {NAMES}. Received: variants=gru,gru."),
-        ("variants", (), f"`variants` must be {NAMES}. Received: variants=."),
-        ("seeds", (), "`seeds` must be one or more different integers. Received: seeds=()."),
-        ("seeds", (42, 42), "`seeds` must be one or more different integers. Received: seeds=(42, 42)."),
-        ("seeds", (-1,), "`seeds` must be integers from 0 to 4294967295. Received: seeds=(-1,)."),
-        ("seeds", (2**32,), "`seeds` must be integers from 0 to 4294967295. Received: seeds=(4294967296,)."),
-        ("epochs", 0, "`epochs` must be an integer of at least 1. Received: epochs=0."),
-        ("batch_size", 0, "`batch_size` must be an integer of at least 1. Received: batch_size=0."),
-        ("patience", 0, "`patience` must be an integer of at least 1. Received: patience=0."),
-        ("maxlen", 0, "`maxlen` must be an integer of at least 1. Received: maxlen=0."),
-        ("embedding_dim", -16, "`embedding_dim` must be an integer of at least 1. Received: embedding_dim=-16."),
-        ("split_seed", -1, "`split_seed` must be an integer from 0 to 4294967295. Received: split_seed=-1."),
-        ("split_seed", 2**32, "`split_seed` must be an integer from 0 to 4294967295. Received: split_seed=4294967296."),
-        ("learning_rate", 0.0, "`learning_rate` must be a positive number. Received: learning_rate=0.0."),
-        ("learning_rate", -0.1, "`learning_rate` must be a positive number. Received: learning_rate=-0.1."),
-        ("learning_rate", float("nan"), "`learning_rate` must be a positive number. Received: learning_rate=nan."),
-        ("learning_rate", float("inf"), "`learning_rate` must be a positive number. Received: learning_rate=inf."),
-        ("timeout_seconds", 0.0, "`timeout_seconds` must be a positive number. Received: timeout_seconds=0.0."),
-        ("num_words", 4, "`num_words` must be from 5 to 65536. Received: num_words=4."),
-        ("num_words", 65537, "`num_words` must be from 5 to 65536. Received: num_words=65537."),
-        (
-            "validation_fraction",
-            0.0,
-            "`validation_fraction` must be between 0 and 1. Received: validation_fraction=0.0.",
-        ),
-        (
-            "validation_fraction",
-            1.0,
-            "`validation_fraction` must be between 0 and 1. Received: validation_fraction=1.0.",
-        ),
-        ("sample_reviews", 19, "`sample_reviews` must be at least 20. Received: sample_reviews=19."),
-        ("jobs", 0, "`jobs` must be an integer of at least 1. Received: jobs=0."),
-        ("placement", "cloud", "`placement` must be one of local, workers. Received: placement=cloud."),
-        ("sha256", SHA256, f"`sha256` must be left out with source=sample. Received: sha256={SHA256}."),
-        (
-            "store",
-            "ftp://host/x",
-            "`store` must be a folder, a file: URI, s3://bucket/prefix or another URI that pyarrow.fs opens. "
-            "Received: store='ftp://host/x' (Unrecognized filesystem type in URI: ftp://host/x).",
-        ),
-    ],
-)
-def test_a_bad_parameter_is_refused_by_its_name(check, tmp_path, name, value, message):
-    with pytest.raises(ValueError, match=f"^`{name}` must be ") as caught:
-        check(**{name: value})
-    assert str(caught.value) == message
-    assert list(tmp_path.iterdir()) == []
+OUTSIDE = [(parameter, value) for parameter in PARAMETERS for value in values_outside(parameter.about)]
 
 
-@pytest.mark.parametrize(
-    ("changes", "error", "start"),
-    [
-        (
-            {"source": "nowhere.npz"},
-            FileNotFoundError,
-            "`source` must be auto, imdb, sample, a file or an http(s) address.",
-        ),
-        ({"source": "http://example.org/x.npz"}, ValueError, "`sha256` must be given with an address of your own."),
-        ({"source": "imdb", "sha256": "abc"}, ValueError, "`sha256` must be 64 hexadecimal digits in lower case."),
-        ({"source": "auto", "sha256": "abc"}, ValueError, "`sha256` must be 64 hexadecimal digits in lower case."),
-    ],
-)
-def test_a_bad_source_is_refused_before_anything_is_written(check, tmp_path, monkeypatch, changes, error, start):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(error) as caught:
-        check(**changes)
-    assert str(caught.value).startswith(start)
-    assert list(tmp_path.iterdir()) == []
+def test_the_flow_s_signature_has_the_declared_parameters_and_nothing_else():
+    signature = inspect.signature(nightly_retraining.fn).parameters
+    assert list(signature) == NAMES
+    assert {name: one.default for name, one in signature.items()} == asdict(DEFAULTS)
 
 
-def test_workers_need_a_server_that_they_can_reach(check, tmp_path):
-    with temporary_settings(restore_defaults={PREFECT_API_URL}), pytest.raises(ValueError, match="placement") as caught:
-        check(placement="workers")
-    assert str(caught.value) == (
-        "`placement` must be local where PREFECT_API_URL is not set, for no worker could reach a temporary server. "
-        "Received: placement=workers."
+def test_the_flow_s_signature_is_written_with_the_declared_types():
+    """In the text, because the decorator puts the declared ones in the place of those that mypy sees."""
+    source = inspect.getsource(nightly_retraining.fn)
+    written = dict(re.findall(r"^    (\w+): (.+) = DEFAULTS\.\1,$", source, re.MULTILINE))
+    declared = {name: _in_words(hint) for name, hint in get_type_hints(NightlyParameters).items()}
+    assert written == declared
+
+
+def _in_words(hint) -> str:
+    return str(hint) if get_args(hint) else hint.__name__
+
+
+def test_each_parameter_has_its_help_and_its_default_in_prefect_s_form():
+    assert list(SCHEMA["properties"]) == NAMES
+    for parameter in PARAMETERS:
+        shown = SCHEMA["properties"][parameter.name]
+        assert shown["description"].startswith(parameter.about.help)
+        assert shown["default"] == RECORDED[parameter.name]
+    assert SCHEMA["required"] == []
+    assert SCHEMA["properties"]["num_words"] == {
+        "default": 500,
+        "description": "size of the vocabulary",
+        "maximum": 65536,
+        "minimum": 5,
+        "position": 3,
+        "title": "num_words",
+        "type": "integer",
+    }
+
+
+def test_the_defaults_pass_the_checks_and_prefect_s_schema(tmp_path):
+    assert is_valid(RECORDED, SCHEMA)
+    check_parameters({**asdict(DEFAULTS), "store": str(tmp_path)})
+
+
+@pytest.mark.parametrize(("parameter", "value"), OUTSIDE, ids=lambda one: getattr(one, "name", one))
+def test_a_value_outside_its_bounds_is_refused_by_the_checks_and_by_prefect_s_schema(parameter, value):
+    given = [value] if parameter.is_list else value
+    assert not is_valid({parameter.name: given}, SCHEMA)
+    with pytest.raises(ValueError, match=f"^`{parameter.name}` must be {parameter.must_be}. Received: "):
+        check_parameters({**asdict(DEFAULTS), parameter.name: given})
+
+
+@pytest.mark.parametrize("seeds", [[], [42, 42]])
+def test_prefect_s_schema_wants_different_seeds(seeds):
+    assert not is_valid({"seeds": seeds}, SCHEMA)
+
+
+def test_the_command_line_has_an_option_for_each_parameter_and_the_declared_defaults():
+    options = vars(build_parser().parse_args(["run"]))
+    assert options.pop("command") == "run"
+    assert options == {**asdict(DEFAULTS), "source": "auto"}
+
+
+def test_the_report_s_command_gives_the_parameters_back():
+    """Also under the names that the command line has for some of them."""
+    changed = {"language": "ko", "baselines": False, "seeds": [1, 2], "jobs": 3, "learning_rate": 0.5}
+    run = replace(A_NIGHT, parameters={**RECORDED, **changed})
+    program, *arguments = shlex.split(repeat_command(run))
+    options = vars(build_parser().parse_args(arguments))
+    assert (program, options.pop("command")) == ("retrain", "run")
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()} == (
+        run.parameters
     )
-    assert list(tmp_path.iterdir()) == []
-    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        check(placement="workers")
 
 
-def test_a_store_that_cannot_be_written_is_refused(check, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ValueError, match=r"^`store` must be a folder that can be written"):
-        check(store=str(tmp_path / "file"))
+def test_the_report_s_table_has_a_row_for_each_parameter_of_the_run():
+    _, table, *_ = list_facts(replace(A_NIGHT, parameters=RECORDED), Language("en"))
+    assert [name for name, _ in table.rows] == sorted(NAMES)
 
 
-def test_the_store_is_the_one_given_else_the_variable_s_else_output(monkeypatch):
-    assert choose_store(None) == "output"
-    monkeypatch.setenv("RETRAIN_STORE", "/srv/retraining")
-    assert choose_store(None) == "/srv/retraining"
-    assert choose_store("/tmp/mine") == "/tmp/mine"
+@pytest.mark.parametrize("record", [SplitParameters, TrainingParameters])
+def test_what_a_step_is_told_is_declared_by_the_same_name_and_type(record):
+    declared = get_type_hints(NightlyParameters)
+    assert get_type_hints(record) == {name: declared.get(name) for name in record.__dataclass_fields__}
+
+
+def test_the_book_s_recipe_is_the_default():
+    assert {name: getattr(DEFAULTS, name) for name in RECIPE} == RECIPE
+
+
+def test_what_a_reader_of_past_runs_asks_for_is_declared():
+    """The decoder looks at the type of these alone; under another name it would look at nothing."""
+    asked = []
+    for name in NAMES:
+        content = {**asdict(A_NIGHT), "parameters": {**RECORDED, name: {}}}
+        try:
+            decode_record(Run, content, "run.json")
+        except DamagedFileError as error:
+            asked += re.findall(r"parameters\.(\w+) must be", str(error))
+    assert sorted(asked) == ["language", "maxlen", "num_words", "seeds", "store", "variants"]
+
+
+def test_the_deployments_give_declared_parameters():
+    deployments = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]
+    given = [one["parameters"] for one in deployments if one["entrypoint"] == "flows/nightly.py:nightly_retraining"]
+    assert given
+    for parameters in given:
+        assert set(parameters) <= set(NAMES)
+        assert is_valid(parameters, SCHEMA)
+
+
+def test_the_page_of_parameters_is_up_to_date():
+    assert PAGE.read_text() == render_page(), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        (About("x", "x", least=1), "a number of at least 1"),
+        (About("x", "x", above=0), "a positive number"),
+        (About("x", "x", above=2), "a number above 2"),
+        (About("x", "x"), ""),
+    ],
+)
+def test_bounds_are_said_in_words(about, words):
+    assert Parameter("x", float, False, 1.0, about).must_be == words

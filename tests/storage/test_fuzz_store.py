@@ -26,7 +26,7 @@ from storage.runs import read_checkpoint_record, read_run, read_run_record, veri
 from storage.schemas import REVIEW_SCHEMA
 from storage.store import DamagedFileError, Store
 from storage.word_index import read_word_index
-from tasks.train import find_training
+from tasks.train import TrainingIdentity, find_training
 from tests.fuzzing import bounded_memory, examples, mutated
 from tests.nights import A_NIGHT, a_part, evidence_of
 from tests.stores import RUN_ID, TRAINING, publish_night
@@ -133,6 +133,9 @@ def test_manifests_of_datasets_of_any_shape(night):
     fuzz(changed(good), 60, read, f"{DATASET} must be ")
 
 
+LSTM = TrainingIdentity("lstm", "LSTM(units=8)", 42, "0" * 16, {})
+
+
 def test_records_of_trainings_of_any_shape(night):
     path = f"{TRAINING}/training.json"
     good = json.loads(night.read_bytes(RUN))["content"]["trainings"][0]
@@ -140,7 +143,7 @@ def test_records_of_trainings_of_any_shape(night):
     def read(content: Any) -> None:
         night.write_bytes(path, seal(content))
         verify_store(night)
-        _, damage = find_training(night, TRAINING, {"variant": "lstm"})
+        _, damage = find_training(night, TRAINING, LSTM)
         if damage:
             raise ValueError(damage[0])
 

@@ -13,7 +13,7 @@ from storage.runs import checkpoints_folder, verify_store
 from storage.schemas import HISTORY_SCHEMA
 from storage.store import Store
 from tasks.processes.messages import EpochFinished, Resumed, Warned
-from tasks.train import PlannedTraining, find_training, train_variant
+from tasks.train import PlannedTraining, asked_for, find_training, train_variant
 from tasks.variants import BASELINES, VARIANTS, Variant, layer
 from tests.forked_trainings import run_forked
 from tests.stubs import STUB
@@ -319,7 +319,7 @@ def test_a_finished_training_is_reused_by_the_same_run_and_shown_as_cached(run_t
 
 def test_a_damaged_training_json_is_put_aside(store):
     store.write_bytes("runs/1/lstm-seed42/training.json", b"torn")
-    result, (sentence,) = find_training(LSTM_42, inputs_for((store, {}), run_folder="runs/1"))
+    result, (sentence,) = find_training(store, "runs/1/lstm-seed42", asked_for(LSTM_42, inputs_for((store, {}))))
     assert result is None
     assert "Moved to quarantine/" in sentence
     assert not store.exists("runs/1/lstm-seed42/training.json")

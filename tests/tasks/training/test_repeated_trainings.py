@@ -33,7 +33,8 @@ def test_the_weights_are_those_of_a_fresh_process_in_any_order(prepared, fresh, 
         assert result.weights_sha256 == fresh[variant.name].weights_sha256, [one.name for one in order]
         assert result.validation == fresh[variant.name].validation
         pids |= {child.pid for child in training_children()}
-    assert len(pids) == 1
+    # One that has grown by compiling was replaced.
+    assert len(pids) <= 2
 
 
 def test_a_child_needs_no_more_memory_for_many_trainings_than_for_a_few(prepared, children):

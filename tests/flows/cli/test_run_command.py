@@ -1,0 +1,37 @@
+"""What `retrain run` prints at its end: the verdict first, then the table, and the report's address once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flows.cli.run_command import print_outcome
+from storage.records import FailedTraining
+from tests.nights import A_NIGHT, evidence_of
+
+ADDRESS = "/srv/reports/x.html"
+
+
+def test_the_verdict_stands_above_the_table_and_the_report_s_address_once_below_it(capsys):
+    assert print_outcome(A_NIGHT, evidence_of(A_NIGHT), ADDRESS) == 0
+    out, err = capsys.readouterr()
+    verdict, header, *rows, last = out.splitlines()
+    assert verdict.startswith("Best tonight: lstm, with the lowest validation loss (0.4300). On the 1,000 test reviews")
+    assert header.split()[:3] == ["training", "epochs", "best"]
+    assert rows[0].split()[0] == "lstm-seed42"
+    assert last == f"report: {ADDRESS}"
+    assert (out.count(ADDRESS), err) == (1, "")
+
+
+def test_the_verdict_is_in_the_report_s_language(capsys):
+    run = replace(A_NIGHT, parameters={**A_NIGHT.parameters, "language": "ko"})
+    print_outcome(run, evidence_of(run), ADDRESS)
+    assert capsys.readouterr().out.startswith("이번 실행의 최고 변형: lstm")
+
+
+def test_a_failed_training_is_in_the_verdict_and_in_the_exit_code(capsys):
+    run = replace(A_NIGHT, failures=(FailedTraining("gru", 42, "gone"),), notice="Made-up reviews.")
+    assert print_outcome(run, evidence_of(run), ADDRESS) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("No best variant tonight, because gru-seed42 failed.")
+    assert out.splitlines()[-2:] == ["Made-up reviews.", f"report: {ADDRESS}"]
+    assert err == "retrain run: gru-seed42 failed: gone\n"
