@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage.records import Dataset, StoredFile
+from storage.records import Dataset, Stopping, StoredFile
 from storage.runs import checkpoints_folder, verify_store
 from storage.schemas import HISTORY_SCHEMA
 from storage.store import Store
@@ -332,7 +332,7 @@ def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
 
     store, folder, key = any_store, "runs/1/lstm-seed42", {"seed": 42}
     store.write_bytes(f"{folder}/model.keras", b"weights")
-    state = {"best": 0.1 + 0.2, "wait": 1, "best_epoch": 3}
+    state = Stopping(best=0.1 + 0.2, wait=1, best_epoch=3)
     for epoch in (5, 10):
         arrays = {"variable-0000": np.arange(epoch, dtype=np.float32)}
         publish_checkpoint(store, folder, key, Checkpoint(epoch, state, arrays))
