@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Record = TypeVar("Record")
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
-# pydantic keeps 800 bytes of every wrong value. The evidence of a large run has some ten thousand.
-MAXIMUM_VALUES = 200_000
+# pydantic keeps 800 bytes of every wrong value. Evidence has 4 for each epoch of a training, and some thousands more.
+MAXIMUM_VALUES = 500_000
 
 
 def decode_record(
@@ -87,8 +87,9 @@ def _bring_up_to_date(content: Any, newest: int | None, what: str, upgrade: Upgr
 
 def _to_json(content: Any) -> bytes:
     text = json.dumps(content, ensure_ascii=False)
-    if text.count(",") > MAXIMUM_VALUES:
-        raise ValueError(f"it must hold at most {MAXIMUM_VALUES} values.")
+    values = text.count(",")
+    if values > MAXIMUM_VALUES:
+        raise ValueError(f"it must hold at most {MAXIMUM_VALUES} values. Received: about {values}.")
     try:
         return text.encode()
     except UnicodeEncodeError as error:

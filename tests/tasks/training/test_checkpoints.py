@@ -348,6 +348,19 @@ def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
     assert store.list_files("runs") == [f"{folder}/model.keras"]
 
 
+@pytest.mark.slow
+def test_a_checkpoint_of_a_newer_version_is_left_alone(store):
+    from tasks.training.checkpoints import Checkpoint, find_checkpoint, publish_checkpoint
+
+    folder, key = "runs/1/lstm-seed42", {"seed": 42}
+    publish_checkpoint(store, folder, key, Checkpoint(5, Stopping(best=0.3, wait=1, best_epoch=3), {}))
+    manifest = f"{folder}/checkpoints/epoch-0005/manifest.json"
+    store.write_manifest(manifest, store.read_manifest(manifest) | {"format": 2})
+    before = store.list_files("")
+    assert find_checkpoint(store, folder, key) == (None, [])
+    assert store.list_files("") == before
+
+
 def test_deleting_the_whole_store_is_refused(store):
     with pytest.raises(ValueError, match="inside the store"):
         store.delete("")
