@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 from reports.analysis.statistics import Comparison, Interval
+from storage.bounds import Constraint, Count, Whole
+from storage.decoding import decode_json
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 # A difference is called resolved when its p value, corrected for all pairs, is below this.
 SIGNIFICANCE = 0.05
+# Of evidence.json. Whoever changes what it means adds one here, and to `upgrade_evidence`.
+EVIDENCE_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,13 @@ class RowFigures:
     train_loss: float | None = None
     train_accuracy: float | None = None
     gap: float | None = None
-    epochs: tuple[int, ...] = ()
-    best_epochs: tuple[int, ...] = ()
+    epochs: tuple[Count, ...] = ()
+    best_epochs: tuple[Count, ...] = ()
     stopped_early: bool = True
-    parameter_count: int | None = None
+    parameter_count: Count | None = None
     seconds: float | None = None
     milliseconds: float | None = None
-    model_bytes: int | None = None
+    model_bytes: Count | None = None
     chosen: str | None = None
 
 
@@ -81,7 +85,7 @@ class ComparisonRow:
     name: str
     is_baseline: bool
     layers: str
-    seeds: tuple[int, ...]
+    seeds: tuple[Whole, ...]
     failed: tuple[str, ...] = ()
     figures: RowFigures | None = None
 
@@ -92,15 +96,15 @@ class TrainingRow:
 
     name: str
     is_baseline: bool
-    epochs: int
-    best_epoch: int
+    epochs: Count
+    best_epoch: Count
     stopped_early: bool
     train_loss: float
     train_accuracy: float
     validation: PartFigures
     test: PartFigures
     gap: float
-    parameter_count: int
+    parameter_count: Count
     seconds: float
 
 
@@ -126,8 +130,8 @@ class PairRow:
     second: str
     first_training: str
     second_training: str
-    first_only: int
-    second_only: int
+    first_only: Count
+    second_only: Count
     difference: Interval
     p_value: float
     adjusted_p: float
@@ -155,10 +159,10 @@ class Pairs:
         reviews: Test reviews that each pair was compared on.
     """
 
-    planned: int
+    planned: Count
     rows: tuple[PairRow, ...]
     withdrawn: tuple[tuple[str, str], ...]
-    reviews: int
+    reviews: Count
 
 
 @dataclass(frozen=True)
@@ -167,8 +171,8 @@ class Curve:
 
     training: str
     variant: str
-    seed: int
-    best_epoch: int
+    seed: Whole
+    best_epoch: Count
     loss: tuple[float, ...]
     val_loss: tuple[float, ...]
     accuracy: tuple[float, ...]
@@ -180,10 +184,10 @@ class Confusion:
     """Test reviews of one model by what they are and what it said."""
 
     name: str
-    true_positive: int
-    false_negative: int
-    false_positive: int
-    true_negative: int
+    true_positive: Count
+    false_negative: Count
+    false_positive: Count
+    true_negative: Count
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,7 @@ class Rates:
     auc: Interval | None
     roc: tuple[tuple[float, float], ...]
     precision_recall: tuple[tuple[float, float], ...]
-    calibration: tuple[tuple[float, float, int], ...]
+    calibration: tuple[tuple[float, float, Count], ...]
     calibration_error: Interval
     brier: Interval
 
@@ -221,7 +225,7 @@ class Slice:
     by: str
     low: float
     high: float | None
-    count: int
+    count: Count
     accuracy: dict[str, Interval]
 
 
@@ -241,8 +245,8 @@ class ShownReview:
     is_positive: bool
     probabilities: dict[str, float]
     words: tuple[str, ...]
-    unknown: tuple[int, ...]
-    cut_words: int
+    unknown: tuple[Count, ...]
+    cut_words: Count
 
 
 @dataclass(frozen=True)
@@ -264,7 +268,7 @@ class Errors:
     confidently_wrong: dict[str, tuple[ShownReview, ...]]
     disagreements: tuple[ShownReview, ...]
     suspects: tuple[ShownReview, ...]
-    suspect_count: int
+    suspect_count: Count
     without_suspects: Pairs
     accuracy_without_suspects: dict[str, Interval]
 
@@ -297,8 +301,8 @@ class PairCategory:
 
     name: str
     expectation: str
-    pairs: int
-    passed: dict[str, tuple[int, ...]]
+    pairs: Count
+    passed: dict[str, tuple[Count, ...]]
 
 
 @dataclass(frozen=True)
@@ -311,8 +315,8 @@ class MinimalPairs:
         failures: The pairs that at least one variant failed.
     """
 
-    version: int
-    left_out: int
+    version: Count
+    left_out: Count
     categories: tuple[PairCategory, ...]
     failures: tuple[PairOutcome, ...]
 
@@ -331,18 +335,18 @@ class PartFacts:
         repeats: Reviews that repeat an earlier one of the same part.
     """
 
-    reviews: int
-    positive: int
-    words: int
+    reviews: Count
+    positive: Count
+    words: Count
     length_mean: float
     length_quantiles: tuple[float, ...]
-    length_maximum: int
-    length_counts: tuple[int, ...]
-    out_of_vocabulary: int
-    seen_words: int
-    seen_out_of_vocabulary: int
-    cut_reviews: int
-    repeats: int
+    length_maximum: Count
+    length_counts: tuple[Count, ...]
+    out_of_vocabulary: Count
+    seen_words: Count
+    seen_out_of_vocabulary: Count
+    cut_reviews: Count
+    repeats: Count
 
 
 @dataclass(frozen=True)
@@ -357,8 +361,8 @@ class Data:
     """
 
     parts: dict[str, PartFacts]
-    length_edges: tuple[int, ...]
-    in_training: int
+    length_edges: tuple[Count, ...]
+    in_training: Count
     accuracy_without: dict[str, Interval]
 
 
@@ -366,7 +370,7 @@ class Data:
 class NightFigures:
     """One variant in one night, means over its seeds."""
 
-    seeds: tuple[int, ...]
+    seeds: tuple[Whole, ...]
     loss: float
     accuracy: float
 
@@ -402,7 +406,7 @@ class Band:
     metric: str
     centre: float
     half_width: float
-    degrees: int
+    degrees: Count
 
 
 @dataclass(frozen=True)
@@ -454,8 +458,8 @@ class History:
     bands: tuple[Band, ...]
     regressions: tuple[Regression, ...]
     changes: tuple[Change, ...]
-    looks: int
-    models: int
+    looks: Count
+    models: Count
 
 
 @dataclass(frozen=True)
@@ -470,6 +474,7 @@ class Evidence:
     minimal_pairs: MinimalPairs | None
     data: Data | None
     history: History
+    format: Annotated[int, Constraint(ge=1, le=EVIDENCE_FORMAT)] = EVIDENCE_FORMAT
 
 
 @cache
@@ -489,14 +494,14 @@ def from_json(content: bytes, name: str = "evidence.json") -> Evidence:
     """Return the evidence that `to_json` wrote; `name` says in an error of which file.
 
     Raises:
-        ValueError: It is none, or one of other versions.
+        NewerFormatError: It was written by a newer version of the project.
+        DamagedFileError: It is none.
     """
-    from pydantic import ValidationError
+    evidence: Evidence = decode_json(Evidence, content, f"{name} must hold the evidence of a run", upgrade_evidence)
+    return evidence
 
-    try:
-        return _adapter().validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = "".join(character if character.isprintable() else " " for character in f"{place}: {first['msg']}")
-        raise ValueError(f"{name} must hold the evidence of this version. Received: {reason[:300]}.") from None
+
+def upgrade_evidence(old: dict[str, Any]) -> dict[str, Any]:
+    """Return evidence that was written in format 1, in which the minimal pairs were called "behaviour"."""
+    new = {"minimal_pairs" if name == "behaviour" else name: value for name, value in old.items()}
+    return new | {"format": EVIDENCE_FORMAT}

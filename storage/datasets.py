@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from storage.damage import NewerFormatError
 from storage.decoding import decode_record
 from storage.records import Dataset, StoredFile
 from storage.store import DamagedFileError, Store, hash_inputs
+from storage.upgrades import upgrade_dataset
 
 
 def dataset_folder(step: str, inputs: dict[str, Any]) -> str:
@@ -21,12 +23,17 @@ def find_dataset(store: Store, step: str, inputs: dict[str, Any]) -> tuple[Datas
     Returns:
         The dataset, or None when it was never built or is damaged; and one sentence for each thing that was moved
         to quarantine.
+
+    Raises:
+        NewerFormatError: A newer version of the project built it.
     """
     manifest = f"{dataset_folder(step, inputs)}/manifest.json"
     if not store.exists(manifest):
         return None, []
     try:
         dataset = read_dataset(store, manifest)
+    except NewerFormatError:
+        raise
     except DamagedFileError as error:
         return None, [f"{error} Moved to {store.quarantine(manifest)}; building it again."]
     damage = put_damaged_aside(store, dataset.files.values(), "building it again")
@@ -54,10 +61,11 @@ def read_dataset(store: Store, manifest: str) -> Dataset:
     """Return the record that a manifest holds; the files themselves are not read.
 
     Raises:
+        NewerFormatError: A newer version of the project wrote it.
         DamagedFileError: The manifest was changed after it was written, or is none of a dataset.
     """
     must = f"{store.locate(manifest)} must be the manifest of a dataset"
-    return decode_record(Dataset, store.read_manifest(manifest), must)
+    return decode_record(Dataset, store.read_manifest(manifest), must, upgrade_dataset)
 
 
 def publish_dataset(

@@ -1,152 +1,126 @@
-"""Records out of JSON that anyone may have written: each field of the type that the record declares, or none at all."""
+"""Decode records from JSON that anyone may have written: pydantic checks every field, and none may be unknown."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
-import types
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from storage.containment import join
-from storage.damage import DamagedFileError
-from storage.records import LANGUAGES, CheckpointRecord, Run, Scores, StoredFile
+from storage.damage import DamagedFileError, NewerFormatError
 from storage.text import on_one_line
 
+if TYPE_CHECKING:
+    # Takes a tenth of a second, which not every process has to wait for.
+    from pydantic import TypeAdapter, ValidationError
+
 Record = TypeVar("Record")
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
-# What is larger is no count, and no float could hold it.
-LARGEST = 2**63
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+# pydantic keeps 800 bytes of every wrong value. Evidence has 4 for each epoch of a training, and some thousands more.
+MAXIMUM_VALUES = 500_000
 
 
-def decode_record(kind: type[Record], content: Any, what: str) -> Record:
+def decode_record(
+    kind: type[Record],
+    content: Any,
+    what: str,
+    upgrade: Upgrade = dict,
+    *,
+    unknown: Literal["forbid", "ignore"] = "forbid",
+) -> Record:
     """Return the record that a mapping holds; lists become tuples, and fields with a default may be missing.
 
     Args:
-        kind: A dataclass of `storage.records`.
+        kind: A dataclass; `format`, where it has one, is the newest that this version reads.
         content: What was read from JSON.
         what: What it must be, for an error: "runs/1/run.json must be the record of a run".
+        upgrade: Makes a record of the newest format from one of format 1.
+        unknown: What to do with unknown fields.
 
     Raises:
+        NewerFormatError: It was written by a newer version of the project.
         DamagedFileError: It is no such record.
     """
+    from pydantic import ValidationError
+
+    content = _bring_up_to_date(content, getattr(kind, "format", None), what, upgrade)
+    adapter: TypeAdapter[Record] = _adapter(kind, unknown)  # type: ignore[arg-type]  # a class can be hashed
     try:
-        record: Record = _decode(kind, content, "it")
-    except ValueError as error:
+        # As JSON: strict on Python's own objects would refuse lists for tuples, and mappings for records.
+        return adapter.validate_json(_to_json(content), strict=True)
+    except ValidationError as error:
+        raise DamagedFileError(f"{what}: {on_one_line(_describe(error))}") from None
+    # Of lists in lists in lists, which is not a ValueError.
+    except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{what}: {on_one_line(error)}") from None
-    return record
 
 
-def decode_json(kind: Any, content: bytes, what: str) -> Any:
-    """Return what a JSON file holds, which must be of a type that a record's field could have.
+def decode_json(kind: Any, content: bytes, what: str, upgrade: Upgrade = dict) -> Any:
+    """Return what a JSON file holds, which must be a record or of a type that a record's field could have.
 
     Raises:
+        NewerFormatError: It was written by a newer version of the project.
         DamagedFileError: It holds something else.
     """
     try:
         read = json.loads(content)
-    # Of lists in lists in lists; not a ValueError.
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{what}: {on_one_line(error)}") from None
-    return decode_record(kind, read, what)
+    return decode_record(kind, read, what, upgrade)
 
 
-def _decode(kind: Any, value: Any, place: str) -> Any:
-    if kind is Any:
-        return value
-    if is_dataclass(kind):
-        return _decode_fields(kind, value, place)
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        (other,) = (argument for argument in arguments if argument is not types.NoneType)
-        return None if value is None else _decode(other, value, place)
-    if origin is dict:
-        return {name: _decode(arguments[1], item, f"{place}.{name}") for name, item in _mapping(value, place).items()}
-    if origin is tuple:
-        _require(isinstance(value, (list, tuple)), place, "a list", value)
-        return tuple(_decode(arguments[0], item, f"{place}.{number}") for number, item in enumerate(value))
-    if kind is float:
-        # One that was whole may have been written without its point.
-        is_number = type(value) in (int, float) and abs(value) < LARGEST and math.isfinite(value)
-        _require(is_number, place, "a finite number", value)
-    elif kind is int:
-        _require(type(value) is int and abs(value) < LARGEST, place, "an integer", value)
-    else:
-        _require(type(value) is kind, place, f"of type {kind.__name__}", value)
-    return value
+def _bring_up_to_date(content: Any, newest: int | None, what: str, upgrade: Upgrade) -> Any:
+    """Return the record in the newest format; what is no record at all is left to be refused."""
+    written = content.get("format", 1) if isinstance(content, dict) else None
+    if newest is None or type(written) is not int:
+        return content
+    if written > newest:
+        raise NewerFormatError(
+            f"{what}: it was written by a newer version of this project (format {written!r:.20}, where this version "
+            f"reads formats up to {newest}). Use that version."
+        )
+    return upgrade(content) if written == 1 else content
 
 
-def _decode_fields(kind: Any, value: Any, place: str) -> Any:
-    given, hints = _mapping(value, place), _hints(kind)
-    unknown = sorted(given.keys() - hints.keys())
-    if unknown:
-        raise ValueError(f"{place} has a field {unknown[0]}, of which this version knows nothing.")
-    for name in sorted(_required(kind) - given.keys()):
-        raise ValueError(f"{place} must have a field {name}. It has none.")
-    record = kind(**{name: _decode(hints[name], item, f"{place}.{name}") for name, item in given.items()})
-    if kind in _CHECKS:
-        _CHECKS[kind](record, place)
-    return record
+def _to_json(content: Any) -> bytes:
+    text = json.dumps(content, ensure_ascii=False)
+    values = text.count(",")
+    if values > MAXIMUM_VALUES:
+        raise ValueError(f"it must hold at most {MAXIMUM_VALUES} values. Received: about {values}.")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        near = text[max(0, error.start - 50) : error.end]
+        raise ValueError(f"it must hold whole characters only. Received: {near!r}.") from None
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _adapter(kind: Any, unknown: Literal["forbid", "ignore"]) -> TypeAdapter[Any]:
+    from pydantic import ConfigDict, TypeAdapter, with_config
+
+    config = ConfigDict(extra=unknown, allow_inf_nan=False)
+    # The records inside a record take over its configuration.
+    if isinstance(kind, type) and is_dataclass(kind):
+        return TypeAdapter(with_config(config)(kind))
+    return TypeAdapter(kind, config=config)
 
 
-@cache
-def _required(kind: Any) -> frozenset[str]:
-    return frozenset(one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING)
-
-
-def _mapping(value: Any, place: str) -> Mapping[str, Any]:
-    _require(isinstance(value, dict) and all(type(name) is str for name in value), place, "a mapping", value)
-    mapping: Mapping[str, Any] = value
-    return mapping
-
-
-def _require(condition: bool, place: str, must: str, received: Any) -> None:
-    if not condition:
-        # Not a list or a mapping, which may be endless in words.
-        is_short = isinstance(received, (str, float))
-        shown = f"{received!r:.60}" if is_short else f"a value of type {type(received).__name__}"
-        raise ValueError(f"{place} must be {must}. Received: {shown}.")
-
-
-def _check_file(file: StoredFile, place: str) -> None:
-    join("", file.path)
-    _require(file.path not in ("", "."), place, "a file inside the store", file.path)
-    _require(_SHA256.fullmatch(file.sha256) is not None, f"{place}.sha256", "64 hexadecimal digits", file.sha256)
-    _require(file.bytes >= 0 and (file.rows or 0) >= 0, place, "of no negative size", file.path)
-
-
-def _check_scores(scores: Scores, place: str) -> None:
-    _require(0 <= scores.accuracy <= 1, f"{place}.accuracy", "from 0 to 1", scores.accuracy)
-    _require(scores.count >= 1, f"{place}.count", "at least 1", float(scores.count))
-
-
-def _check_checkpoint(record: CheckpointRecord, place: str) -> None:
-    known = record.stopping.keys() == {"best", "wait", "best_epoch"}
-    _require(known and record.epoch >= 1, place, "of early stopping after at least one epoch", record.stopping)
-
-
-def _check_run(run: Run, place: str) -> None:
-    # Parameters come and go with versions; these are the ones that a reader of past runs asks for.
-    asked: dict[str, Any] = {"variants": tuple[str, ...], "seeds": tuple[int, ...]}
-    asked |= dict.fromkeys(("maxlen", "num_words"), int | None) | dict.fromkeys(("store", "language"), str | None)
-    for name, kind in asked.items():
-        _decode(kind, run.parameters.get(name), f"{place}.parameters.{name}")
-    language = run.parameters.get("language", LANGUAGES[0])
-    _require(language in LANGUAGES, f"{place}.parameters.language", f"one of {', '.join(LANGUAGES)}", language)
-
-
-_CHECKS: dict[Any, Callable[[Any, str], None]] = {
-    Run: _check_run,
-    StoredFile: _check_file,
-    Scores: _check_scores,
-    CheckpointRecord: _check_checkpoint,
-}
+def _describe(error: ValidationError) -> str:
+    """Return the first thing that is wrong as a sentence: the field, what it must be, and what it is."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place, received = f"{'.'.join(map(str, first['loc'])) or 'it':.100}", first["input"]
+    match first["type"]:
+        case "missing":
+            return f"{place} must be there and is missing."
+        case "unexpected_keyword_argument":
+            return f"{place} is an unknown field."
+        case "json_invalid":
+            return f"{first['msg']}."
+    must = re.sub(r"\A(\w+ should|Value error, must) ", "", first["msg"])
+    # Not a list or a mapping, which may be endless in words.
+    is_long = isinstance(received, (list, dict))
+    shown = f"a value of type {type(received).__name__}" if is_long else f"{received!r:.60}"
+    return f"{place} must {must}. Received: {shown}."

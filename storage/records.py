@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
+
+from storage.bounds import Constraint, Count, Positive, Real, Sha256, Share, StorePath, Whole
 
 # Of reports.
-LANGUAGES = ("en", "ko")
+Language = Literal["en", "ko"]
+LANGUAGES: tuple[str, ...] = get_args(Language)
+
+# Of what `run.json`, `training.json` and a dataset's manifest hold, and of a checkpoint. Whoever changes what a record
+# means adds one here, and a function to `storage.upgrades`. A record without a format is of format 1.
+RECORD_FORMAT = 2
+CHECKPOINT_FORMAT = 1
+RecordFormat = Annotated[int, Constraint(ge=1, le=RECORD_FORMAT)]
 
 
 @dataclass(frozen=True)
@@ -20,10 +29,10 @@ class StoredFile:
         rows: Rows of a Parquet file, None for other files.
     """
 
-    path: str
-    sha256: str
-    bytes: int
-    rows: int | None = None
+    path: StorePath
+    sha256: Sha256
+    bytes: Count
+    rows: Count | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class Dataset:
     inputs: dict[str, Any]
     files: dict[str, StoredFile]
     source: str
+    format: RecordFormat = RECORD_FORMAT
 
 
 @dataclass(frozen=True)
@@ -55,10 +65,10 @@ class Scores:
         count: Number of reviews.
     """
 
-    loss: float
-    accuracy: float
-    loss_margin: float | None
-    count: int
+    loss: Real
+    accuracy: Share
+    loss_margin: Real | None
+    count: Positive
 
 
 @dataclass(frozen=True)
@@ -88,20 +98,21 @@ class TrainingResult:
 
     variant: str
     layers: str
-    seed: int
+    seed: Whole
     parameters: dict[str, Any]
     versions: dict[str, str]
     dataset: str
-    epochs: int
-    best_epoch: int
+    epochs: Whole
+    best_epoch: Whole
     stopped_early: bool
     train: Scores
     validation: Scores
     test: Scores
-    parameter_count: int
+    parameter_count: Whole
     weights_sha256: str
-    seconds: dict[str, float]
+    seconds: dict[str, Real]
     files: dict[str, StoredFile] = field(default_factory=dict)
+    format: RecordFormat = RECORD_FORMAT
 
     @property
     def name(self) -> str:
@@ -109,22 +120,30 @@ class TrainingResult:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """What Keras's early stopping remembers, its weights apart, by the names of its attributes."""
+
+    best: Real
+    wait: Whole
+    best_epoch: Whole
+
+
+@dataclass(frozen=True)
 class CheckpointRecord:
     """Where an unfinished training stood: what a checkpoint's manifest holds.
 
     Attributes:
-        format: Version of the checkpoint's own format.
         key: All that determines the training's bits.
         epoch: Epochs finished.
-        stopping: What early stopping remembers, its weights apart.
+        stopping: What early stopping remembers.
         file: The arrays.
     """
 
-    format: int
     key: dict[str, Any]
-    epoch: int
-    stopping: dict[str, float]
+    epoch: Positive
+    stopping: Stopping
     file: StoredFile
+    format: Annotated[int, Constraint(ge=1, le=CHECKPOINT_FORMAT)] = CHECKPOINT_FORMAT
 
 
 @dataclass(frozen=True)
@@ -132,7 +151,7 @@ class FailedTraining:
     """A training that ended without a model, and the last line of its error."""
 
     variant: str
-    seed: int
+    seed: Whole
     error: str
 
     @property
@@ -179,7 +198,7 @@ class Run:
 
     run_id: str
     started: str
-    seconds: float
+    seconds: Real
     source: str
     is_sample: bool
     notice: str | None
@@ -189,11 +208,24 @@ class Run:
     trainings: tuple[TrainingResult, ...]
     failures: tuple[FailedTraining, ...]
     report: StoredFile | None = None
-    step_seconds: dict[str, float] = field(default_factory=dict)
+    step_seconds: dict[str, Real] = field(default_factory=dict)
     baselines: tuple[TrainingResult, ...] = ()
     evidence: StoredFile | None = None
     code: CodeVersion = CodeVersion()
     cpu: str = "not recorded"
+    format: RecordFormat = RECORD_FORMAT
+
+
+@dataclass(frozen=True)
+class KnownParameters:
+    """Those of a run's parameters that a reader of past runs asks for; others come and go with versions."""
+
+    variants: tuple[str, ...]
+    seeds: tuple[Whole, ...]
+    maxlen: Whole | None = None
+    num_words: Whole | None = None
+    store: str | None = None
+    language: Language = "en"
 
 
 def training_name(variant: str, seed: int) -> str:

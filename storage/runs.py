@@ -10,9 +10,10 @@ from typing import Any
 from storage.datasets import read_dataset
 from storage.decoding import decode_record
 from storage.pages import is_intact
-from storage.records import CheckpointRecord, Run, StoredFile, TrainingResult
+from storage.records import CheckpointRecord, KnownParameters, Run, StoredFile, TrainingResult
 from storage.store import DamagedFileError, Store
 from storage.text import on_one_line
+from storage.upgrades import upgrade_run, upgrade_training
 
 
 def run_folder(run_id: str) -> str:
@@ -49,6 +50,7 @@ def read_run(store: Store, run_id: str) -> Run:
 
     Raises:
         FileNotFoundError: There is no such run.
+        NewerFormatError: A newer version of the project published it.
         DamagedFileError: Its `run.json` was changed, or is none of this run.
     """
     path = f"{run_folder(run_id)}/run.json"
@@ -64,9 +66,13 @@ def read_run_record(content: dict[str, Any], where: str = "run.json") -> Run:
     """Return the record that `run.json` holds; `where` says in an error which one.
 
     Raises:
+        NewerFormatError: A newer version of the project wrote it.
         DamagedFileError: It holds something else.
     """
-    return decode_record(Run, content, f"{where} must be the record of a run")
+    what = f"{where} must be the record of a run"
+    run = decode_record(Run, content, what, upgrade_run)
+    decode_record(KnownParameters, run.parameters, f"{what}: parameters", unknown="ignore")
+    return run
 
 
 def is_published(store: Store, run_id: str) -> bool:
@@ -83,9 +89,10 @@ def read_training_record(content: dict[str, Any], where: str = "training.json") 
     """Return the record that `training.json` holds; `where` says in an error which one.
 
     Raises:
+        NewerFormatError: A newer version of the project wrote it.
         DamagedFileError: It holds something else.
     """
-    return decode_record(TrainingResult, content, f"{where} must be the record of a training")
+    return decode_record(TrainingResult, content, f"{where} must be the record of a training", upgrade_training)
 
 
 def read_checkpoint_record(store: Store, manifest: str) -> CheckpointRecord:
@@ -93,6 +100,7 @@ def read_checkpoint_record(store: Store, manifest: str) -> CheckpointRecord:
 
     Raises:
         FileNotFoundError: There is none.
+        NewerFormatError: A newer version of the project wrote it.
         DamagedFileError: It was changed, or is none of a checkpoint.
     """
     must = f"{store.locate(manifest)} must be the manifest of a checkpoint"

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.states import Completed
 
+from storage.damage import NewerFormatError
 from storage.datasets import put_damaged_aside
 from storage.records import Dataset, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training_record
@@ -134,12 +135,17 @@ def find_training(store: Store, folder: str, identity: TrainingIdentity) -> tupl
     Returns:
         The training, or None if it is not there, is another or is damaged; and one sentence for each file that was
         moved to quarantine.
+
+    Raises:
+        NewerFormatError: A newer version of the project made it.
     """
     manifest = f"{folder}/training.json"
     if not store.exists(manifest):
         return None, []
     try:
         result = read_training_record(store.read_manifest(manifest), store.locate(manifest))
+    except NewerFormatError:
+        raise
     except DamagedFileError as error:
         return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
     if identity_of(result) != identity:

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.archive import read_arrays
-from storage.records import CheckpointRecord
+from storage.damage import NewerFormatError
+from storage.records import CheckpointRecord, Stopping
 from storage.runs import checkpoints_folder, read_checkpoint_record
 from storage.store import DamagedFileError, Store
 from tasks.processes.messages import Event, Resumed, Warned
@@ -27,7 +28,6 @@ from tasks.training.training_request import TrainingRequest
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT_VERSION = 1
 EVERY_EPOCHS = 5
 # Of the time of a training that its checkpoints may take; an object store is slower than a disk.
 COST_SHARE = 0.01
@@ -43,7 +43,7 @@ class Checkpoint(NamedTuple):
     """
 
     epoch: int
-    stopping: dict[str, Any]
+    stopping: Stopping
     arrays: Arrays
 
 
@@ -69,7 +69,7 @@ def publish_checkpoint(store: Store, folder: str, key: dict[str, Any], checkpoin
     np.savez(buffer, allow_pickle=False, **checkpoint.arrays)
     # The hash in its name keeps it apart from what another manifest in the same place may name.
     file = store.write_bytes_by_hash(f"{place}/state-{{sha}}.npz", buffer.getvalue())
-    record = CheckpointRecord(FORMAT_VERSION, key, checkpoint.epoch, checkpoint.stopping, file)
+    record = CheckpointRecord(key, checkpoint.epoch, checkpoint.stopping, file)
     manifest = store.write_manifest(f"{place}/manifest.json", asdict(record))
     store.delete(checkpoints_folder(folder), keep=(file.path, manifest.path))
 
@@ -86,10 +86,12 @@ def find_checkpoint(store: Store, folder: str, key: dict[str, Any]) -> tuple[Che
         damaged = [manifest]
         try:
             record = read_checkpoint_record(store, manifest)
-            if (record.format, record.key) != (FORMAT_VERSION, key):
+            if record.key != key:
                 continue
             damaged.append(record.file.path)
             arrays = _unpack(store.read_verified(record.file), store.locate(record.file.path))
+        except NewerFormatError:
+            continue
         except DamagedFileError as error:
             targets = " and ".join(store.quarantine(path) for path in damaged)
             damage.append(f"{error} Moved to {targets}; going on from an older checkpoint or the beginning.")
@@ -179,13 +181,13 @@ class Checkpoints(keras.callbacks.Callback):  # type: ignore[misc]  # keras has 
         arrays |= {f"best-{place:04d}": np.asarray(weight) for place, weight in enumerate(best)}
         arrays |= {f"history-{name}": np.asarray(column) for name, column in self.history.items()}
         stopping = self.stopping
-        state = {"best": stopping.best, "wait": stopping.wait, "best_epoch": stopping.best_epoch}
+        state = Stopping(stopping.best, stopping.wait, stopping.best_epoch)
         return Checkpoint(epoch, state, arrays)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         for place, variable in enumerate(self._variables()):
             variable.assign(checkpoint.arrays[f"variable-{place:04d}"])
-        for name, value in checkpoint.stopping.items():
+        for name, value in asdict(checkpoint.stopping).items():
             setattr(self.stopping, name, value)
         self.stopping.best_weights = _select(checkpoint.arrays, "best-")
         for name, array in checkpoint.arrays.items():

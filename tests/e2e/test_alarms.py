@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
 import yaml
+from pytest_httpserver import HTTPServer
 
 from tests.e2e.servers import (
     ALARMS,
@@ -52,25 +50,16 @@ CANARY = "canary-Zm9yIHRoZSBhbGFybXM"
 class Receiver:
     """Takes alarms, as a pager or a chat would."""
 
-    calls: list[dict[str, Any]] = field(default_factory=list)
+    server: HTTPServer
 
     def __post_init__(self):
-        receiver = self
+        alarm = {"uri": f"/{CANARY}", "method": "POST", "headers": {"Content-Type": "application/json"}}
+        self.server.expect_request(**alarm).respond_with_data(status=204)
+        self.address = self.server.url_for(CANARY)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                assert self.path == f"/{CANARY}"
-                assert self.headers["Content-Type"] == "application/json"
-                receiver.calls.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        self.address = f"http://127.0.0.1:{self.server.server_port}/{CANARY}"
+    @property
+    def calls(self):
+        return [request.get_json() for request, response in self.server.log if response.status_code == 204]
 
     def wait_for(self, alarm, seconds, flow_run=""):
         """Return the first call of an alarm, where given of one flow run."""
@@ -80,10 +69,6 @@ class Receiver:
             return found[:1]
 
         return wait_until(called, seconds, f"the alarm {alarm}")[0]
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def state_of(api, identifier):
@@ -174,10 +159,14 @@ def site(tmp_path_factory, migrated_home):
     folder = tmp_path_factory.mktemp("alarms")
     environment = make_environment(folder) | STUB | OFTEN | {"PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "2"}
     migrated_home(Path(environment["PREFECT_HOME"]))
-    receiver = Receiver()
     worker = None
-    with (folder / "log.txt").open("w") as log, prefect_server(environment, log) as client:
+    with (
+        (folder / "log.txt").open("w") as log,
+        prefect_server(environment, log) as client,
+        HTTPServer(host="127.0.0.1") as server,
+    ):
         try:
+            receiver = Receiver(server)
             made = Site(client, environment, log, receiver)
             made.note(load_alarms(environment)[1])
             made.note(deploy(environment | {"RETRAIN_ALARM_WEBHOOK": receiver.address}))
@@ -194,7 +183,6 @@ def site(tmp_path_factory, migrated_home):
         finally:
             if worker:
                 end(worker)
-            receiver.stop()
 
 
 def test_the_alarms_wait_as_long_as_they_say_for_a_heartbeat_a_night_and_a_report():

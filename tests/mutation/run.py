@@ -56,6 +56,7 @@ TESTS = {
     "reports/analysis/probabilities.py": "test_probabilities",
     "reports/analysis/statistics.py": "test_statistics",
     "storage/archive.py": "test_archive test_fuzz_archive",
+    "storage/bounds.py": "test_decoding test_fuzz_store",
     "storage/containment.py": "test_containment",
     "storage/datasets.py": "test_datasets",
     "storage/decoding.py": "test_decoding test_runs test_fuzz_store",
@@ -70,6 +71,7 @@ TESTS = {
     "storage/store.py": "test_store test_object_store",
     "storage/parquet.py": "test_store",
     "storage/text.py": "test_text test_archive",
+    "storage/upgrades.py": "test_older_stores",
     "storage/word_index.py": "test_word_index test_fuzz_store",
 }
 

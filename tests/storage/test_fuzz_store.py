@@ -21,7 +21,7 @@ from reports.evidence import PartFacts, from_json, to_json
 from reports.page.curve_figures import BOOK_COLUMNS, read_book
 from storage.datasets import find_dataset, read_dataset
 from storage.decoding import decode_json
-from storage.records import CheckpointRecord, StoredFile
+from storage.records import CheckpointRecord, Stopping, StoredFile
 from storage.runs import read_checkpoint_record, read_run, read_run_record, verify_store
 from storage.schemas import REVIEW_SCHEMA
 from storage.store import DamagedFileError, Store
@@ -153,7 +153,7 @@ def test_records_of_trainings_of_any_shape(night):
 def test_manifests_of_checkpoints_of_any_shape(store):
     path = f"{TRAINING}/checkpoints/epoch-0005/manifest.json"
     file = StoredFile(f"{TRAINING}/checkpoints/epoch-0005/state.npz", "a" * 64, 7)
-    good = asdict(CheckpointRecord(1, {"seed": 42}, 5, {"best": 0.25, "wait": 0, "best_epoch": 4}, file))
+    good = asdict(CheckpointRecord({"seed": 42}, 5, Stopping(0.25, 0, 4), file))
 
     def read(content: Any) -> None:
         store.write_bytes(path, seal(content))
@@ -208,7 +208,12 @@ def test_evidence_of_any_shape():
     small = {**good, "curves": good["curves"][:1], "comparison": good["comparison"][:1], "errors": None, "data": None}
     small |= {"pairs": {**good["pairs"], "rows": good["pairs"]["rows"][:1]}, "trainings": good["trainings"][:1]}
     strategy = changed(small).map(lambda value: json.dumps(value).encode()) | mutated(written[:3000], SPLICES)
-    fuzz(strategy, 30, lambda content: from_json(content, "evidence.json"), "evidence.json must hold the evidence of ")
+    fuzz(
+        strategy,
+        30,
+        lambda content: from_json(content, "evidence.json"),
+        "evidence.json must hold the evidence of a run",
+    )
 
 
 def test_the_book_s_curves_of_any_bytes():

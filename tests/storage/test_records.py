@@ -16,8 +16,8 @@ def test_a_record_cannot_be_changed(kind):
         setattr(record, fields(kind)[0].name, None)
 
 
-def test_the_records_are_eight():
-    assert len(KINDS) == 8
+def test_the_records_are_ten():
+    assert len(KINDS) == 10
 
 
 def test_a_training_and_a_failed_one_are_named_by_variant_and_seed():

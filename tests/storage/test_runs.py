@@ -7,7 +7,7 @@ import pytest
 
 from storage.datasets import publish_dataset
 from storage.pages import is_intact, seal_page
-from storage.records import CheckpointRecord, StoredFile
+from storage.records import CheckpointRecord, Stopping, StoredFile
 from storage.runs import LATEST_PATH, Verification, list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
 from tasks.data import sample
@@ -87,7 +87,7 @@ def test_a_manifest_of_something_else_is_named(store):
     store.write_manifest("datasets/pad-84d628a8f59f3e5a/manifest.json", {"rows": 2})
     path = store.locate("datasets/pad-84d628a8f59f3e5a/manifest.json")
     assert verify_store(store).damaged == (
-        f"{path} must be the manifest of a dataset: it has a field rows, of which this version knows nothing.",
+        f"{path} must be the manifest of a dataset: step must be there and is missing.",
     )
 
 
@@ -192,7 +192,7 @@ def test_the_word_index_of_a_sample_is_not_taken_for_a_manifest(store):
 def publish_checkpoint(store: Store) -> tuple[StoredFile, StoredFile]:
     place = "runs/20260103T030405Z-abcdef/gru-seed42/checkpoints/epoch-0005"
     file = store.write_bytes(f"{place}/state-0123456789ab.npz", b"weights")
-    record = CheckpointRecord(1, {"seed": 42}, 5, {"best": 0.25, "wait": 0, "best_epoch": 4}, file)
+    record = CheckpointRecord({"seed": 42}, 5, Stopping(0.25, 0, 4), file)
     return file, store.write_manifest(f"{place}/manifest.json", asdict(record))
 
 

@@ -5,11 +5,11 @@ import hashlib
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from tasks.download import SourceUnreachableError, TimeLimits, download_reviews, read_chunks
 from tasks.sources import Source, resolve_source
@@ -20,87 +20,64 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SHORT = TimeLimits(connect=2.0, read=0.3, total=5.0)
 
 
-class ReviewServer(ThreadingHTTPServer):
-    """Serves `/<what to do>`, and keeps the paths it was asked for."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[str] = []
-        self.closing = threading.Event()
-
-    def address(self, behaviour: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{behaviour}"
+def stall(over: threading.Event) -> Iterator[bytes]:
+    yield CONTENT[:50_000]
+    over.wait(30)
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: ReviewServer
+def trickle(over: threading.Event) -> Iterator[bytes]:
+    for place in range(len(CONTENT)):
+        yield CONTENT[place : place + 1]
+        if over.wait(0.05):
+            break
 
-    def do_GET(self) -> None:
-        self.server.requests.append(self.path)
-        attempt = self.server.requests.count(self.path)
-        behaviour = self.path.removeprefix("/")
-        if behaviour.isdigit():
-            self.send_error(int(behaviour))
-        elif behaviour == "busy-twice" and attempt <= 2:
-            self.send_error(503)
-        elif behaviour == "circle":
-            self.send_response(302)
-            self.send_header("Location", "/circle")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        elif behaviour == "moved":
-            self.send_response(302)
-            self.send_header("Location", "/good")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        else:
-            self.send_content(behaviour, attempt)
 
-    def send_content(self, behaviour: str, attempt: int) -> None:
-        content = CONTENT.upper() if behaviour == "wrong" else CONTENT
-        compressed = behaviour == "gzip" and "gzip" in self.headers.get("Accept-Encoding", "")
-        if compressed:
-            content = gzip.compress(content)
-        self.send_response(200)
-        if behaviour == "endless":
-            self.end_headers()
-            with suppress(ConnectionError):
-                while not self.server.closing.is_set():
-                    self.wfile.write(bytes(1 << 20))
-            return
-        size = 3 << 30 if behaviour == "gigabytes" else len(content)
-        self.send_header("Content-Length", str(size))
-        if compressed:
-            self.send_header("Content-Encoding", "gzip")
-        self.end_headers()
-        if behaviour == "cut" or (behaviour == "cut-once" and attempt == 1):
-            self.wfile.write(content[:50_000])
-        elif behaviour == "stall":
-            self.wfile.write(content[:50_000])
-            self.server.closing.wait(30)
-        elif behaviour == "trickle":
-            for position in range(len(content)):
-                if self.server.closing.wait(0.05):
-                    break
-                self.wfile.write(content[position : position + 1])
-        else:
-            self.wfile.write(content)
+def send_endlessly(over: threading.Event) -> Iterator[bytes]:
+    while not over.is_set():
+        yield bytes(1 << 20)
 
-    def log_message(self, *_arguments) -> None:
-        """Keep quiet: the tests look at `requests`."""
+
+def compress(request: Request) -> Response:
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return Response(CONTENT)
+    return Response(gzip.compress(CONTENT), headers={"Content-Encoding": "gzip"})
+
+
+@pytest.fixture(scope="module")
+def make_httpserver() -> Iterator[HTTPServer]:
+    """In threads, so that the next attempt is answered while the one before stalls."""
+    with HTTPServer(host="127.0.0.1", threaded=True) as server:
+        yield server
 
 
 @pytest.fixture
-def server() -> Iterator[ReviewServer]:
-    with ReviewServer() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield running
-        running.closing.set()
-        running.shutdown()
-        thread.join()
+def server(httpserver: HTTPServer) -> Iterator[HTTPServer]:
+    """Serves `/<what to do>`."""
+    over, once, always = threading.Event(), httpserver.expect_oneshot_request, httpserver.expect_request
+    size = {"Content-Length": str(len(CONTENT))}
+    always("/good").respond_with_data(CONTENT)
+    always("/wrong").respond_with_data(CONTENT.upper())
+    always("/gzip").respond_with_handler(compress)
+    always("/404").respond_with_response(Response(status="404 Not Found"))
+    always("/500").respond_with_response(Response(status="500 Internal Server Error"))
+    always("/moved").respond_with_data(status=302, headers={"Location": "/good"})
+    always("/circle").respond_with_data(status=302, headers={"Location": "/circle"})
+    for _ in range(2):
+        once("/busy-twice").respond_with_data(status=503)
+    always("/busy-twice").respond_with_data(CONTENT)
+    once("/cut-once").respond_with_response(Response([CONTENT[:50_000]], headers=size))
+    always("/cut-once").respond_with_data(CONTENT)
+    always("/cut").respond_with_response(Response([CONTENT[:50_000]], headers=size))
+    always("/gigabytes").respond_with_response(Response([CONTENT], headers={"Content-Length": str(3 << 30)}))
+    always("/stall").respond_with_handler(lambda _request: Response(stall(over), headers=size))
+    always("/trickle").respond_with_handler(lambda _request: Response(trickle(over), headers=size))
+    always("/endless").respond_with_handler(lambda _request: Response(send_endlessly(over)))
+    yield httpserver
+    over.set()
+
+
+def asked(server: HTTPServer) -> list[str]:
+    return [request.path for request, _ in server.log]
 
 
 @pytest.fixture
@@ -125,12 +102,12 @@ def closed_port() -> int:
 
 
 def test_the_bytes_of_an_address_are_streamed(server):
-    assert b"".join(read_chunks(server.address("good"), SHORT)) == CONTENT
+    assert b"".join(read_chunks(server.url_for("/good"), SHORT)) == CONTENT
 
 
 def test_a_redirect_is_followed(server):
-    assert b"".join(read_chunks(server.address("moved"), SHORT)) == CONTENT
-    assert server.requests == ["/moved", "/good"]
+    assert b"".join(read_chunks(server.url_for("/moved"), SHORT)) == CONTENT
+    assert asked(server) == ["/moved", "/good"]
 
 
 def test_the_bytes_of_a_file_are_read(tmp_path):
@@ -139,12 +116,12 @@ def test_the_bytes_of_a_file_are_read(tmp_path):
 
 
 def test_no_compressed_copy_is_asked_for_because_the_hash_is_of_the_file_itself(server):
-    assert b"".join(read_chunks(server.address("gzip"), SHORT)) == CONTENT
+    assert b"".join(read_chunks(server.url_for("/gzip"), SHORT)) == CONTENT
 
 
 def test_a_server_that_sends_too_slowly_to_finish_is_given_up(server):
     with pytest.raises(SourceUnreachableError, match=r"not finished after 0\.4 s") as caught:
-        list(read_chunks(server.address("trickle"), TimeLimits(connect=2.0, read=2.0, total=0.4)))
+        list(read_chunks(server.url_for("/trickle"), TimeLimits(connect=2.0, read=2.0, total=0.4)))
     assert caught.value.transient
 
 
@@ -164,18 +141,21 @@ def test_a_name_that_nobody_has_is_found_out():
         list(read_chunks("http://nosuchhost.invalid/imdb.npz", TimeLimits(connect=2.0)))
 
 
-def test_a_name_that_no_server_answers_for_is_given_up(monkeypatch):
-    """As where packets to the name server are dropped: the system's resolver then tries for half a minute."""
-    over = threading.Event()
+def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
+    """The time limits of httpx leave the resolver out, which may try for half a minute without a name server."""
+    over, began, ended = threading.Event(), [], []
 
-    def answer_late(*_arguments):
-        over.wait(10)
+    def answer_late(name, *_arguments, **_options):
+        began.append(name)
+        over.wait(60)
+        ended.append(name)
         raise socket.gaierror("no name server answered")
 
     monkeypatch.setattr(socket, "getaddrinfo", answer_late)
     try:
         with pytest.raises(SourceUnreachableError, match=r"the name example\.org was not resolved in 0\.2 s") as caught:
             list(read_chunks("http://example.org/imdb.npz", TimeLimits(connect=0.2)))
+        assert (began, ended) == (["example.org"], [])
     finally:
         over.set()
     assert caught.value.transient
@@ -201,18 +181,18 @@ def test_an_address_that_can_be_none_is_refused_in_one_line(address, capsys):
 
 def test_a_redirect_in_a_circle_is_given_up(server):
     with pytest.raises(SourceUnreachableError, match="redirects") as caught:
-        list(read_chunks(server.address("circle"), SHORT))
+        list(read_chunks(server.url_for("/circle"), SHORT))
     assert not caught.value.transient
 
 
 def test_good_bytes_are_published_with_their_hash(server, download, store):
-    state = download(Source(server.address("good"), SHA256))
+    state = download(Source(server.url_for("/good"), SHA256))
     dataset = state.result()
     assert state.name == "Completed"
     assert dataset.step == "download"
-    assert dataset.source == server.address("good")
+    assert dataset.source == server.url_for("/good")
     assert store.read_verified(dataset.files["archive"]) == CONTENT
-    assert server.requests == ["/good"]
+    assert asked(server) == ["/good"]
 
 
 def test_the_word_index_is_fetched_too(server, download, store):
@@ -221,39 +201,39 @@ def test_the_word_index_is_fetched_too(server, download, store):
         str(Path(store.uri).parent / "words.json"),
         "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
     )
-    dataset = download(Source(server.address("good"), SHA256, *word_index)).result()
+    dataset = download(Source(server.url_for("/good"), SHA256, *word_index)).result()
     assert store.read_verified(dataset.files["word_index"]) == b"hello"
 
 
 def test_a_second_download_finds_the_first_and_asks_nobody(server, download):
-    source = Source(server.address("good"), SHA256)
+    source = Source(server.url_for("/good"), SHA256)
     first, second = download(source), download(source)
     assert (first.name, second.name) == ("Completed", "Cached")
     assert second.result() == first.result()
-    assert server.requests == ["/good"]
+    assert asked(server) == ["/good"]
 
 
 def test_a_damaged_archive_in_the_store_is_put_aside_and_fetched_again(server, download, store):
-    source = Source(server.address("good"), SHA256)
+    source = Source(server.url_for("/good"), SHA256)
     file = download(source).result().files["archive"]
     Path(store.locate(file.path)).write_bytes(CONTENT[:-1] + b"X")
     state = download(source)
     assert state.name == "Completed"
     assert store.read_verified(file) == CONTENT
-    assert server.requests == ["/good", "/good"]
+    assert asked(server) == ["/good", "/good"]
     put_aside = [path for path in store.list_files("quarantine") if path.endswith(f"-raw-{SHA256[:16]}.npz")]
     assert [store.read_bytes(path)[-1:] for path in put_aside] == [b"X"]
 
 
 def test_a_server_that_is_busy_twice_is_asked_a_third_time(server, download, store):
-    dataset = download(Source(server.address("busy-twice"), SHA256)).result()
-    assert server.requests == ["/busy-twice"] * 3
+    dataset = download(Source(server.url_for("/busy-twice"), SHA256)).result()
+    assert asked(server) == ["/busy-twice"] * 3
     assert store.read_verified(dataset.files["archive"]) == CONTENT
 
 
 def test_a_connection_cut_once_is_tried_again(server, download, store):
-    dataset = download(Source(server.address("cut-once"), SHA256)).result()
-    assert server.requests == ["/cut-once"] * 2
+    dataset = download(Source(server.url_for("/cut-once"), SHA256)).result()
+    assert asked(server) == ["/cut-once"] * 2
     assert store.read_verified(dataset.files["archive"]) == CONTENT
 
 
@@ -266,32 +246,32 @@ def test_a_connection_cut_once_is_tried_again(server, download, store):
     ],
 )
 def test_what_stays_broken_is_tried_three_times_and_publishes_nothing(server, download, store, behaviour, reason):
-    error = failure_of(download(Source(server.address(behaviour), SHA256), SHORT))
+    error = failure_of(download(Source(server.url_for(behaviour), SHA256), SHORT))
     assert type(error) is SourceUnreachableError
-    assert str(error).startswith(f"{server.address(behaviour)} could not be fetched: {reason}")
-    assert server.requests == [f"/{behaviour}"] * 3
+    assert str(error).startswith(f"{server.url_for(behaviour)} could not be fetched: {reason}")
+    assert asked(server) == [f"/{behaviour}"] * 3
     assert store.list_files("") == []
 
 
 def test_an_answer_that_will_not_change_is_not_asked_for_again(server, download, store):
-    error = failure_of(download(Source(server.address("404"), SHA256)))
+    error = failure_of(download(Source(server.url_for("/404"), SHA256)))
     assert type(error) is SourceUnreachableError
     assert str(error) == (
-        f"{server.address('404')} could not be fetched: the server answered 404 Not Found. "
+        f"{server.url_for('/404')} could not be fetched: the server answered 404 Not Found. "
         "Check the network, or give `source` a file or another address."
     )
-    assert server.requests == ["/404"]
+    assert asked(server) == ["/404"]
     assert store.list_files("") == []
 
 
 def test_wrong_bytes_are_refused_by_both_hashes_and_not_asked_for_again(server, download, store):
-    error = failure_of(download(Source(server.address("wrong"), SHA256)))
+    error = failure_of(download(Source(server.url_for("/wrong"), SHA256)))
     received = hashlib.sha256(CONTENT.upper()).hexdigest()
     assert type(error) is ValueError
     assert str(error) == (
-        f"{server.address('wrong')} must have SHA-256 {SHA256}. Received: {received}, {len(CONTENT)} bytes."
+        f"{server.url_for('/wrong')} must have SHA-256 {SHA256}. Received: {received}, {len(CONTENT)} bytes."
     )
-    assert server.requests == ["/wrong"]
+    assert asked(server) == ["/wrong"]
     assert store.list_files("") == []
 
 
@@ -305,12 +285,12 @@ def test_a_closed_port_fails_the_task_after_its_attempts(download, store):
 @pytest.mark.parametrize("behaviour", ["gigabytes", "endless"])
 def test_more_than_any_archive_has_is_given_up_and_not_asked_for_again(server, download, store, monkeypatch, behaviour):
     monkeypatch.setattr("tasks.download.MAXIMUM_FILE_BYTES", 10_000_000)
-    error = failure_of(download(Source(server.address(behaviour), SHA256)))
+    error = failure_of(download(Source(server.url_for(behaviour), SHA256)))
     assert type(error) is SourceUnreachableError
     assert str(error).startswith(
-        f"{server.address(behaviour)} could not be fetched: a file must have at most 10000000 bytes, and it has "
+        f"{server.url_for(behaviour)} could not be fetched: a file must have at most 10000000 bytes, and it has "
     )
-    assert server.requests == [f"/{behaviour}"]
+    assert asked(server) == [f"/{behaviour}"]
     assert store.list_files("") == []
 
 

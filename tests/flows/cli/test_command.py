@@ -179,6 +179,14 @@ def test_bad_input_is_found_without_importing_prefect_or_keras():
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["flows.cli.parser", "tasks.data.split", "tasks.data.pad", "reports.evidence"])
+def test_pydantic_is_not_imported_before_a_record_is_decoded(module):
+    script = f"import sys, {module}; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_verify_counts_the_files_of_a_sound_store(retrain, store):
     publish_pad(store)
     assert retrain("verify", "--store", store.uri) == (0, f"{store.uri}: 2 files sound, 0 damaged or missing\n", "")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from storage.records import Stopping
 from storage.runs import checkpoints_folder, verify_store
 from storage.schemas import HISTORY_SCHEMA
 from storage.store import Store
@@ -339,7 +340,7 @@ def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
 
     store, folder, key = any_store, "runs/1/lstm-seed42", {"seed": 42}
     store.write_bytes(f"{folder}/model.keras", b"weights")
-    state = {"best": 0.1 + 0.2, "wait": 1, "best_epoch": 3}
+    state = Stopping(best=0.1 + 0.2, wait=1, best_epoch=3)
     for epoch in (5, 10):
         arrays = {"variable-0000": np.arange(epoch, dtype=np.float32)}
         publish_checkpoint(store, folder, key, Checkpoint(epoch, state, arrays))
@@ -353,6 +354,19 @@ def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
     assert set(kept) <= set(verify_store(store).unfinished)
     remove_checkpoints(store, folder, ignore)
     assert store.list_files("runs") == [f"{folder}/model.keras"]
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_a_newer_version_is_left_alone(store):
+    from tasks.training.checkpoints import Checkpoint, find_checkpoint, publish_checkpoint
+
+    folder, key = "runs/1/lstm-seed42", {"seed": 42}
+    publish_checkpoint(store, folder, key, Checkpoint(5, Stopping(best=0.3, wait=1, best_epoch=3), {}))
+    manifest = f"{folder}/checkpoints/epoch-0005/manifest.json"
+    store.write_manifest(manifest, store.read_manifest(manifest) | {"format": 2})
+    before = store.list_files("")
+    assert find_checkpoint(store, folder, key) == (None, [])
+    assert store.list_files("") == before
 
 
 def test_deleting_the_whole_store_is_refused(store):
