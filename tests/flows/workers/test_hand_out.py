@@ -26,7 +26,7 @@ from storage.store import DamagedFileError, Store
 from tasks.processes.supervisor import supervise_children
 from tasks.train import TrainingParameters
 from tasks.variants import BASELINES, VARIANTS
-from tests.nights import a_training
+from tests.example_runs import a_training
 from tests.waiting import wait_until
 
 LSTM, GRU = VARIANTS[0], VARIANTS[3]

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports.page.charts import COLOURS, INK, LINES, MARKERS, draw, plain, show_legend, styles_of
-from tests.nights import HOSTILE
+from reports.page.charts import COLOURS, INK, LINES, MARKERS, assign_styles, draw, plain
+from tests.example_runs import HOSTILE
 
 SVG = "{http://www.w3.org/2000/svg}"
 LIGHT_PAGE, DARK_PAGE = "#ffffff", "#14171a"
@@ -30,11 +30,11 @@ def contrast(one, other):
 
 def draw_lines(label="lstm", name="chart", title="Loss by epoch", description="It falls."):
     with draw(name, title, description) as drawing:
-        for place, style in enumerate(styles_of(["a", "b", "c"]).values()):
+        for place, style in enumerate(assign_styles(["a", "b", "c"]).values()):
             values = [1 / (place + epoch + 1) for epoch in range(5)]
             drawing.axes.plot(values, color=style.colour, linestyle=style.line, marker=style.marker, label=label)
         drawing.axes.set(xlabel=label, ylabel="loss")
-        show_legend(drawing.axes)
+        drawing.axes.legend()
     return drawing.svg
 
 
@@ -61,7 +61,7 @@ def test_the_colours_of_the_page_are_those_that_the_contrast_is_tested_against()
 
 def test_no_two_of_six_variants_share_a_colour_or_a_marker_and_no_two_of_five_a_line():
     assert (len(set(COLOURS)), len(set(LINES)), len(set(MARKERS))) == (6, 5, 6)
-    styles = list(styles_of([f"variant {number}" for number in range(6)]).values())
+    styles = list(assign_styles([f"variant {number}" for number in range(6)]).values())
     for one, other in combinations(styles, 2):
         assert one.colour != other.colour
         assert one.marker != other.marker
@@ -70,13 +70,13 @@ def test_no_two_of_six_variants_share_a_colour_or_a_marker_and_no_two_of_five_a_
 
 
 def test_thirty_variants_have_a_style_each_and_then_the_styles_begin_again():
-    styles = list(styles_of([f"variant {number}" for number in range(31)]).values())
+    styles = list(assign_styles([f"variant {number}" for number in range(31)]).values())
     assert len({(style.colour, style.line) for style in styles[:30]}) == 30
     assert styles[30] == styles[0]
 
 
 def test_a_variant_keeps_its_style_whichever_others_are_drawn():
-    assert styles_of(["lstm", "gru"])["lstm"] == styles_of(["lstm"])["lstm"]
+    assert assign_styles(["lstm", "gru"])["lstm"] == assign_styles(["lstm"])["lstm"]
 
 
 def test_a_drawing_is_an_svg_with_a_title_and_a_description_that_it_is_labelled_by():

@@ -1,0 +1,1 @@
+"""What each section of the report says, as records without a language."""
