@@ -54,7 +54,6 @@ SETTINGS: Any = {
 NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 LONGEST_NAME = 24
 SVG = "http://www.w3.org/2000/svg"
-XLINK = "http://www.w3.org/1999/xlink"
 
 
 @dataclass(frozen=True)
@@ -112,57 +111,37 @@ def draw(name: str, title: str, description: str, *, left: float = 0.15) -> Iter
 def _inline(svg: str, name: str, title: str, description: str) -> Markup:
     """Return the `<svg>` element without what the page's security policy blocks, and with a label for screen readers.
 
-    The policy blocks `<style>` and `style=`, which Matplotlib cannot avoid: styles become presentation attributes. The
-    ids of groups are removed, because they are the same in every drawing.
+    The policy blocks `<style>` and `style=`, which Matplotlib always writes: styles become presentation attributes.
     """
+    ET.register_namespace("", SVG)
     # Matplotlib's own output, in which all text is escaped.
     root = ET.fromstring(svg)  # noqa: S314
-    for styled in root.findall(f".//{{{SVG}}}style/.."):
+    for styled in root.findall(f"./{{{SVG}}}defs[{{{SVG}}}style]"):
         root.remove(styled)
     for element in root.iter():
-        element.attrib = _to_presentation_attributes(element.attrib)
-        if element.tag == f"{{{SVG}}}g":
-            element.attrib.pop("id", None)
-    _, _, width, height = root.attrib["viewBox"].split()
-    root.attrib = {
-        "role": "img",
-        "aria-labelledby": f"{name}-t {name}-d",
-        "viewBox": f"0 0 {width} {height}",
-        "width": width,
-        "height": height,
-        "stroke-linejoin": "round",
-        "font-family": "sans-serif",
-    }
-    for index, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element.attrib = _presentation_attributes(element)
+    root.attrib |= {"role": "img", "aria-labelledby": f"{name}-t {name}-d"}
+    root.attrib |= {"stroke-linejoin": "round", "font-family": "sans-serif"}
+    for tag, text in (("desc", description), ("title", title)):
         label = ET.Element(f"{{{SVG}}}{tag}", {"id": f"{name}-{tag[0]}"})
         label.text = text
-        root.insert(index, label)
-    return Markup(_serialise(root).replace(INK, "currentColor"))
+        root.insert(0, label)
+    inline = ET.tostring(root, encoding="unicode").replace(INK, "currentColor")
+    return Markup(re.sub(r">\s+<", "><", inline))
 
 
-def _to_presentation_attributes(attributes: dict[str, str]) -> dict[str, str]:
-    """Return the attributes with short coordinates, and with each declaration of `style` as an attribute.
+def _presentation_attributes(element: ET.Element) -> dict[str, str]:
+    """Return an element's attributes with each declaration of its `style` as an attribute, and with short coordinates.
 
-    Font families are left out: the text is in the page's font. Rotations by 0 are left out to save space.
+    Left out are font families, because the text is in the page's font; ids of groups, which are the same in every
+    drawing; and rotations by 0, which only take space.
     """
-    kept = {
-        name.removeprefix(f"{{{XLINK}}}"): _shorten(value)
-        for name, value in attributes.items()
-        if name != "style" and not value.startswith("rotate(-0 ")
+    attributes = {name.rpartition("}")[2]: _shorten(value) for name, value in element.items() if name != "style"}
+    attributes |= dict(one.split(": ", 1) for one in element.get("style", "").split("; ") if one)
+    unused = {"font-family"} | ({"id"} if element.tag == f"{{{SVG}}}g" else set())
+    return {
+        name: value for name, value in attributes.items() if name not in unused and not value.startswith("rotate(-0 ")
     }
-    declarations = (one.split(": ", 1) for one in attributes.get("style", "").split("; ") if one)
-    return kept | {name: value for name, value in declarations if name != "font-family"}
-
-
-def _serialise(root: ET.Element) -> str:
-    """Return the element as text, with SVG as its default namespace and without white space between elements."""
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(f"{{{SVG}}}")
-        element.tail = None
-        if len(element):
-            element.text = None
-    root.set("xmlns", SVG)
-    return ET.tostring(root, encoding="unicode")
 
 
 def _shorten(numbers: str) -> str:
@@ -176,11 +155,11 @@ def _shorten(numbers: str) -> str:
     return rounded.replace("  L ", "L")
 
 
-def plain(name: str) -> str:
+def legend_name(name: str) -> str:
     r"""Return a name that fits into a legend: control characters become "?", and a long name is cut.
 
     Example:
-        >>> plain("lstm\x00"), plain("a_variant_with_a_very_long_name")
+        >>> legend_name("lstm\x00"), legend_name("a_variant_with_a_very_long_name")
         ('lstm?', 'a_variant_with_a_very_l…')
     """
     short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

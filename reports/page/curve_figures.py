@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from reports.evidence import Evidence
-from reports.page.charts import INK, Style, assign_styles, draw, plain
+from reports.page.charts import INK, Style, assign_styles, draw, legend_name
 from reports.page.language import Language
 from reports.page.sentences import describe_curve
 from reports.page.tables import Chart, Table
@@ -191,7 +191,7 @@ def draw_overlay(evidence: Evidence, styles: dict[str, Style], language: Languag
         axes, seen = drawing.axes, set()
         for curve in evidence.curves:
             style = styles[curve.variant]
-            label = None if curve.variant in seen else plain(curve.variant)
+            label = None if curve.variant in seen else legend_name(curve.variant)
             seen.add(curve.variant)
             epochs = range(1, len(curve.val_loss) + 1)
             axes.plot(epochs, curve.val_loss, color=style.colour, linestyle=style.line, linewidth=1, label=label)

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-from reports.page.charts import INK, Style, assign_styles, draw, plain
+from reports.page.charts import INK, Style, assign_styles, draw, legend_name
 from reports.page.language import Language
 from reports.page.tables import Chart, Table
 from reports.sections.data_section import Data
@@ -42,15 +42,15 @@ def draw_pairs(pairs: Pairs, language: Language) -> Chart | None:
             face = INK if row.is_significant else "none"
             axes.plot(100 * interval.estimate, index, "o", markeredgecolor=INK, markerfacecolor=face, markersize=5)
         axes.axvline(0, color=INK, linewidth=0.8, linestyle="--")
-        labels = [f"{plain(row.first)} –\n{plain(row.second)}" for row in pairs.rows]
+        labels = [f"{legend_name(row.first)} –\n{legend_name(row.second)}" for row in pairs.rows]
         axes.set_yticks(range(len(labels)), labels, fontsize=9)
         axes.set(xlabel=gettext("percentage points"), ylim=(len(labels) - 0.5, -0.5))
     rows = tuple(
         (
             f"{row.first} – {row.second}",
-            language.points(row.difference.low),
-            language.points(row.difference.estimate),
-            language.points(row.difference.high),
+            language.percentage_points(row.difference.low),
+            language.percentage_points(row.difference.estimate),
+            language.percentage_points(row.difference.high),
         )
         for row in pairs.rows
     )
@@ -110,7 +110,7 @@ def _draw_curves_of(
                 linewidth=1.1,
                 marker=style.marker if kind == "calibration" else None,
                 markersize=3,
-                label=plain(name),
+                label=legend_name(name),
             )
         axes.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(bottom, 1.02))
         axes.legend(loc=legend)

@@ -77,7 +77,7 @@ class Language:
             return MISSING
         return format_percent(value, f"0.{'0' * digits}%" if digits else "0%", self.locale)
 
-    def points(self, value: float | None) -> str:
+    def percentage_points(self, value: float | None) -> str:
         """Return a difference of shares, -1 to 1, in percentage points: with its sign and without a unit."""
         return MISSING if value is None else self.decimal(100 * value, 2, signed=True)
 

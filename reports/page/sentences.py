@@ -141,9 +141,9 @@ def _name_with_interval(row: PairRow, language: Language) -> str:
     return language.gettext(
         "{name} ({difference} percentage points, {low} to {high})",
         name=row.second,
-        difference=language.points(row.difference.estimate),
-        low=language.points(row.difference.low),
-        high=language.points(row.difference.high),
+        difference=language.percentage_points(row.difference.estimate),
+        low=language.percentage_points(row.difference.low),
+        high=language.percentage_points(row.difference.high),
     )
 
 

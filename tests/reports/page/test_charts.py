@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports.page.charts import COLOURS, INK, LINES, MARKERS, assign_styles, draw, plain
+from reports.page.charts import COLOURS, INK, LINES, MARKERS, assign_styles, draw, legend_name
 from tests.example_runs import HOSTILE
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -140,21 +140,21 @@ def test_a_label_that_is_no_mathematics_either_is_drawn_all_the_same():
 
 
 def test_hostile_text_is_text():
-    svg = draw_lines(label=plain(HOSTILE), title=HOSTILE, description=HOSTILE)
+    svg = draw_lines(label=legend_name(HOSTILE), title=HOSTILE, description=HOSTILE)
     root = ET.fromstring(svg)
     assert not [element for element in root.iter() if element.tag.endswith(("img", "script"))]
     assert (root[0].text, root[1].text) == (HOSTILE, HOSTILE)
-    assert plain(HOSTILE) in texts_of(svg)
-    assert "</script><img" in plain(HOSTILE)
+    assert legend_name(HOSTILE) in texts_of(svg)
+    assert "</script><img" in legend_name(HOSTILE)
 
 
 def test_what_cannot_be_printed_becomes_a_question_mark():
-    assert plain("lstm\x00\x1b\u2028\u202e\ud800") == "lstm?????"
-    assert plain("LSTM 손실 – é 😀") == "LSTM 손실 – é 😀"
+    assert legend_name("lstm\x00\x1b\u2028\u202e\ud800") == "lstm?????"
+    assert legend_name("LSTM 손실 – é 😀") == "LSTM 손실 – é 😀"
 
 
 def test_control_characters_do_not_break_a_drawing():
-    svg = draw_lines(label=plain("a\x00b\x0bc"))
+    svg = draw_lines(label=legend_name("a\x00b\x0bc"))
     assert "a?b?c" in texts_of(svg)
 
 

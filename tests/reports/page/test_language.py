@@ -152,8 +152,8 @@ def test_a_count_has_the_form_of_its_language(count, english, korean):
         ("percent", 0.80444, {}, "80.44%"),
         ("percent", 0.5, {}, "50.00%"),
         ("percent", 0.2849, {"digits": 0}, "28%"),
-        ("points", 0.0131, {}, "+1.31"),
-        ("points", -0.00104, {}, "−0.10"),
+        ("percentage_points", 0.0131, {}, "+1.31"),
+        ("percentage_points", -0.00104, {}, "−0.10"),
         ("p_value", 0.0327, {}, "0.0327"),
         ("p_value", 1.0, {}, "1.0000"),
         ("p_value", 0.00009, {}, "< 0.0001"),
@@ -164,7 +164,7 @@ def test_numbers_read_alike_in_both_languages(language, method, value, options, 
 
 
 @pytest.mark.parametrize("language", [ENGLISH, IN_KOREAN], ids=lambda language: language.code)
-@pytest.mark.parametrize("method", ["integer", "decimal", "percent", "points", "p_value"])
+@pytest.mark.parametrize("method", ["integer", "decimal", "percent", "percentage_points", "p_value"])
 def test_no_figure_is_shown_as_a_dash(language, method):
     assert getattr(language, method)(None) == "–"
 
