@@ -1,4 +1,4 @@
-"""All that the report says, as data without a language: computed once, stored as JSON, and rendered from there.
+"""The evidence: the data of the whole report, without a language. It is computed once and stored as JSON.
 
 The page is always rendered from the stored file. So a page that is rendered again has the same bytes.
 """

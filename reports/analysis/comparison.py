@@ -168,7 +168,7 @@ def compare_pairs(measured: Measurements, test: Predictions) -> Pairs:
     withdrawn, and Holm's correction still counts them.
 
     Args:
-        measured: The run, whose validation losses order each pair.
+        measured: The run; its validation losses order each pair.
         test: The predictions to compare, of all test reviews or of a subset.
     """
     run, trainings = measured.run, measured.best_training_by_variant()

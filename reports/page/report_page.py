@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.evidence import Evidence
-from reports.page import curve_figures, figures, run_details, sentences
+from reports.page import learning_curves, report_charts, run_details, sentences
 from reports.page.charts import assign_styles
 from reports.page.language import Language
 from reports.page.rendering import render
@@ -27,13 +27,13 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         run=run,
         evidence=evidence,
         verdict=sentences.write_verdict(run, evidence, language),
-        curves=curve_figures.draw_curves(run, evidence, language),
-        overlay=curve_figures.draw_overlay(evidence, styles, language),
-        book=any(curve_figures.has_book_curve(run, name) for name in run.parameters["variants"]),
-        pairs_chart=figures.draw_pairs(evidence.pairs, language),
-        probability_charts=figures.draw_probability_curves(errors, styles, language) if errors else [],
-        lengths=figures.draw_lengths(data, language) if data else None,
-        history_charts=figures.draw_history(history, styles, language),
+        curves=learning_curves.draw_curves(run, evidence, language),
+        overlay=learning_curves.draw_overlay(evidence, styles, language),
+        book=any(learning_curves.has_book_curve(run, name) for name in run.parameters["variants"]),
+        pairs_chart=report_charts.draw_pairs(evidence.pairs, language),
+        probability_charts=report_charts.draw_probability_curves(errors, styles, language) if errors else [],
+        lengths=report_charts.draw_lengths(data, language) if data else None,
+        history_charts=report_charts.draw_history(history, styles, language),
         without_suspects=sentences.compare_without_suspects(evidence, errors, language) if errors else "",
         test_set_uses=sentences.describe_test_set_uses(history, language),
         withdrawn=[(pair, sentences.explain_withdrawal(pair, run, language)) for pair in evidence.pairs.withdrawn],

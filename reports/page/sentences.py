@@ -245,7 +245,7 @@ def describe_curve(curve: Curve, language: Language) -> str:
 
 
 def compare_without_suspects(evidence: Evidence, errors: Errors, language: Language) -> str:
-    """Return whether the results of the pairs stay the same without the reviews whose labels may be wrong."""
+    """Return whether the results of the pairs stay the same without the reviews that may have a wrong label."""
     before, after = (_results_of(pairs) for pairs in (evidence.pairs, errors.without_suspects))
     changed = [pair for pair in before if before[pair] != after[pair]]
     if not changed:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column holds the row headers.
+    """A table; its first column holds the row headers.
 
     Attributes:
         caption: What the table shows.

@@ -1,1 +1,1 @@
-"""What each section of the report says, as records without a language."""
+"""The data of each section of the report, as records without a language."""

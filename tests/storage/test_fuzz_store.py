@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from flows.cli.past_runs import read_history
 from reports.evidence import from_json, to_json
-from reports.page.curve_figures import BOOK_COLUMNS, read_book
+from reports.page.learning_curves import BOOK_COLUMNS, read_book
 from reports.sections.data_section import PartFacts
 from storage.datasets import find_dataset, read_dataset
 from storage.decoding import decode_json
