@@ -329,7 +329,7 @@ def test_the_seeds_p_values_are_corrected_for_all_planned_pairs():
     assert row.adjusted_seed_p == pytest.approx(3 * row.over_seeds.p_value)
 
 
-def test_the_resolvable_difference_is_that_of_the_strictest_step():
+def test_the_detectable_difference_is_that_of_the_strictest_step():
     measured = measure_as_recorded(FOUR_VARIANTS)
     row = compare_pairs(measured, measured.test).rows[2]
     assert (row.second, row.first_only, row.second_only) == ("lstm_stacked", 100, 0)
@@ -337,7 +337,7 @@ def test_the_resolvable_difference_is_that_of_the_strictest_step():
     assert row.resolvable == pytest.approx(0.0347, abs=1e-4)
 
 
-def test_the_resolvable_difference_counts_the_reviews_on_which_either_is_right_alone():
+def test_the_detectable_difference_counts_the_reviews_on_which_either_is_right_alone():
     measured = measured_run({("lstm", 42): ("1" * 10, "1111111000"), ("gru", 42): ("1111111000", "0000011111")})
     [row] = compare_pairs(measured, measured.test).rows
     assert (row.first_only, row.second_only) == (5, 3)

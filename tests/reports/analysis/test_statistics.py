@@ -121,7 +121,7 @@ def test_more_p_values_than_planned_comparisons_are_refused():
         adjust_holm([0.01, 0.02], comparisons=1)
 
 
-def test_twenty_three_pairs_resolve_the_difference_that_connor_gives_twenty_three_pairs_for():
+def test_twenty_three_pairs_detect_the_difference_that_connor_gives_twenty_three_pairs_for():
     # Connor, Biometrics 43 (1987), page 209, as powerandsamplesize.com computes it: discordant shares of 0.45 and 0.05
     # take 23 pairs at a two-sided 5% and a power of 80%.
     assert minimum_detectable_difference(0.5, 23) <= 0.4 < minimum_detectable_difference(0.5, 22)
@@ -129,13 +129,13 @@ def test_twenty_three_pairs_resolve_the_difference_that_connor_gives_twenty_thre
 
 @pytest.mark.parametrize("power", [0.3, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("significance", [0.05, 0.05 / 6])
-def test_the_resolvable_difference_solves_connors_equation(significance, power):
+def test_the_detectable_difference_solves_connors_equation(significance, power):
     difference = minimum_detectable_difference(0.1, 5000, significance, power)
     by_chance = norm.ppf(1 - significance / 2) * np.sqrt(0.1)
     assert difference * np.sqrt(5000) == pytest.approx(by_chance + norm.ppf(power) * np.sqrt(0.1 - difference**2))
 
 
-def test_a_resolvable_difference_is_resolved_in_four_of_five_cases():
+def test_a_detectable_difference_is_detected_in_four_of_five_cases():
     random, discordant = np.random.default_rng(SEED), 0.1
     difference = minimum_detectable_difference(discordant, 5000)
     shares = [(discordant + difference) / 2, (discordant - difference) / 2, 1 - discordant]
@@ -145,7 +145,7 @@ def test_a_resolvable_difference_is_resolved_in_four_of_five_cases():
 
 
 @pytest.mark.parametrize(("discordant_share", "count"), [(0.1, 20), (1.0, 3), (0.0, 25_000), (0.5, 0)])
-def test_where_no_difference_would_be_resolved_there_is_none(discordant_share, count):
+def test_where_no_difference_would_be_detected_there_is_none(discordant_share, count):
     assert minimum_detectable_difference(discordant_share, count) is None
 
 

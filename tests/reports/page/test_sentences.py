@@ -78,7 +78,7 @@ def verdict_of(rows, pairs=(), failures=(), **changes):
     return write_verdict(run, an_evidence(rows, pairs, **changes), ENGLISH)
 
 
-def test_a_resolved_lead_is_said_with_its_interval():
+def test_a_clear_difference_is_named_with_its_interval():
     pairs = [a_pair("lstm", "gru", 0.01, adjusted_p=0.001)]
     verdict = verdict_of([a_row("lstm", 0.43), a_row("gru", 0.45)], pairs)
     assert verdict.headline == "Best tonight: lstm, with the lowest validation loss (0.4300)."
@@ -107,7 +107,7 @@ def test_a_choice_that_the_test_set_contradicts_is_said_to_be():
     )
 
 
-def test_resolved_open_and_contradicted_leads_have_a_sentence_each_and_other_pairs_none():
+def test_higher_unclear_and_lower_accuracies_have_a_sentence_each_and_other_pairs_none():
     rows = [a_row(name, 0.43) for name in ("lstm", "gru", "lstm_dropout", "lstm_stacked")]
     pairs = [
         a_pair("lstm", "gru", -0.01, adjusted_p=0.001),
@@ -123,7 +123,7 @@ def test_resolved_open_and_contradicted_leads_have_a_sentence_each_and_other_pai
     )
 
 
-def test_two_resolved_leads_are_listed_in_one_sentence():
+def test_two_clear_differences_are_listed_in_one_sentence():
     rows = [a_row(name, 0.43) for name in ("lstm", "gru", "lstm_stacked")]
     pairs = [
         a_pair("lstm", "gru", 0.01, adjusted_p=0.001),
@@ -366,13 +366,13 @@ def test_a_verdict_that_turns_without_the_suspects_is_said_of_the_pairs_that_tur
     ("adjusted_p", "end"),
     [(0.001, "the result changes for lstm – gru."), (0.9, "the result for every pair stays the same.")],
 )
-def test_a_resolved_difference_that_changes_its_sign_turns_the_verdict_and_an_open_one_does_not(adjusted_p, end):
+def test_a_clear_difference_that_changes_its_sign_turns_the_verdict_and_an_open_one_does_not(adjusted_p, end):
     evidence = an_evidence([], [a_pair("lstm", "gru", 0.01, adjusted_p)])
     errors = errors_without([a_pair("lstm", "gru", -0.01, adjusted_p)], 250)
     assert compare_without_suspects(evidence, errors, ENGLISH).endswith(end)
 
 
-def test_how_often_the_test_set_was_looked_at_is_said():
+def test_how_often_the_test_set_was_used_is_said():
     assert describe_test_set_uses(FIRST_RUN, ENGLISH) == ("This test set has been used once, tonight, for 5 models.")
     assert describe_test_set_uses(replace(FIRST_RUN, test_set_uses=1200, models=6000), ENGLISH).startswith(
         "This test set has been used in 1,200 runs, for 6,000 models. "
