@@ -6,15 +6,6 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "base", "embed", "source", "track", "wbr", "area", "col"}
-# Elements whose end may be left out, with the tags that end them.
-IMPLIED = {
-    "td": {"td", "th", "tr", "tbody"},
-    "th": {"td", "th", "tr", "tbody"},
-    "tr": {"tr", "tbody"},
-    "thead": {"tbody"},
-    "dt": {"dt", "dd"},
-    "dd": {"dt", "dd"},
-}
 
 
 @dataclass(eq=False)
@@ -45,15 +36,13 @@ class Element:
 
 
 class PageParser(HTMLParser):
-    """Builds the tree of a page, and refuses what a browser would have to mend."""
+    """Builds the tree of a page, and refuses what a browser would have to mend, such as an element without its end."""
 
     def __init__(self):
         super().__init__()
         self.stack = [Element("page")]
 
     def handle_starttag(self, tag, attributes):
-        while tag in IMPLIED.get(self.stack[-1].tag, ()):
-            self.stack.pop()
         assert len(dict(attributes)) == len(attributes), f"<{tag}> has an attribute twice"
         element = Element(tag, dict(attributes))
         self.stack[-1].children.append(element)
@@ -66,8 +55,6 @@ class PageParser(HTMLParser):
             self.stack.pop()
 
     def handle_endtag(self, tag):
-        while self.stack[-1].tag in IMPLIED and self.stack[-1].tag != tag:
-            self.stack.pop()
         assert self.stack[-1].tag == tag, f"</{tag}> ends <{self.stack[-1].tag}>"
         self.stack.pop()
 

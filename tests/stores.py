@@ -1,4 +1,4 @@
-"""What stores hold: datasets, runs of a few files, and whole nights with their tables."""
+"""What stores hold: datasets, runs of a few files, and whole runs with their tables."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from storage.records import Dataset, FailedTraining, Run, TrainingResult
 from storage.runs import publish_run
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA
 from storage.store import Store
-from tests.nights import COUNT, HISTORY, a_run, a_training
+from tests.example_runs import COUNT, HISTORY, a_run, a_training
 
 PAD_INPUTS = {"version": 1, "maxlen": 100}
 PAD_FOLDER = "datasets/pad-84d628a8f59f3e5a"
 RUN_ID = "20260102T030405Z-abcdef"
 TRAINING = f"runs/{RUN_ID}/lstm-seed42"
-# Two nights, one after the other.
+# Two runs, one after the other.
 FIRST, SECOND = "20261122T020000Z-aaaaaa", "20261123T020000Z-bbbbbb"
 
 
@@ -28,7 +28,7 @@ def publish_pad(store: Store, inputs: dict[str, object] = PAD_INPUTS, content: b
     return publish_dataset(store, "pad", inputs, {"train": file}, "imdb.npz")
 
 
-def publish_night(store: Store) -> Run:
+def publish_example_run(store: Store) -> Run:
     """Publish a dataset of one file, a training of two files, a report and the run that names them: 6 files in all."""
     files = {
         "model.keras": store.write_bytes(f"{TRAINING}/model.keras", b"weights"),

@@ -1,4 +1,4 @@
-"""What past runs said, from the store alone: their reports, and one line for each night."""
+"""Read past runs from the store: render their reports again, and list one line for each run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import asdict
 from typing import Any
 
-from reports.analysis.history import summarise_night
-from reports.analysis.measurements import choose
+from reports.analysis.history import summarise_run
+from reports.analysis.measurements import lowest_val_loss
 from reports.analysis.statistics import wilson_interval
 from reports.evidence import Evidence, from_json
 from storage.pages import seal_page
@@ -20,12 +20,12 @@ COLUMNS = ("run", "best", "val loss", "test acc", "95% interval", "trained", "fa
 
 
 def choose_run(store: Store, run_id: str | None) -> str:
-    """Return the id of a run that is there: the one asked for, or the newest.
+    """Return `run_id` if the store has that run, or else the id of the newest run if `run_id` is None.
 
     Raises:
-        FileNotFoundError: There is no such run, or none at all.
+        FileNotFoundError: The store does not have the run, or has no run.
     """
-    # By its key, because a listing may lag behind what was written.
+    # Looked up by its key, because the listing of an object store may lag behind.
     if run_id is not None and is_published(store, run_id):
         return run_id
     run_ids = list_runs(store)
@@ -39,16 +39,16 @@ def choose_run(store: Store, run_id: str | None) -> str:
 
 
 def language_of(run: Run) -> str:
-    """Return the language of the page that a run published; runs of older versions knew English alone."""
+    """Return the language of the page that a run published. Runs of older versions have English pages only."""
     return str(run.parameters.get("language", "en"))
 
 
 def read_evidence(store: Store, run: Run) -> Evidence:
-    """Return what a run's report says, as data.
+    """Return the evidence of a run.
 
     Raises:
-        DamagedFileError: It is not as it was published.
-        ValueError: The run is of an older version, which kept none.
+        DamagedFileError: The file differs from what was published.
+        ValueError: An older version, which stored no evidence, published the run.
     """
     if run.evidence is None:
         raise ValueError(
@@ -59,24 +59,39 @@ def read_evidence(store: Store, run: Run) -> Evidence:
 
 
 def render_stored_run(store: Store, run: Run, language: str) -> bytes:
-    """Return the page of a stored run; in the run's own language the same bytes as when it was published.
+    """Return the page of a stored run; in the run's own language, the same bytes as the published page.
+
+    Args:
+        store: The store that has the run.
+        run: The run's record.
+        language: "en" or "ko".
 
     Raises:
-        DamagedFileError: A file of the run is not as it was published.
+        DamagedFileError: The evidence differs from what was published.
+        ValueError: An older version published the run.
     """
-    # Matplotlib takes half a second, for which the other commands need not wait.
+    # Importing Matplotlib takes half a second, and the other commands do not need it.
     from reports.page.report_page import render_report
 
     return seal_page(render_report(run, read_evidence(store, run), language))
 
 
 def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:
-    """Put a run's page back where its record has it, and the list of nights with it; return the page's full path.
+    """Write the page of a run where its record names it, and publish the list of runs again.
 
-    A page in another language than the run's own goes beside it.
+    A page in another language is written beside it, and the list stays as it is.
+
+    Args:
+        store: The store that has the run.
+        run: The run's record.
+        page: The rendered page.
+        language: "en" or "ko": the language of `page`.
+
+    Returns:
+        The full path of the page.
 
     Raises:
-        ValueError: The page is not the one that was published, as after a change of the project or of Matplotlib.
+        ValueError: The page differs from the published one, because the project or Matplotlib changed since.
     """
     if language != language_of(run):
         return store.locate(store.write_bytes(report_path(run.run_id, language), page).path)
@@ -91,21 +106,24 @@ def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:
 
 
 def read_history(store: Store) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return each run in a few figures, the oldest first, and one sentence for each whose record is damaged."""
-    nights, damaged = [], []
+    """Return the main figures of each run, the oldest first, and one sentence for each damaged record."""
+    runs, damaged = [], []
     for run_id in list_runs(store):
         try:
-            nights.append(summarise(read_run(store, run_id)))
+            runs.append(figures_of(read_run(store, run_id)))
         except DamagedFileError as error:
             damaged.append(str(error))
-    return nights, damaged
+    return runs, damaged
 
 
-def summarise(run: Run) -> dict[str, Any]:
-    """Return one night in a few figures; those of the best variant are None where there is none."""
-    night = summarise_night(run)
-    trainings = [training for training in run.trainings if training.variant == night.best]
-    best = choose(trainings) if trainings else None
+def figures_of(run: Run) -> dict[str, Any]:
+    """Return the main figures of a run as JSON values; those of the best variant are None if there is none.
+
+    Losses are in nats, accuracies 0 to 1, times in seconds.
+    """
+    summary = summarise_run(run)
+    trainings = [training for training in run.trainings if training.variant == summary.best]
+    best = lowest_val_loss(trainings) if trainings else None
     accuracy = wilson_interval(round(best.test.accuracy * best.test.count), best.test.count) if best else None
     return {
         "run_id": run.run_id,
@@ -117,7 +135,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "test_loss": best.test.loss if best else None,
         "test_accuracy": accuracy.estimate if accuracy else None,
         "test_accuracy_interval": [accuracy.low, accuracy.high] if accuracy else None,
-        "variants": {name: asdict(figures) for name, figures in night.figures.items()},
+        "variants": {name: asdict(figures) for name, figures in summary.figures.items()},
         "trained": [training.name for training in run.trainings],
         "failed": [failure.name for failure in run.failures],
         "commit": run.code.commit,
@@ -125,24 +143,30 @@ def summarise(run: Run) -> dict[str, Any]:
     }
 
 
-def tabulate(nights: list[dict[str, Any]]) -> list[str]:
-    """Return the nights as lines of aligned columns, a header first; the variants' test accuracies come last."""
-    variants = list(dict.fromkeys(name for night in nights for name in night["variants"]))
-    cells = [(*COLUMNS, *variants), *((*_write_out(night), *_accuracies(night, variants)) for night in nights)]
+def tabulate(runs: list[dict[str, Any]]) -> list[str]:
+    """Return the runs as lines of aligned columns.
+
+    The first line is the header, and the last columns are the test accuracies of the variants.
+
+    Args:
+        runs: From `figures_of`.
+    """
+    variants = list(dict.fromkeys(name for run in runs for name in run["variants"]))
+    cells = [(*COLUMNS, *variants), *((*_cells_of(run), *_accuracies(run, variants)) for run in runs)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _accuracies(night: dict[str, Any], variants: list[str]) -> list[str]:
-    figures = night["variants"]
+def _accuracies(run: dict[str, Any], variants: list[str]) -> list[str]:
+    figures = run["variants"]
     return [f"{figures[name]['accuracy']:.2%}" if name in figures else "" for name in variants]
 
 
-def _write_out(night: dict[str, Any]) -> tuple[str, ...]:
+def _cells_of(run: dict[str, Any]) -> tuple[str, ...]:
     figures = ("none", "", "", "")
-    if night["best"]:
-        low, high = night["test_accuracy_interval"]
+    if run["best"]:
+        low, high = run["test_accuracy_interval"]
         interval = f"{low:.2%}–{high:.2%}"
-        figures = (night["best"], f"{night['validation_loss']:.4f}", f"{night['test_accuracy']:.2%}", interval)
-    failed = ", ".join(night["failed"]) or "none"
-    return (night["run_id"], *figures, str(len(night["trained"])), failed, f"{night['seconds']:.0f}", night["source"])
+        figures = (run["best"], f"{run['validation_loss']:.4f}", f"{run['test_accuracy']:.2%}", interval)
+    failed = ", ".join(run["failed"]) or "none"
+    return (run["run_id"], *figures, str(len(run["trained"])), failed, f"{run['seconds']:.0f}", run["source"])

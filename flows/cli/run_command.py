@@ -68,9 +68,9 @@ def _run_flow(options: dict[str, Any]) -> Any:
 
 def print_outcome(run: Run, evidence: Evidence, address: str) -> int:
     """Print the verdict, the table and the report's address; return the exit code."""
-    from reports.page.plain_text import state_verdict
+    from reports.page.plain_text import render_verdict
 
-    print(state_verdict(run, evidence, run.parameters["language"]))
+    print(render_verdict(run, evidence, run.parameters["language"]))
     _print_table(evidence)
     for failure in run.failures:
         print(f"retrain run: {failure.name} failed: {failure.error}", file=sys.stderr)

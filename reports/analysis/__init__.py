@@ -1,1 +1,1 @@
-"""Figures and tests, computed from predictions."""
+"""Figures and statistical tests, computed from predictions."""

@@ -1,177 +1,233 @@
-"""Where the models are wrong: their probabilities, the kinds of reviews, and single ones in readable words."""
+"""Error analysis: probability curves, accuracy by kind of review, and reviews as readable words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from reports.analysis.comparison import accuracy_of, pair_up
+from reports.analysis.comparison import accuracy_of, compare_pairs
 from reports.analysis.measurements import Bools, Floats, Measurements, Predictions
 from reports.analysis.probabilities import auc_interval, bin_probabilities, calibration_interval
 from reports.analysis.statistics import Interval, mean_interval
-from reports.evidence import Confusion, Errors, Rates, ShownReview, Slice
+from reports.sections.errors_section import Confusion, Errors, ProbabilityCurves, ShownReview, Slice
 
 SHOWN = 5
 SUSPECTS_SHOWN = 10
 CURVE_POINTS = 100
 CALIBRATION_BINS = 15
 
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
+Points = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
 class ReviewFacts:
-    """What is known of each test review beside what the models say; arrays of shape (reviews,).
+    """Properties of each test review; arrays of shape (reviews,).
 
     Attributes:
-        length: int64, words.
-        out_of_vocabulary: float64, share of the words that the models see.
-        has_negation: bool, among the words that they see; None where no word index says which words negate.
+        length: int64, in words.
+        out_of_vocabulary: float64, 0 to 1, share of the words after the cut.
+        has_negation: bool, whether a word after the cut is a negation; None if the source has no word index.
         is_cut: bool, whether words were cut in front.
-        is_in_training: bool, whether the same words stand in the archive's training part.
-        show: Returns the words of one review that the models see, the places of those outside the vocabulary, and how
-            many words were cut; None where no word index tells.
+        is_in_training: bool, whether the archive's training part has a review with the same words.
+        decode: Takes the index of a review. Returns its words after the cut, the indices of those outside the
+            vocabulary, and the number of words that were cut. None if the source has no word index.
     """
 
-    length: Places
+    length: Indices
     out_of_vocabulary: Floats
     has_negation: Bools | None
     is_cut: Bools
     is_in_training: Bools
     review_ids: list[str]
-    show: Callable[[int], tuple[tuple[str, ...], tuple[int, ...], int]] | None
+    decode: Callable[[int], tuple[tuple[str, ...], tuple[int, ...], int]] | None
 
 
 def find_errors(measured: Measurements, facts: ReviewFacts | None) -> Errors | None:
-    """Return the section on errors; None where no variant is there to err."""
-    standing, test = measured.standing_for(), measured.test
-    if not standing:
+    """Return the section on errors, in which each variant's training with the lowest validation loss represents it.
+
+    Args:
+        measured: The run and its predictions.
+        facts: Properties of the test reviews. Without them there are no slices and no reviews as words.
+
+    Returns:
+        None if no variant finished all its trainings.
+    """
+    trainings, test = measured.best_training_by_variant(), measured.test
+    if not trainings:
         return None
-    suspects, kept = find_suspects(test, list(standing.values()))
-    without = test.keep(kept)
-    show = _reviews_shower(test, standing, facts)
+    suspects, others = find_label_issues(test, list(trainings.values()))
+    without = test.select(others)
+
+    def show(indices: Indices) -> tuple[ShownReview, ...]:
+        return _show_reviews(indices, test, trainings, facts)
+
     return Errors(
-        confusions=tuple(_confuse(test, name, training) for name, training in standing.items()),
-        rates=tuple(_rate(test, name, training) for name, training in standing.items()),
-        slices=tuple(slice_reviews(test, standing, facts)) if facts else (),
+        confusions=tuple(_confusion_of(test, name, training) for name, training in trainings.items()),
+        probability_curves=tuple(_curves_of(test, name, training) for name, training in trainings.items()),
+        slices=tuple(slice_reviews(test, trainings, facts)) if facts else (),
         confidently_wrong={
-            name: show(find_confidently_wrong(test, training, SHOWN)) for name, training in standing.items()
+            name: show(find_confidently_wrong(test, training, SHOWN)) for name, training in trainings.items()
         },
-        disagreements=show(find_disagreements(test, list(standing.values()), SHOWN)),
+        disagreements=show(find_disagreements(test, list(trainings.values()), SHOWN)),
         suspects=show(suspects[:SUSPECTS_SHOWN]),
         suspect_count=len(suspects),
-        without_suspects=pair_up(measured, without),
-        accuracy_without_suspects=_accuracies(without, standing),
+        without_suspects=compare_pairs(measured, without),
+        accuracy_without_suspects=_accuracies(without, trainings),
     )
 
 
-def _confuse(test: Predictions, name: str, training: str) -> Confusion:
-    said, labels = test.probabilities[training] > 0.5, test.labels
-    counts = [(labels & said), (labels & ~said), (~labels & said), (~labels & ~said)]
-    return Confusion(name, *(int(cell.sum()) for cell in counts))
+def _confusion_of(test: Predictions, name: str, training: str) -> Confusion:
+    predicted, labels = test.probabilities[training] > 0.5, test.labels
+    cells = [(labels & predicted), (labels & ~predicted), (~labels & predicted), (~labels & ~predicted)]
+    return Confusion(name, *(int(cell.sum()) for cell in cells))
 
 
-def _rate(test: Predictions, name: str, training: str) -> Rates:
+def _curves_of(test: Predictions, name: str, training: str) -> ProbabilityCurves:
     labels, probabilities = test.labels, test.probabilities[training]
-    roc, precision_recall = trace_rates(labels, probabilities)
-    return Rates(
+    roc, precision_recall = trace_curves(labels, probabilities)
+    return ProbabilityCurves(
         name=name,
         auc=auc_interval(labels, probabilities),
         roc=roc,
         precision_recall=precision_recall,
-        calibration=calibrate(labels, probabilities),
+        calibration=calibration_curve(labels, probabilities),
         calibration_error=calibration_interval(labels, probabilities, CALIBRATION_BINS),
         brier=mean_interval((probabilities - labels) ** 2),
     )
 
 
-def trace_rates(
-    labels: Bools, probabilities: Floats
-) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
-    """Return about `CURVE_POINTS` points of the ROC curve (false, true positive rate) and of recall and precision.
+def trace_curves(labels: Bools, probabilities: Floats) -> tuple[Points, Points]:
+    """Return the ROC curve and the precision-recall curve of scikit-learn, thinned to `CURVE_POINTS` points.
 
-    Both are scikit-learn's curves, at thresholds that are spread evenly over the reviews.
+    Args:
+        labels: bool, shape (reviews,): whether the review is positive.
+        probabilities: float64, shape (reviews,): that it is, 0 to 1.
+
+    Returns:
+        Points (false positive rate, true positive rate) and points (recall, precision), all 0 to 1, at thresholds that
+        are evenly spread over the reviews. Both are empty if all labels are equal.
     """
     from sklearn.metrics import precision_recall_curve, roc_curve
-
-    def thin(first: Floats, second: Floats) -> tuple[tuple[float, float], ...]:
-        places = np.unique(np.linspace(0, len(first) - 1, CURVE_POINTS).astype(int))
-        return tuple((round(float(first[place]), 4), round(float(second[place]), 4)) for place in places)
 
     if labels.all() or not labels.any():
         return (), ()
     false_rate, true_rate, _ = roc_curve(labels, probabilities, drop_intermediate=False)
     precision, recall, _ = precision_recall_curve(labels, probabilities)
-    return thin(false_rate, true_rate), thin(recall[::-1], precision[::-1])
+    return _thin(false_rate, true_rate), _thin(recall[::-1], precision[::-1])
 
 
-def calibrate(labels: Bools, probabilities: Floats) -> tuple[tuple[float, float, int], ...]:
-    """Return of each bin of probabilities that holds any: its mean, the share of positive reviews, and the count."""
+def _thin(x: Floats, y: Floats) -> Points:
+    indices = np.unique(np.linspace(0, len(x) - 1, CURVE_POINTS).astype(int))
+    return tuple((round(float(x[index]), 4), round(float(y[index]), 4)) for index in indices)
+
+
+def calibration_curve(labels: Bools, probabilities: Floats) -> tuple[tuple[float, float, int], ...]:
+    """Return the calibration curve over `CALIBRATION_BINS` bins of equal width, without the empty bins.
+
+    Args:
+        labels: bool, shape (reviews,): whether the review is positive.
+        probabilities: float64, shape (reviews,): that it is, 0 to 1.
+
+    Returns:
+        For each bin: mean probability, share of positive reviews, number of reviews.
+    """
     bins = bin_probabilities(probabilities, CALIBRATION_BINS)
     return tuple(
-        (float(probabilities[chosen].mean()), float(labels[chosen].mean()), int(chosen.sum()))
-        for chosen in (bins == place for place in range(CALIBRATION_BINS))
-        if chosen.any()
+        (float(probabilities[mask].mean()), float(labels[mask].mean()), int(mask.sum()))
+        for mask in (bins == index for index in range(CALIBRATION_BINS))
+        if mask.any()
     )
 
 
-def slice_reviews(test: Predictions, standing: dict[str, str], facts: ReviewFacts) -> Iterable[Slice]:
-    """Yield the kinds of reviews with each variant's accuracy on them; kinds without a review are left out."""
-    kinds: list[tuple[str, float, float | None, Bools]] = []
+def slice_reviews(test: Predictions, trainings: dict[str, str], facts: ReviewFacts) -> Iterable[Slice]:
+    """Yield the accuracy of each variant by length, by share of unknown words, by negation and by cut.
+
+    Args:
+        test: Predictions for all test reviews.
+        trainings: By variant, the training that represents it.
+        facts: Properties of the same reviews.
+
+    Yields:
+        A slice for each kind that has a review.
+    """
+    for by, low, high, mask in _slice_masks(facts):
+        if mask.any():
+            yield Slice(by, low, high, int(mask.sum()), _accuracies(test.select(mask), trainings))
+
+
+def _slice_masks(facts: ReviewFacts) -> Iterator[tuple[str, float, float | None, Bools]]:
     quartiles = [float(edge) for edge in np.quantile(facts.out_of_vocabulary, (0.25, 0.5, 0.75)).round(2)]
     for by, values, edges in (
         ("length", facts.length, [0.0, 100.0, 200.0, 400.0]),
         ("out_of_vocabulary", facts.out_of_vocabulary, [0.0, *quartiles]),
     ):
         for low, high in zip(edges, [*edges[1:], None], strict=True):
-            kinds.append((by, low, high, (values >= low) & (values < (np.inf if high is None else high))))
+            yield by, low, high, (values >= low) & (values < (np.inf if high is None else high))
     for by, marks in (("negation", facts.has_negation), ("cut", facts.is_cut)):
         if marks is not None:
-            kinds += [(by, 0, None, ~marks), (by, 1, None, marks)]
-    for by, low, high, chosen in kinds:
-        if chosen.any():
-            yield Slice(by, low, high, int(chosen.sum()), _accuracies(test.keep(chosen), standing))
+            yield by, 0, None, ~marks
+            yield by, 1, None, marks
 
 
-def find_confidently_wrong(test: Predictions, training: str, count: int) -> Places:
-    """Return the places of the reviews that a model gets wrong with the highest probability, the highest first."""
+def find_confidently_wrong(test: Predictions, training: str, count: int) -> Indices:
+    """Return the indices of a model's errors with the highest probability for the wrong class, highest first.
+
+    Args:
+        test: The predictions.
+        training: Name of the model.
+        count: Largest number of reviews.
+    """
     order = np.argsort(_label_probability(test, training), kind="stable")[:count]
-    return order[~test.hits(training)[order]]
+    return order[~test.is_correct(training)[order]]
 
 
-def find_disagreements(test: Predictions, trainings: list[str], count: int) -> Places:
-    """Return the places of the reviews on which the models are furthest apart, and of two opinions."""
-    said: Floats = np.array([test.probabilities[name] for name in trainings])
-    apart = said.max(axis=0) - said.min(axis=0)
-    of_two_opinions: Bools = np.any(said > 0.5, axis=0) & np.any(said <= 0.5, axis=0)
-    order = np.argsort(-np.where(of_two_opinions, apart, -1.0), kind="stable")[:count]
-    return order[of_two_opinions[order]]
+def find_disagreements(test: Predictions, trainings: list[str], count: int) -> Indices:
+    """Return the indices of the reviews that models classify differently, the widest range of probabilities first.
+
+    Args:
+        test: The predictions.
+        trainings: Names of the models.
+        count: Largest number of reviews.
+    """
+    probabilities: Floats = np.array([test.probabilities[name] for name in trainings])
+    spread = probabilities.max(axis=0) - probabilities.min(axis=0)
+    disagree: Bools = np.any(probabilities > 0.5, axis=0) & np.any(probabilities <= 0.5, axis=0)
+    order = np.argsort(-np.where(disagree, spread, -1.0), kind="stable")[:count]
+    return order[disagree[order]]
 
 
-def find_suspects(test: Predictions, trainings: list[str]) -> tuple[Places, Bools]:
-    """Return the reviews whose labels are most likely wrong, the likeliest first, and which ones are left without them.
+def find_label_issues(test: Predictions, trainings: list[str]) -> tuple[Indices, Bools]:
+    """Return the reviews whose labels are most likely wrong, by confident learning.
 
-    A review is suspected where the models, which have not seen it, take the other label for the likelier one, and give
-    it at least the probability that they give it on average where it stands: the confident joint's cells off the
-    diagonal, from the mean of the models' probabilities. The suspects are ranked by self-confidence, the probability
-    given to the label that stands.
+    The models' mean probability p of a label is used; the models were not trained on these reviews. A label is
+    suspected if the other label has p above 0.5, and has at least the mean p of the reviews that carry that other
+    label. These are the off-diagonal cells of the confident joint.
 
     Source: Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", Journal of
     Artificial Intelligence Research 70 (2021), sections 3.1 and 3.2.
+
+    Args:
+        test: The predictions.
+        trainings: Names of the models.
+
+    Returns:
+        Indices of the suspected reviews, ranked by self-confidence (the probability of the given label, lowest first),
+        and the mask of all other reviews: bool, shape (reviews,). If every label is suspected, none is returned.
     """
     positive = np.mean([test.probabilities[name] for name in trainings], axis=0)
     confidence = np.where(test.labels, positive, 1 - positive)
     contradicted = confidence < 0.5
     suspected = np.zeros(len(confidence), bool)
     for label in (True, False):
-        standing = test.labels == label
-        if standing.any():
-            suspected |= contradicted & ~standing & (1 - confidence >= confidence[standing].mean())
+        labelled = test.labels == label
+        if labelled.any():
+            suspected |= contradicted & ~labelled & (1 - confidence >= confidence[labelled].mean())
     if suspected.all():
-        # Where every label is contradicted there is nothing left to hold the models against.
+        # Then no review is left to compare the models on.
         suspected[:] = False
     order = np.argsort(confidence, kind="stable")
     return order[suspected[order]], ~suspected
@@ -181,31 +237,27 @@ def _label_probability(test: Predictions, name: str) -> Floats:
     return np.where(test.labels, test.probabilities[name], 1 - test.probabilities[name])
 
 
-def _reviews_shower(
-    test: Predictions, standing: dict[str, str], facts: ReviewFacts | None
-) -> Callable[[Places], tuple[ShownReview, ...]]:
-    """Return a function that writes reviews out; without a word index it has none to show."""
-
-    def show(places: Places) -> tuple[ShownReview, ...]:
-        if facts is None or facts.show is None:
-            return ()
-        return tuple(
-            ShownReview(
-                facts.review_ids[place],
-                bool(test.labels[place]),
-                {name: float(test.probabilities[training][place]) for name, training in standing.items()},
-                *facts.show(place),
-            )
-            for place in places.tolist()
+def _show_reviews(
+    indices: Indices, test: Predictions, trainings: dict[str, str], facts: ReviewFacts | None
+) -> tuple[ShownReview, ...]:
+    """Return reviews as words; none if the source has no word index."""
+    if facts is None or facts.decode is None:
+        return ()
+    return tuple(
+        ShownReview(
+            facts.review_ids[index],
+            bool(test.labels[index]),
+            {name: float(test.probabilities[training][index]) for name, training in trainings.items()},
+            *facts.decode(index),
         )
-
-    return show
-
-
-def accuracy_where(test: Predictions, standing: dict[str, str], kept: Bools) -> dict[str, Interval]:
-    """Return each variant's accuracy on some of the reviews."""
-    return _accuracies(test.keep(kept), standing) if kept.any() else {}
+        for index in indices.tolist()
+    )
 
 
-def _accuracies(test: Predictions, standing: dict[str, str]) -> dict[str, Interval]:
-    return {name: accuracy_of(test, [training]) for name, training in standing.items()}
+def accuracy_where(test: Predictions, trainings: dict[str, str], mask: Bools) -> dict[str, Interval]:
+    """Return each variant's accuracy on the reviews in `mask` (bool, shape (reviews,)); empty if it has none."""
+    return _accuracies(test.select(mask), trainings) if mask.any() else {}
+
+
+def _accuracies(test: Predictions, trainings: dict[str, str]) -> dict[str, Interval]:
+    return {name: accuracy_of(test, [training]) for name, training in trainings.items()}

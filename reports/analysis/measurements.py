@@ -1,4 +1,4 @@
-"""What the evidence is computed from: the run's record, and what each model said of each review."""
+"""The input of the evidence: the run's record, and the predictions of each model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from storage.records import Run, TrainingResult
 
-# Keras clips probabilities so that the logarithm of a confidently wrong one stays finite.
+# As in Keras: probabilities are clipped, so that the logarithm of 0 does not make a loss infinite.
 EPSILON = 1e-7
 
 Floats = npt.NDArray[np.float64]
@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What each model says of one part of the data.
+    """The predictions of each model for one part of the data.
 
     Attributes:
         labels: bool, shape (reviews,): whether the review is positive.
@@ -29,30 +29,30 @@ class Predictions:
     labels: Bools
     probabilities: dict[str, Floats] = field(default_factory=dict)
 
-    def hits(self, name: str) -> Bools:
-        """Return whether the model is right, bool, shape (reviews,)."""
-        right: Bools = (self.probabilities[name] > 0.5) == self.labels
-        return right
+    def is_correct(self, name: str) -> Bools:
+        """Return whether the model classifies each review correctly: bool, shape (reviews,)."""
+        correct: Bools = (self.probabilities[name] > 0.5) == self.labels
+        return correct
 
     def losses(self, name: str) -> Floats:
-        """Return each review's binary cross-entropy in nats, float64, shape (reviews,)."""
+        """Return the binary cross-entropy of each review in nats: float64, shape (reviews,)."""
         clipped = np.clip(self.probabilities[name], EPSILON, 1 - EPSILON)
         losses: Floats = -np.log(np.where(self.labels, clipped, 1 - clipped))
         return losses
 
-    def keep(self, kept: Bools) -> Predictions:
-        """Return the same for some of the reviews."""
-        return Predictions(self.labels[kept], {name: values[kept] for name, values in self.probabilities.items()})
+    def select(self, mask: Bools) -> Predictions:
+        """Return the predictions for the reviews in `mask`: bool, shape (reviews,)."""
+        return Predictions(self.labels[mask], {name: values[mask] for name, values in self.probabilities.items()})
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """A run and what its models said.
+    """A run and the predictions of its models.
 
     Attributes:
-        run: The record of the night.
-        validation: Of each training, and of each baseline that has predictions.
-        test: Likewise.
+        run: The run's record.
+        validation: Predictions of each training, and of each baseline, on the validation reviews.
+        test: Predictions of the same models on the test reviews.
         histories: By training: column name to values, one per epoch.
     """
 
@@ -61,12 +61,12 @@ class Measurements:
     test: Predictions
     histories: dict[str, dict[str, list[float]]]
 
-    def standing_for(self) -> dict[str, str]:
-        """Return by variant the training that stands for it: the lowest validation loss of its seeds.
+    def best_training_by_variant(self) -> dict[str, str]:
+        """Return by variant the name of its training with the lowest validation loss.
 
-        Variants with a failed training are left out: one of fewer seeds would have been chosen from fewer.
+        Variants with a failed training are left out: the choice from fewer seeds would not be comparable.
         """
-        return {name: choose(trainings_of(self.run, name)).name for name in complete_variants(self.run)}
+        return {name: lowest_val_loss(trainings_of(self.run, name)).name for name in complete_variants(self.run)}
 
 
 def trainings_of(run: Run, variant: str) -> list[TrainingResult]:
@@ -75,16 +75,16 @@ def trainings_of(run: Run, variant: str) -> list[TrainingResult]:
 
 
 def complete_variants(run: Run) -> list[str]:
-    """Return the variants of which every training finished."""
+    """Return the variants without a failed training."""
     failed = {failure.variant for failure in run.failures}
     return [name for name in run.parameters["variants"] if name not in failed and trainings_of(run, name)]
 
 
 def validation_loss_of(run: Run, variant: str) -> float:
-    """Return the mean validation loss of a variant's trainings, by which variants are ranked."""
+    """Return the mean validation loss of a variant's trainings, which ranks the variants."""
     return fmean(training.validation.loss for training in trainings_of(run, variant))
 
 
-def choose(trainings: list[TrainingResult]) -> TrainingResult:
-    """Return the training with the lowest validation loss."""
+def lowest_val_loss(trainings: list[TrainingResult]) -> TrainingResult:
+    """Return the training with the lowest validation loss; of equal ones, the first by name."""
     return min(trainings, key=lambda training: (training.validation.loss, training.name))

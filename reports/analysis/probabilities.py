@@ -1,4 +1,4 @@
-"""How well a model's probabilities order the reviews, and how far they are to be believed."""
+"""ROC curve and calibration: how well probabilities rank the reviews, and how reliable their values are."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-# As in `reports.analysis.statistics`: `scipy.stats` loads where the first figure asks for it.
+# As in `reports.analysis.statistics`: `scipy.stats` is loaded at its first use.
 import scipy
 
-from reports.analysis.statistics import NORMAL_QUANTILE, BoolArray, Comparison, FloatArray, Interval, compare_certain
+from reports.analysis.statistics import (
+    NORMAL_QUANTILE,
+    BoolArray,
+    Comparison,
+    FloatArray,
+    Interval,
+    compare_without_variance,
+)
 
 CALIBRATION_DRAWS = 10_000
 
@@ -18,18 +25,18 @@ CALIBRATION_DRAWS = 10_000
 def auc_interval(labels: BoolArray, scores: FloatArray) -> Interval | None:
     """Return the area under the ROC curve with its 95% interval by DeLong's variance.
 
-    A model that orders every review rightly has an interval without width: the variance knows no better.
+    If every positive review scores above every negative one, the variance is 0 and so is the interval's width.
 
     Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
     characteristic curves: a nonparametric approach", Biometrics 44 (1988).
 
     Args:
         labels: bool, shape (reviews,): whether the review is positive.
-        scores: float, shape (reviews,), higher for a positive review; or shape (seeds, reviews), of one model from
-            several seeds, whose areas are averaged.
+        scores: float, shape (reviews,), higher for a positive review. Or shape (seeds, reviews): the area is then the
+            mean of the seeds' areas.
 
     Returns:
-        0 to 1; None where a class has fewer than two reviews.
+        0 to 1; None if a class has fewer than two reviews.
 
     Example:
         >>> auc_interval(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1])).estimate
@@ -37,23 +44,23 @@ def auc_interval(labels: BoolArray, scores: FloatArray) -> Interval | None:
     """
     if _smaller_class(labels) < 2:
         return None
-    area, error = _estimate_area(*_place(labels, scores))
+    area, error = _estimate_area(*_structural_components(labels, scores))
     return Interval(area, max(area - NORMAL_QUANTILE * error, 0.0), min(area + NORMAL_QUANTILE * error, 1.0))
 
 
 def compare_auc(labels: BoolArray, first: FloatArray, second: FloatArray) -> Comparison | None:
-    """Return by how much the area under the first model's ROC curve exceeds the second's on the same reviews.
+    """Return the area under the first model's ROC curve minus the second's, on the same reviews, by DeLong's test.
 
     Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
     characteristic curves: a nonparametric approach", Biometrics 44 (1988).
 
     Args:
         labels: bool, shape (reviews,): whether the review is positive.
-        first: Scores as in `auc_interval`, in any unit: their order alone counts.
-        second: Likewise.
+        first: float, shape (reviews,) or (seeds, reviews): scores as in `auc_interval`. Only their order matters.
+        second: float, the second model's scores for the same reviews.
 
     Returns:
-        Difference of areas, -1 to 1; None where a class has fewer than two reviews.
+        Difference of areas, -1 to 1; None if a class has fewer than two reviews.
 
     Example:
         >>> labels, scores = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1])
@@ -62,12 +69,11 @@ def compare_auc(labels: BoolArray, first: FloatArray, second: FloatArray) -> Com
     """
     if _smaller_class(labels) < 2:
         return None
-    of_positives, of_negatives = (
-        one - other for one, other in zip(_place(labels, first), _place(labels, second), strict=True)
-    )
+    components = (_structural_components(labels, scores) for scores in (first, second))
+    of_positives, of_negatives = (one - other for one, other in zip(*components, strict=True))
     difference, error = _estimate_area(of_positives, of_negatives)
     if error == 0:
-        return compare_certain(difference)
+        return compare_without_variance(difference)
     interval = Interval(difference, difference - NORMAL_QUANTILE * error, difference + NORMAL_QUANTILE * error)
     return Comparison(interval, float(2 * scipy.stats.norm.sf(abs(difference) / error)))
 
@@ -76,15 +82,18 @@ def _smaller_class(labels: BoolArray) -> int:
     return min(int(labels.sum()), int((~labels).sum()))
 
 
-def _place(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return DeLong's structural components: where each review stands among those of the other class.
+def _structural_components(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return DeLong's structural components: the rank of each review among the reviews of the other class.
 
-    From mid-ranks, in n log n: Sun and Xu, "Fast implementation of DeLong's algorithm for comparing the areas under
-    correlated receiver operating characteristic curves", IEEE Signal Processing Letters 21 (2014).
+    They are computed from mid-ranks in n log n steps.
+
+    Source: Sun and Xu, "Fast implementation of DeLong's algorithm for comparing the areas under correlated receiver
+    operating characteristic curves", IEEE Signal Processing Letters 21 (2014).
 
     Returns:
-        float64: of each positive review the share of negative ones below it, shape (positives,), and of each negative
-        review the share of positive ones above it, shape (negatives,). Equal scores count half. Means over seeds.
+        Two float64 arrays, means over seeds. Shape (positives,): for each positive review, the share of negative
+        reviews with a lower score. Shape (negatives,): for each negative review, the share of positive reviews with a
+        higher score. Equal scores count half.
     """
     of_all = np.atleast_2d(scores)
     positives, negatives = of_all[:, labels], of_all[:, ~labels]
@@ -101,10 +110,10 @@ def _estimate_area(of_positives: FloatArray, of_negatives: FloatArray) -> tuple[
 
 
 def calibration_error(labels: BoolArray, probabilities: FloatArray, bins: int = 15) -> float:
-    """Return how far probabilities are from the shares of positive reviews: the expected calibration error.
+    """Return the expected calibration error: how far probabilities are from the shares of positive reviews.
 
-    Over bins of equal width, each closed on the right: the mean distance of a bin's mean probability from its share of
-    positive reviews, weighted by the reviews in it.
+    The probabilities are put into bins of equal width, each closed on the right. The error is the mean distance between
+    a bin's mean probability and its share of positive reviews, weighted by its number of reviews.
 
     Source: Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI
     (2015), for two classes; Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML (2017),
@@ -113,36 +122,36 @@ def calibration_error(labels: BoolArray, probabilities: FloatArray, bins: int = 
     Args:
         labels: bool, shape (reviews,): whether the review is positive.
         probabilities: float, shape (reviews,): that it is, 0 to 1.
-        bins: How many.
+        bins: Number of bins.
 
     Returns:
-        0 to 1. A perfectly calibrated model too is above 0, the more so the fewer reviews there are.
+        0 to 1. Even for a perfectly calibrated model it is above 0, and the fewer the reviews, the higher it is.
 
     Example:
         >>> calibration_error(np.array([False, True]), np.array([0.25, 0.75]), bins=2)
         0.25
     """
-    places, gaps = _bin_gaps(labels, probabilities, bins)
-    return float(np.abs(np.bincount(places, gaps)).sum() / len(gaps))
+    indices, gaps = _bins_and_gaps(labels, probabilities, bins)
+    return float(np.abs(np.bincount(indices, gaps)).sum() / len(gaps))
 
 
 def calibration_interval(labels: BoolArray, probabilities: FloatArray, bins: int = 15) -> Interval:
-    """Return the expected calibration error with a 95% interval that holds for well calibrated models too.
+    """Return the expected calibration error with a 95% interval that also covers well calibrated models.
 
-    Resampling the error itself does not: a sum of distances only grows by noise, so that its bootstrap interval misses
-    the truth of a well calibrated model nearly always. What the noise adds to or takes from the sum is at most the sum
-    of the noise's own distances, and the 95% point of that, from a parametric bootstrap, is the margin. It is too wide
-    rather than too narrow.
+    An ordinary bootstrap interval of the error does not: the error is a sum of distances, and noise only makes it
+    larger. So for a well calibrated model that interval nearly always misses the true value. Noise changes the sum by
+    at most the sum of the noise's own distances. The margin is the 95% quantile of that sum, from a parametric
+    bootstrap. The interval is rather too wide than too narrow.
 
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall (1993), section 6.5.
 
     Args:
-        labels: As in `calibration_error`.
-        probabilities: Likewise.
-        bins: Likewise.
+        labels: bool, shape (reviews,): whether the review is positive.
+        probabilities: float, shape (reviews,): that it is, 0 to 1.
+        bins: Number of bins.
 
     Returns:
-        0 to 1; the same at every call.
+        0 to 1. The same arguments give the same interval.
 
     Example:
         >>> positives, probabilities = np.arange(1000) % 5 < 4, np.full(1000, 0.9)
@@ -150,21 +159,24 @@ def calibration_interval(labels: BoolArray, probabilities: FloatArray, bins: int
         >>> round(interval.estimate, 2), round(interval.low, 2), round(interval.high, 2)
         (0.1, 0.07, 0.13)
     """
-    places, gaps = _bin_gaps(labels, probabilities, bins)
-    deviations = np.sqrt(np.bincount(places, gaps**2)) / len(gaps)
+    indices, gaps = _bins_and_gaps(labels, probabilities, bins)
+    deviations = np.sqrt(np.bincount(indices, gaps**2)) / len(gaps)
     draws = np.random.default_rng(0).normal(size=(CALIBRATION_DRAWS, len(deviations)))
     margin = float(np.quantile(np.abs(draws * deviations).sum(axis=1), 0.95))
     error = calibration_error(labels, probabilities, bins)
     return Interval(error, max(error - margin, 0.0), min(error + margin, 1.0))
 
 
-def _bin_gaps(
+def _bins_and_gaps(
     labels: BoolArray, probabilities: FloatArray, bins: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Return each review's bin, counted from 0, and its probability less its label; both of shape (reviews,)."""
+    """Return each review's bin, counted from 0, and its probability minus its label; both of shape (reviews,)."""
     return bin_probabilities(probabilities, bins), probabilities.astype(np.float64) - labels
 
 
 def bin_probabilities(probabilities: FloatArray, bins: int) -> npt.NDArray[np.intp]:
-    """Return the bin of each probability, counted from 0: of equal width, each closed on the right."""
+    """Return each probability's bin, counted from 0: intp, shape (reviews,).
+
+    The bins have equal width from 0 to 1, and each is closed on the right.
+    """
     return np.digitize(probabilities.astype(np.float64), np.linspace(0, 1, bins + 1)[1:-1], right=True)

@@ -1,4 +1,4 @@
-"""Intervals and tests for every figure that the report compares."""
+"""Confidence intervals and statistical tests for the figures that the report compares."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-# `scipy` alone: it loads `scipy.stats`, which takes most of a second, where the first figure asks for it.
+# `scipy` alone: it loads `scipy.stats`, which takes most of a second, at the first use.
 import scipy
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
 
-# The 97.5% point of the normal distribution: a 95% interval is this many standard errors to each side.
+# A difference is significant if its p-value, corrected for all pairs, is below this.
+SIGNIFICANCE = 0.05
+# The 97.5% quantile of the normal distribution: a 95% interval extends this many standard errors to each side.
 NORMAL_QUANTILE = 1.959963984540054
-# Differences of accuracies and losses that are equal but for the last bits are below this.
+# Differences of accuracies and losses that only rounding causes are smaller than this.
 ROUNDING = 1e-12
 
 
@@ -36,10 +38,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """By how much the first exceeds the second.
+    """The first figure minus the second, with a test.
 
     Attributes:
-        p_value: Two-sided, of the hypothesis that the difference is zero; not corrected for other comparisons.
+        p_value: Two-sided, for the hypothesis that the difference is zero; not corrected for multiple comparisons.
     """
 
     difference: Interval
@@ -53,11 +55,11 @@ def wilson_interval(successes: int, count: int) -> Interval:
     Statistical Association 22 (1927).
 
     Args:
-        successes: How many of them are right, 0 to `count`.
-        count: At least 1.
+        successes: Number of correct predictions, 0 to `count`.
+        count: Number of predictions, at least 1.
 
     Returns:
-        Shares, 0 to 1.
+        0 to 1.
 
     Example:
         >>> interval = wilson_interval(20_000, 25_000)
@@ -74,13 +76,13 @@ def mean_interval(values: FloatArray) -> Interval:
     Source: the central limit theorem; Lehmann, "Elements of Large-Sample Theory", Springer (1999), chapter 4.
 
     Args:
-        values: float, shape (reviews,): a loss of each review in nats, or its hits averaged over seeds, 0 to 1.
+        values: float, shape (reviews,): each review's loss in nats, or the share of seeds that classify it correctly.
 
     Returns:
         In the unit of `values`.
 
     Raises:
-        ValueError: There are fewer than two values, which say nothing of how they vary.
+        ValueError: There are fewer than two values, so that their variance is unknown.
 
     Example:
         >>> interval = mean_interval(np.array([0.1, 0.3, 0.5, 0.7]))
@@ -94,20 +96,20 @@ def mean_interval(values: FloatArray) -> Interval:
 
 
 def paired_accuracy_difference(first: BoolArray, second: BoolArray) -> Interval:
-    """Return by how much the first model is right more often than the second on the same reviews.
+    """Return the first model's accuracy minus the second's on the same reviews, with a paired 95% interval.
 
-    Only the reviews on which one is right and the other wrong count; half of one is added to each cell of the
-    two-by-two table, which keeps the interval honest when there are few of them.
+    Only discordant reviews count: those that exactly one model classifies correctly. Half a review is added to each
+    cell of the two-by-two table, because the interval would be too narrow for few discordant reviews.
 
     Source: Agresti and Min, "Simple improved confidence intervals for comparing matched proportions", Statistics in
     Medicine 24 (2005).
 
     Args:
-        first: bool, shape (reviews,): whether the first model is right.
-        second: Likewise, of the same reviews in the same order.
+        first: bool, shape (reviews,): whether the first model is correct.
+        second: bool, shape (reviews,): whether the second model is correct, for the same reviews in the same order.
 
     Returns:
-        Difference of shares, -1 to 1.
+        Difference of accuracies, -1 to 1.
 
     Example:
         >>> first, second = np.arange(1000) < 850, np.arange(1000) < 800
@@ -115,9 +117,8 @@ def paired_accuracy_difference(first: BoolArray, second: BoolArray) -> Interval:
         >>> round(interval.estimate, 3), round(interval.low, 3), round(interval.high, 3)
         (0.05, 0.036, 0.064)
     """
-    count = len(first)
+    count, padded_count = len(first), len(first) + 2
     first_only, second_only = int(np.sum(first & ~second)), int(np.sum(second & ~first))
-    padded_count = count + 2
     difference = (first_only - second_only) / padded_count
     discordant = (first_only + second_only + 1) / padded_count
     margin = NORMAL_QUANTILE * sqrt((discordant - difference**2) / padded_count)
@@ -125,17 +126,17 @@ def paired_accuracy_difference(first: BoolArray, second: BoolArray) -> Interval:
 
 
 def exact_mcnemar(first_only: int, second_only: int) -> float:
-    """Return the two-sided exact p-value of two models being right equally often on the same reviews.
+    """Return the two-sided exact p-value for the hypothesis that two models are equally accurate on the same reviews.
 
     Source: McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
     Psychometrika 12 (1947); the exact test is the sign test of the discordant reviews.
 
     Args:
-        first_only: Reviews on which the first model is right and the second wrong.
-        second_only: The other way round.
+        first_only: Number of reviews that only the first model classifies correctly.
+        second_only: Number of reviews that only the second model classifies correctly.
 
     Returns:
-        0 to 1; 1 where there are no such reviews.
+        0 to 1; 1 if there are no such reviews.
 
     Example:
         >>> exact_mcnemar(1, 7)
@@ -146,18 +147,20 @@ def exact_mcnemar(first_only: int, second_only: int) -> float:
 
 
 def adjust_holm(p_values: Sequence[float], comparisons: int | None = None) -> list[float]:
-    """Return p-values corrected for their number, so that at most 5% of nights have a false one below 0.05.
+    """Return p-values after Holm's correction for multiple comparisons.
+
+    If no pair differs, at least one corrected p-value is below 0.05 in at most 5% of all runs.
 
     Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6
     (1979).
 
     Args:
         p_values: 0 to 1, in any order.
-        comparisons: How many were planned, by default as many as there are p-values. Those that were withdrawn count
-            as if their p-values were 1: what a night could not compare must not make the rest look surer.
+        comparisons: Number of planned comparisons, by default the number of p-values. The others count with a p-value
+            of 1: a failed training must not make the other differences more significant.
 
     Returns:
-        In the order of `p_values`, 0 to 1.
+        0 to 1, in the order of `p_values`.
 
     Raises:
         ValueError: There are more p-values than planned comparisons.
@@ -173,36 +176,35 @@ def adjust_holm(p_values: Sequence[float], comparisons: int | None = None) -> li
         )
     if not p_values:
         return []
-    # It brings pandas and takes half a second, for which commands that correct nothing need not wait.
+    # It imports pandas and takes half a second, and not every command needs it.
     from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]  # it has no types
 
-    withdrawn = [1.0] * (planned - len(p_values))
-    _, adjusted, _, _ = multipletests([*p_values, *withdrawn], method="holm")
+    _, adjusted, _, _ = multipletests([*p_values, *[1.0] * (planned - len(p_values))], method="holm")
     return [float(p) for p in adjusted[: len(p_values)]]
 
 
-def smallest_resolvable_difference(
+def minimum_detectable_difference(
     discordant_share: float, count: int, significance: float = 0.05, power: float = 0.8
 ) -> float | None:
-    """Return the smallest difference in accuracy that McNemar's test resolves with this power.
+    """Return the smallest difference in accuracy that McNemar's test detects with this power.
 
-    Connor's sample size, d √n = z(1 - significance/2) √ψ + z(power) √(ψ - d²), solved for the difference d, where ψ is
-    the share of discordant reviews. It is of the asymptotic test; the exact one needs a little more.
+    It solves Connor's formula for the sample size, d √n = z(1 - significance/2) √ψ + z(power) √(ψ - d²), for the
+    difference d; ψ is the share of discordant reviews. The exact test needs a slightly larger difference.
 
     Source: Connor, "Sample size for testing differences in proportions for the paired-sample design", Biometrics 43
     (1987).
 
     Args:
-        discordant_share: Of the reviews, those on which one model is right and the other wrong, 0 to 1.
-        count: Reviews.
-        significance: Below which p-value the test calls two models different, two-sided.
-        power: With which probability it shall, 0 to 1.
+        discordant_share: Share of the reviews that exactly one model classifies correctly, 0 to 1.
+        count: Number of reviews.
+        significance: Two-sided significance level, 0 to 1.
+        power: Probability of detecting the difference, 0 to 1.
 
     Returns:
-        Difference of shares, above 0 and at most `discordant_share`; None where not even that much would be resolved.
+        Difference of accuracies, above 0 and at most `discordant_share`; None if not even that difference is detected.
 
     Example:
-        >>> round(smallest_resolvable_difference(0.1, 25_000), 4)
+        >>> round(minimum_detectable_difference(0.1, 25_000), 4)
         0.0056
     """
     by_chance, by_power = (float(scipy.stats.norm.ppf(p)) for p in (1 - significance / 2, power))
@@ -215,24 +217,27 @@ def smallest_resolvable_difference(
     return difference if 0 < difference <= discordant_share else None
 
 
-def compare_certain(difference: float) -> Comparison:
-    """Return the comparison of two figures whose difference does not vary: an interval without width."""
+def compare_without_variance(difference: float) -> Comparison:
+    """Return a comparison whose difference has no variance: the interval has no width, and the p-value is 0 or 1."""
     return Comparison(Interval(difference, difference, difference), 1.0 if difference == 0 else 0.0)
 
 
 def compare_over_seeds(first: Sequence[float], second: Sequence[float]) -> Comparison | None:
-    """Return by how much the first variant exceeds the second on average over seeds, by a paired t test.
+    """Return the first variant's mean over seeds minus the second's, by a paired t test.
 
-    It speaks of other seeds on the same reviews, not of other reviews.
+    The result holds for other seeds on the same reviews, not for other reviews.
 
     Source: Student, "The probable error of a mean", Biometrika 6 (1908).
 
     Args:
-        first: One figure of each seed, such as test accuracy, 0 to 1.
-        second: Likewise, of the same seeds in the same order.
+        first: One figure for each seed, such as the test accuracy.
+        second: The second variant's figures, for the same seeds in the same order.
 
     Returns:
-        In the unit of the figures; None where there are fewer than two seeds.
+        In the unit of the figures; None if there are fewer than two seeds.
+
+    Raises:
+        ValueError: The two have different numbers of seeds.
 
     Example:
         >>> comparison = compare_over_seeds([0.81, 0.82, 0.84], [0.80, 0.80, 0.81])
@@ -242,56 +247,53 @@ def compare_over_seeds(first: Sequence[float], second: Sequence[float]) -> Compa
     differences = np.array([one - other for one, other in zip(first, second, strict=True)])
     if len(differences) < 2:
         return None
-    # The test divides by the deviation of the differences, and warns where that is zero.
+    mean = float(differences.mean())
+    # The test divides by the deviation of the differences, and warns if it is zero.
     if np.ptp(differences) < ROUNDING:
-        difference = float(differences.mean())
-        return compare_certain(difference if abs(difference) > ROUNDING else 0.0)
+        return compare_without_variance(mean if abs(mean) > ROUNDING else 0.0)
     test = scipy.stats.ttest_rel(first, second)
     interval = test.confidence_interval(0.95)
-    return Comparison(
-        Interval(float(differences.mean()), float(interval.low), float(interval.high)), float(test.pvalue)
-    )
+    return Comparison(Interval(mean, float(interval.low), float(interval.high)), float(test.pvalue))
 
 
-def seed_noise(groups: Sequence[Sequence[float]]) -> tuple[float, int] | None:
-    """Return how much a figure varies by its seed alone: the pooled standard deviation within groups.
+def pooled_seed_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int] | None:
+    """Return the pooled standard deviation between seeds within groups.
 
     Source: Fisher, "Applications of 'Student's' distribution", Metron 5 (1925).
 
     Args:
-        groups: Of each night and variant, the figure of each of its seeds.
+        groups: For each run and variant, one figure for each seed.
 
     Returns:
-        The deviation in the unit of the figures, and its degrees of freedom; None where no group has two figures.
+        The deviation in the unit of the figures, and its degrees of freedom; None if no group has two figures.
 
     Example:
-        >>> deviation, degrees = seed_noise([[0.80, 0.82], [0.79, 0.80, 0.84], [0.81]])
+        >>> deviation, degrees = pooled_seed_deviation([[0.80, 0.82], [0.79, 0.80, 0.84], [0.81]])
         >>> round(deviation, 4), degrees
         (0.0231, 3)
     """
     degrees = sum(len(group) - 1 for group in groups if group)
-    if degrees == 0:
-        return None
-    return sqrt(sum(float(np.var(group)) * len(group) for group in groups if group) / degrees), degrees
+    squares = sum(float(np.var(group)) * len(group) for group in groups if group)
+    return (sqrt(squares / degrees), degrees) if degrees else None
 
 
-def seed_band(deviation: float, degrees: int, seeds_before: int, seeds_now: int) -> float:
-    """Return how far two nights' means of one variant may be apart by their seeds alone.
+def seed_range_half_width(deviation: float, degrees: int, seeds_before: int, seeds_now: int) -> float:
+    """Return half the width of the 95% range for the difference of two runs' means if only the seeds differ.
 
-    Source: Fisher, "Applications of 'Student's' distribution", Metron 5 (1925): the t interval of the difference of
-    two means with a common deviation.
+    Source: Fisher, "Applications of 'Student's' distribution", Metron 5 (1925): the t interval for the
+    difference of two means with a common deviation.
 
     Args:
-        deviation: Of one seed's figure, from `seed_noise`.
+        deviation: Standard deviation between seeds, from `pooled_seed_deviation`.
         degrees: Its degrees of freedom.
-        seeds_before: In the mean of the night before.
-        seeds_now: In tonight's.
+        seeds_before: Number of seeds in the previous run's mean.
+        seeds_now: Number of seeds in this run's mean.
 
     Returns:
-        Half the width of the 95% band, in the unit of `deviation`.
+        In the unit of `deviation`.
 
     Example:
-        >>> round(seed_band(0.01, 8, 3, 3), 4)
+        >>> round(seed_range_half_width(0.01, 8, 3, 3), 4)
         0.0188
     """
     return float(scipy.stats.t.ppf(0.975, degrees)) * deviation * sqrt(1 / seeds_before + 1 / seeds_now)

@@ -1,1 +1,1 @@
-"""The evidence in words, charts and HTML, in English and Korean."""
+"""The evidence as sentences, charts and HTML, in English and Korean."""

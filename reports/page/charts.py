@@ -1,4 +1,4 @@
-"""Drawings by Matplotlib as inline SVG: in the page's font, in colours for light and dark, with no styles inside."""
+"""Draw with Matplotlib, and embed the drawing as inline `<svg>` in the page's font, for a light and a dark page."""
 
 from __future__ import annotations
 
@@ -12,47 +12,70 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import matplotlib
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# At least 3:1 against both the light and the dark page, and told apart by people who see no red or no green; each has
-# a line and a marker of its own beside, so that nothing hangs on colour.
+# Each has a contrast of at least 3:1 with the light and the dark page, and colour-blind readers can tell them apart.
+# Lines and markers differ as well, so that no information depends on colour.
 COLOURS = ("#2a78c2", "#c9541c", "#1f8a66", "#9a5fb5", "#8a7a1e", "#6b7a8a")
 LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-# Matplotlib has no "whatever the page's text colour is": this one is replaced by it.
+# Matplotlib cannot write `currentColor`. This colour stands for it in the drawing and is replaced in the SVG.
 INK = "#010203"
-SETTINGS: Any = {"svg.fonttype": "none", "font.size": 10.0, "axes.linewidth": 0.6, "text.parse_math": False}
-# 72 points an inch: small enough for its text to be read on a telephone, and the page enlarges it elsewhere.
-WIDTH, HEIGHT = 4.0, 2.7
+# 72 points are an inch. The drawing is small, so that its text is readable on a phone; on wider screens it is enlarged.
+SETTINGS: Any = {
+    "figure.figsize": (4.0, 2.7),
+    "figure.subplot.right": 0.97,
+    "figure.subplot.top": 0.96,
+    "figure.subplot.bottom": 0.18,
+    "font.size": 10.0,
+    "text.parse_math": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "grid.color": INK,
+    "grid.alpha": 0.12,
+    "grid.linewidth": 0.5,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "legend.labelcolor": INK,
+    "legend.handlelength": 2.6,
+    "svg.fonttype": "none",
+}
+# Without these the file would hold the date and Matplotlib's version.
+NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 LONGEST_NAME = 24
-# What the `<svg>` element or SVG itself says already.
-ALREADY_SO = {("stroke-linejoin", "round"), ("stroke-linecap", "butt"), ("text-anchor", "start")}
-SVG = "{http://www.w3.org/2000/svg}"
-XLINK = "{http://www.w3.org/1999/xlink}href"
+SVG = "http://www.w3.org/2000/svg"
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one variant is drawn, in all charts alike."""
+    """Colour, line and marker of one variant, the same in all charts."""
 
     colour: str
     line: Any
     marker: str
 
 
-def styles_of(names: list[str]) -> dict[str, Style]:
-    """Return a style for each name, by its place."""
+def assign_styles(names: list[str]) -> dict[str, Style]:
+    """Return a style for each name, by its index."""
     return {
-        name: Style(COLOURS[place % len(COLOURS)], LINES[place % len(LINES)], MARKERS[place % len(MARKERS)])
-        for place, name in enumerate(names)
+        name: Style(COLOURS[index % len(COLOURS)], LINES[index % len(LINES)], MARKERS[index % len(MARKERS)])
+        for index, name in enumerate(names)
     }
 
 
 @dataclass
 class Drawing:
-    """Axes to draw on, and the `<svg>` once `draw` has left its block."""
+    """Axes to draw on; `svg` is filled when the block of `draw` ends."""
 
     axes: Axes
     svg: Markup = field(default_factory=Markup)
@@ -60,113 +83,83 @@ class Drawing:
 
 @contextmanager
 def draw(name: str, title: str, description: str, *, left: float = 0.15) -> Iterator[Drawing]:
-    """Give axes to draw on, and leave the drawing's `<svg>` in `Drawing.svg`.
+    """Yield axes to draw on, and store the drawing's `<svg>` in `Drawing.svg` at the end of the block.
 
     The same drawing gives the same text.
 
     Args:
-        name: Of letters, digits and hyphens; ids inside begin with it.
-        title: What is shown, read out by screen readers.
-        description: What is to be seen in it, likewise.
-        left: Share of the width that is kept for the labels of the vertical axis.
+        name: Letters, digits and hyphens: the start of the ids of title and description. It also salts the other ids,
+            so that drawings with different names share no id.
+        title: For screen readers.
+        description: For screen readers.
+        left: Share of the width for the labels of the vertical axis, 0 to 1.
     """
-    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": name}), warnings.catch_warnings():
-        # The page's font draws the text, whether or not Matplotlib's own has its letters.
+    settings = {**SETTINGS, "svg.hashsalt": name, "figure.subplot.left": left}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # The browser draws the text in the page's font, so Matplotlib's own font need not have all characters.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = Figure(figsize=(WIDTH, HEIGHT))
-        figure.subplots_adjust(left=left, right=0.97, top=0.96, bottom=0.18)
+        figure = Figure()
         drawing = Drawing(figure.add_subplot())
-        drawing.axes.spines[["top", "right"]].set_visible(False)
-        drawing.axes.grid(color=INK, alpha=0.12, linewidth=0.5)
+        figure.patch.set_visible(False)
+        drawing.axes.patch.set_visible(False)
         yield drawing
-        axes = drawing.axes
-        axes.tick_params(colors=INK, width=0.6)
-        for text in (axes.xaxis.label, axes.yaxis.label):
-            text.set_color(INK)
-        for spine in axes.spines.values():
-            spine.set_color(INK)
         buffer = io.StringIO()
-        figure.savefig(
-            buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        )
+        figure.savefig(buffer, format="svg", metadata=NO_METADATA)
     drawing.svg = _inline(buffer.getvalue(), name, title, description)
 
 
-def show_legend(axes: Axes, **options: Any) -> None:
-    """Name the lines, in the page's ink."""
-    settings: Any = {"frameon": False, "labelcolor": INK, "fontsize": 9, "handlelength": 2.6, **options}
-    axes.legend(**settings)
-
-
 def _inline(svg: str, name: str, title: str, description: str) -> Markup:
-    """Return the `<svg>` element alone, with attributes for styles, which the page's security policy lets pass."""
-    # Matplotlib's own text, in which every label is escaped.
+    """Return the `<svg>` element without what the page's security policy blocks, and with a label for screen readers.
+
+    The policy blocks `<style>` and `style=`, which Matplotlib always writes: styles become presentation attributes.
+    """
+    ET.register_namespace("", SVG)
+    # Matplotlib's own output, in which all text is escaped.
     root = ET.fromstring(svg)  # noqa: S314
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in (f"{SVG}metadata", f"{SVG}style") or _shows_nothing(child):
-                parent.remove(child)
+    for styled in root.findall(f"./{{{SVG}}}defs[{{{SVG}}}style]"):
+        root.remove(styled)
     for element in root.iter():
-        element.tag = element.tag.removeprefix(SVG)
-        _replace_style(element)
-        if element.tag == "g":
-            element.attrib.pop("id", None)
-        if element.get("transform", "").startswith("rotate(-0 "):
-            del element.attrib["transform"]
-        if XLINK in element.attrib:
-            element.set("href", element.attrib.pop(XLINK))
-        for attribute in ("d", "x", "y", "points", "transform", "width", "height"):
-            if attribute in element.attrib:
-                element.set(attribute, _shorten(element.attrib[attribute]))
-    _, _, width, height = root.attrib["viewBox"].split()
-    root.attrib.clear()
-    inner = "".join(ET.tostring(child, encoding="unicode") for child in root)
-    inner = re.sub(r">\s+<", "><", inner).replace(INK, "currentColor").replace("  L ", "L").replace(" />", "/>")
-    # Groups only named what they held.
-    inner = re.sub(r"<g>|</g>", "", inner) if "<g " not in inner else inner
-    return Markup(
-        '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="{0}-t {0}-d" viewBox="0 0 {1} {2}" '
-        'width="{1}" height="{2}" stroke-linejoin="round" font-family="sans-serif">'
-        '<title id="{0}-t">{3}</title><desc id="{0}-d">{4}</desc>{5}</svg>'
-    ).format(
-        name, f"{float(width):.0f}", f"{float(height):.0f}", escape(title), escape(description), Markup(inner.strip())
-    )
+        element.attrib = _presentation_attributes(element)
+    root.attrib |= {"role": "img", "aria-labelledby": f"{name}-t {name}-d"}
+    root.attrib |= {"stroke-linejoin": "round", "font-family": "sans-serif"}
+    for tag, text in (("desc", description), ("title", title)):
+        label = ET.Element(f"{{{SVG}}}{tag}", {"id": f"{name}-{tag[0]}"})
+        label.text = text
+        root.insert(0, label)
+    inline = ET.tostring(root, encoding="unicode").replace(INK, "currentColor")
+    return Markup(re.sub(r">\s+<", "><", inline))
 
 
-def _shows_nothing(element: ET.Element) -> bool:
-    """Return whether it holds a stylesheet alone, or is the path of a transparent background."""
-    if element.tag == f"{SVG}defs":
-        return len(element) == 1 and element[0].tag == f"{SVG}style"
-    return element.tag == f"{SVG}path" and element.get("style") == "fill: none"
+def _presentation_attributes(element: ET.Element) -> dict[str, str]:
+    """Return an element's attributes with each declaration of its `style` as an attribute, and with short coordinates.
 
-
-def _replace_style(element: ET.Element) -> None:
-    for declaration in element.attrib.pop("style", "").split(";"):
-        name, _, value = (part.strip() for part in declaration.partition(":"))
-        if name == "font":
-            element.set("font-size", value.split()[0])
-        elif name == "font-family":
-            # The page's.
-            continue
-        elif name and (name, value) not in ALREADY_SO:
-            element.set(name, value)
+    Left out are font families, because the text is in the page's font; ids of groups, which are the same in every
+    drawing; and rotations by 0, which only take space.
+    """
+    attributes = {name.rpartition("}")[2]: _shorten(value) for name, value in element.items() if name != "style"}
+    attributes |= dict(one.split(": ", 1) for one in element.get("style", "").split("; ") if one)
+    unused = {"font-family"} | ({"id"} if element.tag == f"{{{SVG}}}g" else set())
+    return {
+        name: value for name, value in attributes.items() if name not in unused and not value.startswith("rotate(-0 ")
+    }
 
 
 def _shorten(numbers: str) -> str:
-    """Return coordinates with one digit after the point, a fifteenth of a millimetre.
+    """Return coordinates with one digit after the point, which is a fifteenth of a millimetre.
 
     Example:
-        >>> _shorten("M 12.345678 0.96 L 7.04 8")
-        'M 12.3 1 L 7 8'
+        >>> _shorten("M 12.345678 0.96  L 7.04 8")
+        'M 12.3 1L7 8'
     """
-    return re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), numbers)
+    rounded = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), numbers)
+    return rounded.replace("  L ", "L")
 
 
-def plain(name: str) -> str:
-    r"""Return a name as a drawing can hold it: XML has no control characters, and a legend has no room for a long one.
+def legend_name(name: str) -> str:
+    r"""Return a name that fits into a legend: control characters become "?", and a long name is cut.
 
     Example:
-        >>> plain("lstm\x00"), plain("a_variant_with_a_very_long_name")
+        >>> legend_name("lstm\x00"), legend_name("a_variant_with_a_very_long_name")
         ('lstm?', 'a_variant_with_a_very_l…')
     """
     short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

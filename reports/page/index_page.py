@@ -1,23 +1,22 @@
-"""Render the list of all nights as one page."""
+"""Render the list of all runs as one page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.evidence import Night
 from reports.page.language import Language
 from reports.page.rendering import render
+from reports.sections.history_section import RunSummary
 
 
-def render_index(nights: Sequence[tuple[Night, bool]], damaged: Sequence[str], language: str) -> str:
-    """Return the page: one line a night, the newest first.
+def render_index(runs: Sequence[tuple[RunSummary, bool]], damaged: Sequence[str], language_code: str) -> str:
+    """Return the page: one row for each run, the newest first.
 
     Args:
-        nights: Each with whether its reviews were the sample corpus, the oldest first.
-        damaged: Ids of runs whose record cannot be read.
-        language: "en" or "ko".
+        runs: Each run, and whether it used the sample corpus; the oldest first.
+        damaged: Ids of the runs whose record cannot be read.
+        language_code: "en" or "ko".
     """
-    variants = list(dict.fromkeys(name for night, _ in reversed(nights) for name in night.figures))
-    return render(
-        "index.html.j2", Language(language), nights=list(reversed(nights)), damaged=damaged, variants=variants
-    )
+    newest_first = list(reversed(runs))
+    variants = list(dict.fromkeys(name for run, _ in newest_first for name in run.figures))
+    return render("index.html.j2", Language(language_code), runs=newest_first, damaged=damaged, variants=variants)

@@ -1,4 +1,4 @@
-"""The page's language: its sentences from a catalogue of translations, its numbers and dates by locale."""
+"""The page's language: translated sentences, and numbers and dates in the format of the locale."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
-# Embeddings, overrides and isolates; what ends them; and what is isolated already.
+# Bidirectional embeddings, overrides and isolates; the marks that end them; and text that is already isolated.
+# Source: Unicode Standard Annex 9, section 2.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _ENDS = re.compile("[\u202c\u2069]")
 _ISOLATED = re.compile("\u2068[^\u2066-\u2069]*\u2069")
 
-# What a sentence shows where there is no figure.
-NOTHING = "–"
+# Shown in place of a missing figure.
+MISSING = "–"
 
 
 @dataclass(frozen=True)
 class Language:
-    """Sentences are written in English in the code, and looked up in the catalogue of any other language.
+    """A language of the page. The sentences in the code are English; other languages have a catalogue of translations.
 
     Attributes:
         code: "en" or "ko".
@@ -40,58 +41,73 @@ class Language:
     def locale(self) -> Locale:
         return Locale.parse(self.code)
 
-    def say(self, message: str, /, **values: Any) -> str:
-        """Return a sentence in this language, with its `{name}`s filled in."""
+    def gettext(self, message: str, /, **values: Any) -> str:
+        """Return the translation of a message, with its placeholders replaced.
+
+        Args:
+            message: In English, with placeholders as in "{name} failed". Without a translation it stays English.
+            **values: By placeholder. Text is isolated, so that its writing direction does not affect the sentence.
+        """
         isolated = {name: isolate(value) if isinstance(value, str) else value for name, value in values.items()}
         return _catalogue(self.code).get(message, message).format(**isolated)
 
-    def say_count(self, one: str, many: str, count: int, **values: Any) -> str:
-        """Return a sentence about `count` things; `{count}` is the number."""
-        return self.say(one if count == 1 and self.code == "en" else many, count=self.integer(count), **values)
+    def ngettext(self, singular: str, plural: str, count: int, **values: Any) -> str:
+        """Return the translation of a message about `count` things, of which `{count}` is the number.
+
+        Korean has no plural: its catalogue has translations for the plural messages only.
+        """
+        message = singular if count == 1 and self.code == "en" else plural
+        return self.gettext(message, count=self.integer(count), **values)
 
     def integer(self, value: float | None) -> str:
-        return NOTHING if value is None else format_decimal(round(value), "#,##0", self.locale)
+        return MISSING if value is None else format_decimal(round(value), "#,##0", self.locale)
 
     def decimal(self, value: float | None, digits: int = 4, *, signed: bool = False) -> str:
-        """Return a number with so many digits after the point; one that they show as zero has no sign."""
+        """Return a number with `digits` digits after the point; a number that is rounded to zero has no sign."""
         if value is None:
-            return NOTHING
+            return MISSING
         rounded = round(value, digits)
         pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
         plus = "+" if signed and rounded else ""
         return format_decimal(rounded or 0.0, f"{plus}{pattern};−{pattern}", self.locale)
 
     def percent(self, value: float | None, digits: int = 2) -> str:
-        """Return a share from 0 to 1 as a percentage."""
-        return (
-            NOTHING if value is None else format_percent(value, f"0.{'0' * digits}%" if digits else "0%", self.locale)
-        )
+        """Return a share, 0 to 1, as a percentage."""
+        if value is None:
+            return MISSING
+        return format_percent(value, f"0.{'0' * digits}%" if digits else "0%", self.locale)
 
-    def points(self, value: float | None) -> str:
-        """Return a difference of shares in percentage points, with its sign and without a unit."""
-        return NOTHING if value is None else self.decimal(100 * value, 2, signed=True)
+    def percentage_points(self, value: float | None) -> str:
+        """Return a difference of shares, -1 to 1, in percentage points: with its sign and without a unit."""
+        return MISSING if value is None else self.decimal(100 * value, 2, signed=True)
+
+    def interval(self, low: str, high: str, *, signed: bool = False) -> str:
+        """Return a range of two formatted numbers. Between signed numbers a dash would look like a third sign."""
+        if self.code == "ko":
+            return f"{low}~{high}"
+        return f"{low} to {high}" if signed else f"{low}–{high}"
 
     def p_value(self, value: float | None) -> str:
         if value is None:
-            return NOTHING
+            return MISSING
         return f"< {self.decimal(0.0001)}" if value < 0.0001 else self.decimal(value)
 
     def date(self, iso: str) -> str:
-        """Return a UTC time of ISO 8601 as a date and time of day, in 24 hours."""
+        """Return a time of ISO 8601 as date and time of day in UTC, with 24 hours."""
         moment = datetime.fromisoformat(iso).astimezone(UTC)
         return f"{self.day(iso)} {format_time(moment, 'HH:mm:ss', tzinfo=UTC, locale=self.locale)} UTC"
 
     def day(self, iso: str) -> str:
-        """Return the date alone of a UTC time of ISO 8601."""
+        """Return the date in UTC of a time of ISO 8601."""
         return format_date(datetime.fromisoformat(iso).astimezone(UTC), "long", locale=self.locale)
 
-    def listed(self, items: list[str]) -> str:
-        """Return "a, b, and c"."""
+    def format_list(self, items: list[str]) -> str:
+        """Return the items as a list in words: "a, b, and c"."""
         return format_list(items, locale=self.locale)
 
 
 def isolate(text: str) -> str:
-    r"""Return a text whose marks of writing direction end where it ends; most texts have none and stay as they are.
+    r"""Return the text between isolates if it has marks of writing direction, so that they end where the text ends.
 
     Example:
         >>> isolate("gru"), ascii(isolate("\u202egru"))

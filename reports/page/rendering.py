@@ -1,4 +1,4 @@
-"""From a template and what it shows to one self-contained HTML page."""
+"""Render a template to one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from reports.page.language import Language
 
 
 def render(template: str, language: Language, **context: Any) -> str:
-    """Return a page of one template, with its style and script and the policy that lets nothing else run."""
+    """Return the page of a template, with its style, its script, and a policy that allows no other style or script.
+
+    Args:
+        template: File name in `templates/`.
+        language: Language of the page.
+        **context: Variables of the template; text is escaped.
+    """
     environment = _environment()
     style, script = _source("report.css"), _source("report.js")
     policy = (
@@ -23,8 +29,8 @@ def render(template: str, language: Language, **context: Any) -> str:
     )
     return environment.get_template(template).render(
         language=language,
-        say=language.say,
-        say_count=language.say_count,
+        gettext=language.gettext,
+        ngettext=language.ngettext,
         stylesheet=Markup(style),
         script=Markup(script),
         policy=policy,

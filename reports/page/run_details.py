@@ -1,76 +1,80 @@
-"""Where a night's figures come from: what ran on what, every file with its hash, and how to have them again."""
+"""The section on provenance: what ran and where, every file with its hash, and the commands that repeat it."""
 
 from __future__ import annotations
 
 import shlex
 
-from reports.analysis.history import write_out
+from reports.analysis.history import format_value
 from reports.page.language import Language
 from reports.page.tables import Table
 from storage.records import Run
 
 STEPS = ("download", "sample", "split", "pad", "profile")
 PARTS = ("archive", "word_index", "train", "validation", "test", "facts", "reviews", "minimal_pairs")
-# Parameters of the flow whose options have another name.
+# Options whose name differs from the name of the flow's parameter.
 OPTIONS = {"language": "lang"}
 
 
 def list_facts(run: Run, language: Language) -> list[Table]:
-    """Return what ran: code and machine, parameters, versions, durations."""
-    say = language.say
+    """Return four tables: code and machine, run parameters, versions, durations."""
+    gettext = language.gettext
     code = run.code
-    state = {None: say("not recorded"), True: say("uncommitted changes"), False: say("no uncommitted changes")}
-    what = [
-        (say("run"), run.run_id),
-        (say("started"), language.date(run.started)),
-        (say("source"), run.source),
-        (say("git commit"), code.commit or say("not recorded")),
-        (say("working tree"), state[code.is_dirty]),
-        (say("processor"), run.cpu),
+    state = {
+        None: gettext("not recorded"),
+        True: gettext("uncommitted changes"),
+        False: gettext("no uncommitted changes"),
+    }
+    execution = [
+        (gettext("run"), run.run_id),
+        (gettext("started"), language.date(run.started)),
+        (gettext("source"), run.source),
+        (gettext("git commit"), code.commit or gettext("not recorded")),
+        (gettext("working tree"), state[code.is_dirty]),
+        (gettext("processor"), run.cpu),
     ]
-    parameters = [(name, write_out(value) or say("not given")) for name, value in sorted(run.parameters.items())]
-    header = (say("what"), say("value"))
+    parameters = [(name, format_value(value) or gettext("not given")) for name, value in sorted(run.parameters.items())]
+    header = (gettext("what"), gettext("value"))
     return [
-        Table(say("What ran"), header, tuple(what)),
-        Table(say("Parameters"), header, tuple(parameters)),
-        Table(say("Versions"), header, tuple(sorted(run.versions.items()))),
-        Table(say("Durations"), header, tuple(_list_durations(run, language))),
+        Table(gettext("What ran"), header, tuple(execution)),
+        Table(gettext("Run parameters"), header, tuple(parameters)),
+        Table(gettext("Versions"), header, tuple(sorted(run.versions.items()))),
+        Table(gettext("Durations"), header, tuple(_list_durations(run, language))),
     ]
 
 
 def _list_durations(run: Run, language: Language) -> list[tuple[str, str]]:
-    say = language.say
-
-    def write(seconds: float) -> str:
-        return say("{seconds} s", seconds=language.decimal(seconds, 1))
-
+    gettext = language.gettext
     steps = {
-        "archive": say("archive"),
-        "split": say("split"),
-        "pad": say("pad"),
-        "profile": say("profile"),
-        "train": say("all trainings, side by side"),
+        "archive": gettext("archive"),
+        "split": gettext("split"),
+        "pad": gettext("pad"),
+        "profile": gettext("profile"),
+        "train": gettext("all trainings, in parallel"),
     }
-    return [
-        (say("all steps before this report"), write(run.seconds)),
-        *((name, write(run.step_seconds[step])) for step, name in steps.items() if step in run.step_seconds),
-        *((training.name, write(training.seconds["total"])) for training in (*run.trainings, *run.baselines)),
+    durations = [
+        (gettext("all steps before this report"), run.seconds),
+        *((name, run.step_seconds[step]) for step, name in steps.items() if step in run.step_seconds),
+        *((training.name, training.seconds["total"]) for training in (*run.trainings, *run.baselines)),
     ]
+    return [(name, gettext("{seconds} s", seconds=language.decimal(seconds, 1))) for name, seconds in durations]
 
 
 def list_data_hashes(run: Run, language: Language) -> Table:
-    """Return what tells the reviews of this run from others: the SHA-256 of the archive and of what was made of it."""
-    say = language.say
-    parts = {"train": say("training"), "validation": say("validation"), "test": say("test")}
+    """Return the SHA-256 of the archive, of the word index and of each part of the data."""
+    gettext = language.gettext
+    parts = {"train": gettext("training"), "validation": gettext("validation"), "test": gettext("test")}
     archive, split = (run.datasets[name].files if name in run.datasets else {} for name in ("archive", "split"))
-    rows = [(say("archive"), archive["archive"].sha256)]
-    rows += [(say("word index"), archive["word_index"].sha256)] if "word_index" in archive else []
+    rows = [(gettext("archive"), archive["archive"].sha256)]
+    rows += [(gettext("word index"), archive["word_index"].sha256)] if "word_index" in archive else []
     rows += [(name, split[part].sha256) for part, name in parts.items() if part in split]
-    return Table(say("Hashes of the data"), (say("part"), "SHA-256"), tuple(rows))
+    return Table(gettext("Hashes of the data"), (gettext("part"), "SHA-256"), tuple(rows))
 
 
 def list_files(run: Run, language: Language) -> Table:
-    """Return every file of the run with its SHA-256, in an order of its own, whether or not it was read back."""
+    """Return every file of the run with its SHA-256 and its size.
+
+    The order does not depend on the order of the run's record, so that the page of a stored run has the same bytes.
+    """
     files = []
     for dataset in sorted(run.datasets.values(), key=lambda dataset: STEPS.index(dataset.step)):
         for _, file in sorted(dataset.files.items(), key=lambda item: PARTS.index(item[0])):
@@ -79,9 +83,9 @@ def list_files(run: Run, language: Language) -> Table:
         files += [training.files[name] for name in sorted(training.files)]
     if run.evidence:
         files.append(run.evidence)
-    say = language.say
+    gettext = language.gettext
     rows = tuple((file.path, file.sha256, language.integer(file.bytes)) for file in files)
-    return Table(say("Every file of the run"), (say("file"), "SHA-256", say("bytes")), rows)
+    return Table(gettext("Every file of the run"), (gettext("file"), "SHA-256", gettext("bytes")), rows)
 
 
 def repeat_command(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Tables as data, for the templates."""
+"""Tables and charts as data for the templates."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column heads its rows.
+    """A table; its first column holds the row headers.
 
     Attributes:
-        caption: What it shows.
+        caption: What the table shows.
         header: One cell for each column.
-        rows: Cells as text, as many as the header has.
+        rows: Cells as text, in each row as many as in the header.
     """
 
     caption: str
@@ -27,11 +27,11 @@ class Chart:
     """A chart with its numbers.
 
     Attributes:
-        name: Its anchor in the page.
+        name: Its `id` in the page.
         caption: What it shows, in a few words.
-        svgs: One or more drawings.
-        remarks: What is to be read in it, in sentences.
-        numbers: The same in figures.
+        svgs: One or more `<svg>` elements.
+        remarks: Sentences that describe the chart.
+        numbers: The same figures as a table.
     """
 
     name: str

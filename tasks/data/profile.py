@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from reports.evidence import PartFacts
+from reports.sections.data_section import PartFacts
 from storage.archive import Reviews, read_reviews
 from storage.records import StoredFile
 from storage.schemas import REVIEW_SCHEMA, SPLIT_SCHEMA, padded_schema

@@ -1,1 +1,1 @@
-"""From the predictions in the store to the published pages: evidence, baselines, pages."""
+"""Evaluate stored predictions: baselines, the evidence for the report, and the published pages."""

@@ -1,4 +1,4 @@
-"""The baselines that need no epochs: the majority class, and a logistic regression on counts of words."""
+"""Baselines without epochs: the majority class, and a logistic regression on word counts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ PADDING_TOKEN = 0
 
 
 def predict_majority(train_labels: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.float64]:
-    """Return the share of positive training reviews as every review's probability, float64, shape (count,).
+    """Return the share of positive training reviews as the probability of every review.
 
-    Where both classes are as many it counts as negative.
+    If both classes are equally frequent, the probability is 0.5, which counts as negative.
+
+    Args:
+        train_labels: bool, shape (training reviews,): whether the review is positive.
+        count: Number of reviews to predict.
+
+    Returns:
+        float64, shape (count,), 0 to 1.
 
     Example:
         >>> predict_majority(np.array([True, False, True, True]), 2)
@@ -21,14 +28,21 @@ def predict_majority(train_labels: npt.NDArray[np.bool_], count: int) -> npt.NDA
 
 
 def count_words(tokens: npt.NDArray[np.uint16], num_words: int) -> npt.NDArray[np.float64]:
-    """Return how often each token stands in each review, padding aside, float64, shape (reviews, num_words).
+    """Return the number of occurrences of each token in each review, without padding.
+
+    Args:
+        tokens: uint16, shape (reviews, maxlen), below `num_words`.
+        num_words: Size of the vocabulary.
+
+    Returns:
+        float64, shape (reviews, num_words).
 
     Example:
         >>> count_words(np.array([[0, 1, 3, 3]], np.uint16), num_words=4)
         array([[0., 1., 0., 2.]])
     """
-    places = np.arange(len(tokens))[:, None] * num_words + tokens
-    counts = np.bincount(places.ravel(), minlength=len(tokens) * num_words).reshape(len(tokens), num_words)
+    indices = np.arange(len(tokens))[:, None] * num_words + tokens
+    counts = np.bincount(indices.ravel(), minlength=len(tokens) * num_words).reshape(len(tokens), num_words)
     counts[:, PADDING_TOKEN] = 0
     return counts.astype(np.float64)
 
@@ -38,18 +52,18 @@ def predict_bag_of_words(
     others: list[npt.NDArray[np.uint16]],
     num_words: int,
 ) -> list[npt.NDArray[np.float64]]:
-    """Fit scikit-learn's `LogisticRegression` with its defaults on the square roots of word counts.
+    """Fit scikit-learn's `LogisticRegression` with its defaults on the square roots of word counts, and predict.
 
-    The same tokens as the networks see, in no order. A square root keeps a word that stands there ten times from
-    speaking ten times as loud.
+    The features come from the same tokens that the networks get, without their order. The square root reduces the
+    weight of repeated words.
 
     Args:
-        train: Tokens uint16 (reviews, maxlen), and labels bool (reviews,).
-        others: Tokens of the reviews to predict.
+        train: Tokens, uint16, shape (reviews, maxlen), and labels, bool, shape (reviews,). Both classes must occur.
+        others: Tokens of the reviews to predict; each uint16, shape (reviews, maxlen).
         num_words: Size of the vocabulary.
 
     Returns:
-        For each of `others` the probabilities that the reviews are positive, float64, shape (reviews,).
+        For each of `others`, the probabilities that the reviews are positive: float64, shape (reviews,), 0 to 1.
     """
     from scipy.sparse import csr_array
     from sklearn.linear_model import LogisticRegression

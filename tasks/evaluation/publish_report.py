@@ -1,6 +1,6 @@
-"""Compute a night's evidence, render its page and publish both, in a process of its own.
+"""Compute the evidence of a run, render its page, and publish both, in a child process.
 
-SciPy, scikit-learn, statsmodels and Matplotlib cost 2 s and 200 MB, which the flow's process would never give back.
+SciPy, scikit-learn, statsmodels and Matplotlib take 2 s and 200 MB. Only a child process frees that memory again.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import gc
 from collections.abc import Callable
 from dataclasses import replace
 
-# What the report uses imports these where it needs them, so that other commands stay quick. This process is started
-# while the last trainings go on, and has the time.
+# The report's modules import these inside functions, so that other commands start fast. This process imports them at
+# its start, while the last trainings still run.
 import scipy.stats  # noqa: F401
 import sklearn.linear_model
 import sklearn.metrics  # noqa: F401
 import statsmodels.stats.multitest  # noqa: F401
 
 from reports.evidence import Evidence, from_json, to_json
-from reports.page.plain_text import render_markdown, state_verdict
+from reports.page.plain_text import render_markdown, render_verdict
 from reports.page.report_page import render_report
 from storage.pages import seal_page
 from storage.records import Run
@@ -39,9 +39,17 @@ JOB = REPORT
 
 
 def publish_report(run: Run, store: Store) -> WrittenReport:
-    """Publish the evidence, the page and last `run.json`.
+    """Publish the evidence, the page, `run.json` and the list of runs.
 
-    A flow run that was killed after that and runs again finds its night published, and leaves it as it is.
+    If the run is already published and intact, as after a restart of its flow run, its files stay as they are.
+
+    Args:
+        run: The run's record, with all trainings done.
+        store: The store that has the trainings' files.
+
+    Raises:
+        DamagedFileError: A file of a training differs from what was published.
+        ValueError: Two trainings were tested on different reviews.
     """
     published = find_published(run, store)
     if published and published.evidence:
@@ -51,11 +59,11 @@ def publish_report(run: Run, store: Store) -> WrittenReport:
     language = run.parameters["language"]
     publish_index(store, language, run.run_id)
     markdown = render_markdown(run, evidence, store.locate(report_path(run.run_id)), language)
-    return WrittenReport(run, state_verdict(run, evidence, language), markdown)
+    return WrittenReport(run, render_verdict(run, evidence, language), markdown)
 
 
 def find_published(run: Run, store: Store) -> Run | None:
-    """Return the run as it is in the store, if it came of the same trainings and its files are intact."""
+    """Return the published run, if it has the same datasets and trainings and its files are intact; otherwise None."""
     if not is_published(store, run.run_id):
         return None
     try:
@@ -69,9 +77,13 @@ def find_published(run: Run, store: Store) -> Run | None:
 
 
 def publish_files(run: Run, store: Store) -> tuple[Run, Evidence]:
-    """Write the evidence, the page and last `run.json`; return the run with their records, and the evidence."""
+    """Write the evidence, the page and, last, `run.json`.
+
+    Returns:
+        The run with the records of both files, and the evidence.
+    """
     written = to_json(evaluate_run(run, store))
-    # From what was written, as every later rendering is.
+    # Read back, because every later rendering starts from the stored file as well.
     evidence = from_json(written)
     withdraw_run(store, run.run_id)
     run = replace(run, evidence=store.write_bytes(f"{run_folder(run.run_id)}/evidence.json", written))
@@ -83,6 +95,6 @@ def publish_files(run: Run, store: Store) -> tuple[Run, Evidence]:
 
 def main(request: ReportRequest, _tell: Callable[[Event], None]) -> WrittenReport:
     """Publish the report of the run in the request."""
-    # The libraries' objects are here to stay; statsmodels collects garbage at every correction.
+    # The libraries' objects are never freed. Frozen, they do not slow down the collections that statsmodels triggers.
     gc.freeze()
     return publish_report(request.run, Store(request.store))

@@ -1,4 +1,4 @@
-"""The report and the list of nights in a real browser: what they ask for, how they look, who can use them."""
+"""The report and the list of runs in a real browser: what they ask for, how they look, who can use them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,36 @@ import pytest
 from reports.page.index_page import render_index
 from reports.page.report_page import render_report
 from tests.e2e.files import serve
-from tests.nights import (
-    A_NIGHT,
-    EMPTY_NIGHT,
-    FAILED_NIGHT,
+from tests.example_runs import (
+    ALL_FAILED,
+    FOUR_VARIANTS,
     HOSTILE,
-    HOSTILE_NIGHT,
-    SEEDS_NIGHT,
+    HOSTILE_NAMES,
+    ONE_FAILED,
+    THREE_SEEDS,
     evidence_of,
 )
 
-THE_NIGHT_BEFORE = replace(A_NIGHT, run_id="20261122T020000Z-aaaaaa", started="2026-11-22T02:00:00Z")
+PREVIOUS_RUN = replace(FOUR_VARIANTS, run_id="20261122T020000Z-aaaaaa", started="2026-11-22T02:00:00Z")
 RUNS = {
-    "night": (A_NIGHT, {}),
-    "seeds": (SEEDS_NIGHT, {"earlier": [THE_NIGHT_BEFORE]}),
-    "failed": (FAILED_NIGHT, {"earlier": [THE_NIGHT_BEFORE]}),
-    "empty": (EMPTY_NIGHT, {"described": False}),
-    "hostile": (HOSTILE_NIGHT, {"word": HOSTILE}),
+    "run": (FOUR_VARIANTS, {}),
+    "seeds": (THREE_SEEDS, {"earlier": [PREVIOUS_RUN]}),
+    "failed": (ONE_FAILED, {"earlier": [PREVIOUS_RUN]}),
+    "empty": (ALL_FAILED, {"described": False}),
+    "hostile": (HOSTILE_NAMES, {"word": HOSTILE}),
 }
 PAGES = [*RUNS, "index"]
 IN_BOTH_LANGUAGES = [*((name, "en") for name in PAGES), ("seeds", "ko"), ("failed", "ko"), ("index", "ko")]
-SECTIONS = ["Verdict", "Comparison", "Paired evidence", "Learning curves", "Errors", "Minimal pairs", "Data", "History"]
+SECTIONS = [
+    "Verdict",
+    "Comparison",
+    "Paired comparisons",
+    "Learning curves",
+    "Errors",
+    "Minimal pairs",
+    "Data",
+    "History",
+]
 SECTIONS += ["Provenance", "Glossary"]
 BEST_PRACTICE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
@@ -42,7 +51,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = t
 
 
 @cache
-def night_of(name):
+def run_of(name):
     run, options = RUNS[name]
     return run, evidence_of(run, **options)
 
@@ -50,9 +59,9 @@ def night_of(name):
 @cache
 def source_of(name, language):
     if name == "index":
-        nights = [night_of(one)[1].history.nights[-1] for one in ("night", "failed", "hostile")]
-        return render_index([(night, False) for night in nights], [HOSTILE], language)
-    return render_report(*night_of(name), language)
+        runs = [run_of(one)[1].history.runs[-1] for one in ("run", "failed", "hostile")]
+        return render_index([(run, False) for run in runs], [HOSTILE], language)
+    return render_report(*run_of(name), language)
 
 
 @pytest.fixture(scope="session")
@@ -91,14 +100,14 @@ def test_a_page_from_a_server_asks_for_nothing_else_not_even_an_icon(written, op
 
 
 def test_the_pages_of_a_folder_lead_to_one_another(tmp_path, open_page):
-    run, evidence = night_of("seeds")
-    before, evidence_before = THE_NIGHT_BEFORE, evidence_of(THE_NIGHT_BEFORE)
-    nights = [(evidence_before.history.nights[-1], True), (evidence.history.nights[-1], False)]
+    run, evidence = run_of("seeds")
+    before, evidence_before = PREVIOUS_RUN, evidence_of(PREVIOUS_RUN)
+    runs = [(evidence_before.history.runs[-1], True), (evidence.history.runs[-1], False)]
     pages = {
         f"{before.run_id}.html": render_report(before, evidence_before, "en"),
         f"{run.run_id}.html": source_of("seeds", "en"),
         "latest.html": source_of("seeds", "en"),
-        "index.html": render_index(nights, [], "en"),
+        "index.html": render_index(runs, [], "en"),
     }
     for name, source in pages.items():
         (tmp_path / name).write_text(source, encoding="utf-8")
@@ -148,7 +157,7 @@ def open_for_axe(chromium, written):
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize("name", ["night", "failed", "hostile", "index"])
+@pytest.mark.parametrize("name", ["run", "failed", "hostile", "index"])
 def test_axe_finds_no_barrier(open_for_axe, name, language):
     page = open_for_axe(name, language)
     # The rows of a table are all of a kind, and so are the reviews; axe takes its time for each.
@@ -186,7 +195,7 @@ def tab_to(page, is_there, most=40):
     raise AssertionError(f"{most} times Tab do not lead there; the last was {focused(page)[:200]}")
 
 
-@pytest.mark.parametrize("name", ["night", "index"])
+@pytest.mark.parametrize("name", ["run", "index"])
 def test_the_first_tab_leads_past_the_head_of_the_page(written, open_page, name):
     page = open_page(written(name), viewport={"width": 800, "height": 900})
     page.keyboard.press("Tab")
@@ -257,14 +266,14 @@ def test_everything_to_press_is_large_enough_for_a_finger(written, open_page, na
 
 
 def test_the_comparison_is_sorted_by_keyboard(written, open_page):
-    page = open_page(written("night"))
+    page = open_page(written("run"))
     rows = page.locator("#comparison table").first.locator("tbody tr")
     sorted_by = page.locator("#comparison [aria-sort]")
 
     def names():
         return [re.split(r"\s", text)[0] for text in rows.all_inner_texts()]
 
-    assert names() == [row.name for row in night_of("night")[1].comparison]
+    assert names() == [row.name for row in run_of("run")[1].comparison]
     tab_to(page, "(one) => one.textContent === 'Test accuracy'")
     page.keyboard.press("Enter")
     assert (sorted_by.inner_text(), sorted_by.get_attribute("aria-sort")) == ("Test accuracy", "ascending")
@@ -379,7 +388,7 @@ PAPERS += [("print", "dark", "rgb(255, 255, 255)")]
 
 
 @pytest.mark.parametrize(("media", "scheme", "paper"), PAPERS, ids=["light", "dark", "print"])
-@pytest.mark.parametrize("name", ["night", "seeds"])
+@pytest.mark.parametrize("name", ["run", "seeds"])
 def test_charts_are_drawn_in_the_ink_of_the_text_and_in_colours_that_stand_out(
     written, open_page, name, media, scheme, paper
 ):
@@ -407,14 +416,14 @@ def test_a_page_never_scrolls_sideways(written, open_page, name, language):
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize("name", ["night", "seeds", "failed"])
+@pytest.mark.parametrize("name", ["run", "seeds", "failed"])
 def test_the_whole_comparison_is_in_view_on_a_laptop(written, open_page, name, language):
     page = open_page(written(name, language), viewport={"width": 1280, "height": 900})
     assert page.evaluate("(one => one.scrollWidth <= one.clientWidth)(document.querySelector('#comparison .scroll'))")
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize("name", ["night", "seeds", "failed", "empty"])
+@pytest.mark.parametrize("name", ["run", "seeds", "failed", "empty"])
 def test_the_verdict_is_on_the_first_screen_of_a_telephone(written, open_page, name, language):
     page = open_page(written(name, language), viewport={"width": 320, "height": 700})
     box = page.locator(".headline").bounding_box()
@@ -463,7 +472,7 @@ def test_a_page_fits_on_a4(written, open_page, name, language):
     assert min(page.locator("p, td, small").evaluate_all(sizes)) >= 8
 
 
-@pytest.mark.parametrize("name", ["night", "seeds"])
+@pytest.mark.parametrize("name", ["run", "seeds"])
 def test_no_figure_is_torn_over_two_sheets(written, open_page, name):
     page = open_page(written(name), viewport={"width": PAPER_WIDTH, "height": PAPER_HEIGHT})
     page.emulate_media(media="print")

@@ -17,13 +17,13 @@ from flows.cli.parser import build_parser
 from flows.declarations import About, Parameter
 from flows.nightly import nightly_retraining
 from flows.parameters import DEFAULTS, PARAMETERS, NightlyParameters
-from reports.page.curve_figures import RECIPE
 from reports.page.language import Language
+from reports.page.learning_curves import RECIPE
 from reports.page.run_details import list_facts, repeat_command
 from storage.records import KnownParameters
 from tasks.data.split import SplitParameters
 from tasks.training.training_request import TrainingParameters
-from tests.nights import A_NIGHT
+from tests.example_runs import FOUR_VARIANTS
 from tests.parameters_page import PAGE, render_page
 from tests.places import PROJECT_ROOT
 
@@ -107,7 +107,7 @@ def test_the_command_line_has_an_option_for_each_parameter_and_the_declared_defa
 def test_the_report_s_command_gives_the_parameters_back():
     """Also under the names that the command line has for some of them."""
     changed = {"language": "ko", "baselines": False, "seeds": [1, 2], "jobs": 3, "learning_rate": 0.5}
-    run = replace(A_NIGHT, parameters={**RECORDED, **changed})
+    run = replace(FOUR_VARIANTS, parameters={**RECORDED, **changed})
     program, *arguments = shlex.split(repeat_command(run))
     options = vars(build_parser().parse_args(arguments))
     assert (program, options.pop("command")) == ("retrain", "run")
@@ -117,7 +117,7 @@ def test_the_report_s_command_gives_the_parameters_back():
 
 
 def test_the_report_s_table_has_a_row_for_each_parameter_of_the_run():
-    _, table, *_ = list_facts(replace(A_NIGHT, parameters=RECORDED), Language("en"))
+    _, table, *_ = list_facts(replace(FOUR_VARIANTS, parameters=RECORDED), Language("en"))
     assert [name for name, _ in table.rows] == sorted(NAMES)
 
 

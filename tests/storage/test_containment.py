@@ -14,7 +14,7 @@ from storage.datasets import find_dataset
 from storage.records import StoredFile
 from storage.runs import verify_store
 from storage.store import DamagedFileError, Store
-from tests.stores import RUN_ID, publish_night
+from tests.stores import RUN_ID, publish_example_run
 
 HELLO_SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 HELLO = StoredFile("raw/hello.txt", HELLO_SHA256, 5)
@@ -187,7 +187,7 @@ def test_a_manifest_that_names_a_file_outside_is_put_aside_and_the_file_is_not_t
 
 
 def test_verify_names_a_link_to_outside_and_goes_on(store, outside, capsys):
-    publish_night(store)
+    publish_example_run(store)
     report = Path(store.locate(f"reports/{RUN_ID}.html"))
     report.unlink()
     report.symlink_to(outside / "hello.txt")
@@ -200,7 +200,7 @@ def test_verify_names_a_link_to_outside_and_goes_on(store, outside, capsys):
 
 @pytest.mark.parametrize("run_id", ["../../outside/hello", "/etc/passwd", "..", ".", "x/../../y", "a\x00b", "a\nb", ""])
 def test_the_id_of_a_run_cannot_lead_out(store, run_id, capsys):
-    publish_night(store)
+    publish_example_run(store)
     assert main(["report", run_id, "--store", store.uri]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.cli.past_runs import read_history
-from reports.evidence import PartFacts, from_json, to_json
-from reports.page.curve_figures import BOOK_COLUMNS, read_book
+from reports.evidence import from_json, to_json
+from reports.page.learning_curves import BOOK_COLUMNS, read_book
+from reports.sections.data_section import PartFacts
 from storage.datasets import find_dataset, read_dataset
 from storage.decoding import decode_json
 from storage.records import CheckpointRecord, Stopping, StoredFile
@@ -27,9 +28,9 @@ from storage.schemas import REVIEW_SCHEMA
 from storage.store import DamagedFileError, Store
 from storage.word_index import read_word_index
 from tasks.train import TrainingIdentity, find_training
+from tests.example_runs import FOUR_VARIANTS, a_part, evidence_of
 from tests.fuzzing import bounded_memory, examples, mutated
-from tests.nights import A_NIGHT, a_part, evidence_of
-from tests.stores import RUN_ID, TRAINING, publish_night
+from tests.stores import RUN_ID, TRAINING, publish_example_run
 
 RUN, DATASET = f"runs/{RUN_ID}/run.json", "datasets/pad-84d628a8f59f3e5a/manifest.json"
 HOSTILE_VALUES: list[Any] = [
@@ -90,7 +91,7 @@ def seal(content: Any) -> bytes:
 
 @pytest.fixture
 def night(store):
-    publish_night(store)
+    publish_example_run(store)
     return store
 
 
@@ -202,7 +203,7 @@ def test_counts_of_the_reviews_of_any_shape():
 
 
 def test_evidence_of_any_shape():
-    written = to_json(evidence_of(A_NIGHT))
+    written = to_json(evidence_of(FOUR_VARIANTS))
     good = json.loads(written)
     # One of each kind, so that a change of the whole is no search in thousands of reviews.
     small = {**good, "curves": good["curves"][:1], "comparison": good["comparison"][:1], "errors": None, "data": None}

@@ -27,7 +27,7 @@ from tests.object_server import (
     cut_upload,
     list_without,
 )
-from tests.stores import PAD_INPUTS, RUN_ID, publish_night, publish_pad
+from tests.stores import PAD_INPUTS, RUN_ID, publish_example_run, publish_pad
 from tests.waiting import wait_until
 
 # Above the 10 MB from which pyarrow sends an object in parts.
@@ -303,7 +303,7 @@ def test_the_check_of_a_good_store_leaves_no_object(object_store, object_server)
 
 def test_what_a_listing_does_not_show_yet_is_found_by_its_key(object_store, object_server):
     dataset = publish_pad(object_store)
-    run = publish_night(object_store)
+    run = publish_example_run(object_store)
     object_server.fail("GET", "list-type=2", list_without("run.json"), times=2)
     assert list_runs(object_store) == []
     assert choose_run(object_store, RUN_ID) == RUN_ID

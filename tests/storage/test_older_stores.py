@@ -18,9 +18,9 @@ from storage.store import Store
 from storage.upgrades import upgrade_dataset, upgrade_run, upgrade_training
 from tasks.evaluation.evaluate import evaluate_run
 from tasks.train import find_training
-from tests.nights import A_NIGHT, evidence_of
+from tests.example_runs import FOUR_VARIANTS, evidence_of
 from tests.places import PROJECT_ROOT
-from tests.stores import PAD_FOLDER, PAD_INPUTS, TRAINING, publish_night, publish_pad
+from tests.stores import PAD_FOLDER, PAD_INPUTS, TRAINING, publish_example_run, publish_pad
 
 OLD = "20261126T042612Z-83c483"
 PROFILE = "datasets/describe-aa511a7470b8c77a"
@@ -101,7 +101,7 @@ def test_a_new_run_on_the_same_reviews_has_the_old_one_in_its_history(old_store)
     before = read_run(old_store, OLD)
     new = replace(before, run_id="20261127T042612Z-aaaaaa", started="2026-11-27T04:26:12Z", evidence=None, report=None)
     evidence = evaluate_run(new, old_store)
-    assert [night.run_id for night in evidence.history.nights] == [OLD, new.run_id]
+    assert [one.run_id for one in evidence.history.runs] == [OLD, new.run_id]
     assert evidence.history.last == OLD
     assert evidence.history.nights[0].figures["gru"].accuracy == 0.5
     # The same trainings, so the minimal pairs are the old ones, read by their new name.
@@ -145,7 +145,7 @@ def test_a_dataset_of_a_newer_version_stays_where_it_is_and_the_run_ends_in_one_
 
 
 def test_a_training_of_a_newer_version_stays_where_it_is(store):
-    run = publish_night(store)
+    run = publish_example_run(store)
     store.write_manifest(f"{TRAINING}/training.json", asdict(run.trainings[0]) | {"format": 3})
     with pytest.raises(NewerFormatError, match=r"training\.json must .* newer version of this project \(format 3"):
         find_training(store, TRAINING, {})
@@ -153,7 +153,7 @@ def test_a_training_of_a_newer_version_stays_where_it_is(store):
 
 
 def test_history_and_verify_name_a_run_of_a_newer_version(store, capsys):
-    run = publish_night(store)
+    run = publish_example_run(store)
     write_newer(store, f"runs/{run.run_id}/run.json")
     for command in ("history", "verify"):
         assert main([command, "--store", store.uri]) == 2
@@ -164,7 +164,7 @@ def test_history_and_verify_name_a_run_of_a_newer_version(store, capsys):
 
 
 def test_evidence_of_a_newer_version_is_not_read():
-    newer = json.loads(to_json(evidence_of(A_NIGHT))) | {"format": 3}
+    newer = json.loads(to_json(evidence_of(FOUR_VARIANTS))) | {"format": 3}
     with pytest.raises(
         NewerFormatError, match=r"^evidence\.json must hold the evidence of a run: it was written by a new"
     ):

@@ -11,12 +11,12 @@ from storage.records import CheckpointRecord, Stopping, StoredFile
 from storage.runs import LATEST_PATH, Verification, list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
 from tasks.data import sample
-from tests.stores import RUN_ID, TRAINING, publish_night
+from tests.stores import RUN_ID, TRAINING, publish_example_run
 from tests.trainings import ignore
 
 
 def test_a_run_is_read_back_as_it_was_published(store):
-    run = publish_night(store)
+    run = publish_example_run(store)
     assert read_run(store, RUN_ID) == run
 
 
@@ -27,7 +27,7 @@ def test_a_run_that_was_never_published_is_not_found(store):
 
 
 def test_an_edited_run_is_not_read(store):
-    publish_night(store)
+    publish_example_run(store)
     path = Path(store.locate(f"runs/{RUN_ID}/run.json"))
     path.write_bytes(path.read_bytes().replace(b'"accuracy": 0.82', b'"accuracy": 0.92'))
     with pytest.raises(DamagedFileError):
@@ -35,7 +35,7 @@ def test_an_edited_run_is_not_read(store):
 
 
 def test_every_file_of_a_sound_store_is_counted(store):
-    publish_night(store)
+    publish_example_run(store)
     found = verify_store(store)
     assert (found.sound, found.damaged, found.unfinished, found.quarantined) == (6, (), (), ())
 
@@ -55,7 +55,7 @@ def test_a_store_without_files_is_sound(store):
     ],
 )
 def test_a_missing_file_is_named(store, path):
-    publish_night(store)
+    publish_example_run(store)
     Path(store.locate(path)).unlink()
     found = verify_store(store)
     assert found.damaged == (f"{store.locate(path)} must be there and is missing.",)
@@ -64,7 +64,7 @@ def test_a_missing_file_is_named(store, path):
 
 @pytest.mark.parametrize("path", ["datasets/pad-84d628a8f59f3e5a/train.parquet", f"{TRAINING}/model.keras"])
 def test_a_bit_flip_is_named(store, path):
-    publish_night(store)
+    publish_example_run(store)
     content = bytearray(Path(store.locate(path)).read_bytes())
     content[3] ^= 1
     Path(store.locate(path)).write_bytes(content)
@@ -77,7 +77,7 @@ def test_a_bit_flip_is_named(store, path):
 
 @pytest.mark.parametrize("path", ["datasets/pad-84d628a8f59f3e5a/manifest.json", f"runs/{RUN_ID}/run.json"])
 def test_an_edited_manifest_is_named(store, path):
-    publish_night(store)
+    publish_example_run(store)
     manifest = Path(store.locate(path))
     manifest.write_bytes(manifest.read_bytes().replace(b"imdb.npz", b"evil.npz"))
     assert f"{manifest} must be as it was written, and its own SHA-256 does not match." in verify_store(store).damaged
@@ -92,7 +92,7 @@ def test_a_manifest_of_something_else_is_named(store):
 
 
 def test_what_no_manifest_names_is_unfinished(store):
-    publish_night(store)
+    publish_example_run(store)
     store.write_bytes("runs/20260103T030405Z-abcdef/gru-seed42/model.keras", b"weights")
     store.write_bytes("datasets/split-0123456789abcdef/.train.parquet.0123.part", b"revi")
     found = verify_store(store)
@@ -106,7 +106,7 @@ def test_what_no_manifest_names_is_unfinished(store):
 
 @pytest.mark.parametrize("other", ["20260101T030405Z-abcdef", "20260103T030405Z-abcdef"])
 def test_the_record_of_another_run_is_refused(store, other):
-    publish_night(store)
+    publish_example_run(store)
     store.write_bytes(f"runs/{other}/run.json", store.read_bytes(f"runs/{RUN_ID}/run.json"))
     with pytest.raises(DamagedFileError) as caught:
         read_run(store, other)
@@ -115,7 +115,7 @@ def test_the_record_of_another_run_is_refused(store, other):
 
 
 def test_sound_files_are_counted_beside_two_damaged_manifests(store):
-    publish_night(store)
+    publish_example_run(store)
     for path in ("runs/a/run.json", "runs/b/run.json"):
         store.write_bytes(path, b"torn")
     found = verify_store(store)
@@ -123,7 +123,7 @@ def test_sound_files_are_counted_beside_two_damaged_manifests(store):
 
 
 def test_runs_are_listed_by_their_ids_the_oldest_first(store):
-    publish_night(store)
+    publish_example_run(store)
     store.write_bytes("runs/20260101T030405Z-abcdef/run.json", b"torn")
     store.write_bytes("runs/20260103T030405Z-abcdef/gru-seed42/run.json", b"no run's own")
     assert list_runs(store) == ["20260101T030405Z-abcdef", RUN_ID]
@@ -153,7 +153,7 @@ def test_a_page_that_is_a_link_to_outside_is_named(store, tmp_path):
 
 
 def test_a_translated_page_belongs_to_a_run_that_exists(store):
-    publish_night(store)
+    publish_example_run(store)
     store.write_bytes(f"reports/{RUN_ID}.ko.html", seal_page("<p>good</p>"))
     store.write_bytes("reports/20260103T030405Z-abcdef.ko.html", seal_page("<p>good</p>"))
     found = verify_store(store)
@@ -166,7 +166,7 @@ def test_a_verification_cannot_be_changed():
 
 
 def test_what_was_put_aside_earlier_is_listed_and_is_no_damage(store):
-    publish_night(store)
+    publish_example_run(store)
     store.write_bytes("raw/hello.npz", b"hello")
     target = store.quarantine("raw/hello.npz")
     found = verify_store(store)
@@ -197,7 +197,7 @@ def publish_checkpoint(store: Store) -> tuple[StoredFile, StoredFile]:
 
 
 def test_a_sound_checkpoint_of_an_interrupted_run_is_unfinished(store):
-    publish_night(store)
+    publish_example_run(store)
     file, manifest = publish_checkpoint(store)
     found = verify_store(store)
     assert (found.sound, found.damaged, found.unfinished) == (6, (), (manifest.path, file.path))

@@ -1,4 +1,4 @@
-"""Past runs, from the store alone: the page again byte for byte, and one line a night."""
+"""Past runs, from the store alone: the page again byte for byte, and one line a run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from storage.runs import INDEX_PATH, LATEST_PATH, publish_run, read_run, report_
 from storage.store import Store
 from tasks.evaluation.publish_index import publish_index
 from tasks.evaluation.publish_report import publish_report
-from tests.nights import a_run, a_training
+from tests.example_runs import a_run, a_training
 from tests.stores import FIRST, SECOND, publish_training
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """Two published nights, the second with a failed training; right on the first 800 and 804 of 1,000 reviews."""
+    """Two published runs, the second with a failed training; right on the first 800 and 804 of 1,000 reviews."""
     store = Store(str(tmp_path_factory.mktemp("published")))
     lstm, gru = a_training("lstm", 0.43, 800), a_training("gru", 0.42, 804)
     runs = [replace(a_run(lstm, gru), run_id=FIRST)]
@@ -37,8 +37,8 @@ def published(tmp_path_factory):
 
 
 @pytest.fixture
-def nights(published, store):
-    """The same nights in a store of the test's own; returns their pages."""
+def pages(published, store):
+    """The same runs in a store of the test's own; returns their pages."""
     shutil.copytree(published[0].uri, store.uri)
     return published[1]
 
@@ -51,22 +51,22 @@ def retrain(store, capsys):
     return run
 
 
-def test_the_newest_run_is_rendered_again_byte_for_byte(retrain, store, nights):
+def test_the_newest_run_is_rendered_again_byte_for_byte(retrain, store, pages):
     path = Path(store.locate(report_path(SECOND)))
     path.unlink()
     assert retrain("report") == (0, f"report: {path}\n", "")
-    assert path.read_bytes() == nights[1]
+    assert path.read_bytes() == pages[1]
     assert retrain("verify")[0] == 0
 
 
-def test_an_older_run_can_be_rendered_into_a_file_of_its_own(retrain, tmp_path, nights):
+def test_an_older_run_can_be_rendered_into_a_file_of_its_own(retrain, tmp_path, pages):
     target = tmp_path / "page.html"
     assert retrain("report", FIRST, "--out", str(target)) == (0, f"report: {target}\n", "")
-    assert target.read_bytes() == nights[0]
+    assert target.read_bytes() == pages[0]
 
 
 @pytest.mark.parametrize("run_id", ["20261124T020000Z-cccccc", "../secret", ""])
-def test_a_run_that_is_not_there_gives_one_line(retrain, store, nights, run_id):
+def test_a_run_that_is_not_there_gives_one_line(retrain, store, pages, run_id):
     if not run_id:
         Path(store.locate(f"runs/{FIRST}/run.json")).unlink()
         Path(store.locate(f"runs/{SECOND}/run.json")).unlink()
@@ -79,7 +79,7 @@ def test_a_run_that_is_not_there_gives_one_line(retrain, store, nights, run_id):
     assert retrain("report", *([run_id] if run_id else [])) == (2, "", expected)
 
 
-def test_a_page_that_another_version_published_is_not_overwritten(retrain, store, nights, tmp_path):
+def test_a_page_that_another_version_published_is_not_overwritten(retrain, store, pages, tmp_path):
     run = read_run(store, SECOND)
     publish_run(store, replace(run, report=store.write_bytes(report_path(SECOND), b"<h1>of older code</h1>")))
     assert retrain("report") == (
@@ -90,18 +90,18 @@ def test_a_page_that_another_version_published_is_not_overwritten(retrain, store
     )
     assert store.read_bytes(report_path(SECOND)) == b"<h1>of older code</h1>"
     assert retrain("report", "--out", str(tmp_path / "page.html"))[0] == 0
-    assert (tmp_path / "page.html").read_bytes() == nights[1]
+    assert (tmp_path / "page.html").read_bytes() == pages[1]
 
 
-def test_a_page_in_another_language_goes_beside_the_published_one(retrain, store, nights):
+def test_a_page_in_another_language_goes_beside_the_published_one(retrain, store, pages):
     path = Path(store.locate(report_path(SECOND, "ko")))
     assert retrain("report", "--lang", "ko") == (0, f"report: {path}\n", "")
     assert '<html lang="ko">' in path.read_text()
-    assert store.read_bytes(report_path(SECOND)) == nights[1]
+    assert store.read_bytes(report_path(SECOND)) == pages[1]
     assert retrain("verify")[0] == 0
 
 
-def test_rendering_again_mends_the_list_of_nights_and_the_latest_page(retrain, store, nights):
+def test_rendering_again_mends_the_list_of_runs_and_the_latest_page(retrain, store, pages):
     before = store.read_bytes(INDEX_PATH)
     for path in (INDEX_PATH, LATEST_PATH):
         Path(store.locate(path)).write_bytes(b"torn")
@@ -109,11 +109,11 @@ def test_rendering_again_mends_the_list_of_nights_and_the_latest_page(retrain, s
     assert code == 2
     assert [line.split()[0] for line in err.splitlines()] == [INDEX_PATH, LATEST_PATH]
     assert retrain("report")[0] == 0
-    assert (store.read_bytes(INDEX_PATH), store.read_bytes(LATEST_PATH)) == (before, nights[1])
+    assert (store.read_bytes(INDEX_PATH), store.read_bytes(LATEST_PATH)) == (before, pages[1])
     assert retrain("verify")[0] == 0
 
 
-def test_a_run_without_evidence_says_where_its_page_is(retrain, store, nights):
+def test_a_run_without_evidence_says_where_its_page_is(retrain, store, pages):
     publish_run(store, replace(read_run(store, SECOND), evidence=None))
     assert retrain("report") == (
         2,
@@ -123,7 +123,7 @@ def test_a_run_without_evidence_says_where_its_page_is(retrain, store, nights):
     )
 
 
-def test_a_damaged_record_is_named_in_the_list_of_nights_and_hides_no_other(store, nights):
+def test_a_damaged_record_is_named_in_the_list_of_runs_and_hides_no_other(store, pages):
     path = Path(store.locate(f"runs/{FIRST}/run.json"))
     path.write_bytes(path.read_bytes()[:-9])
     publish_index(store, "en", SECOND)
@@ -137,7 +137,7 @@ def test_history_of_a_store_without_runs_is_empty(retrain, store):
     assert retrain("history", "--json") == (0, "", "")
 
 
-def test_a_damaged_file_is_not_rendered(retrain, store, nights):
+def test_a_damaged_file_is_not_rendered(retrain, store, pages):
     path = Path(store.locate(f"runs/{SECOND}/evidence.json"))
     path.write_bytes(path.read_bytes()[:-1])
     code, out, err = retrain("report")
@@ -145,7 +145,7 @@ def test_a_damaged_file_is_not_rendered(retrain, store, nights):
     assert err.startswith(f"retrain report: {path} must have SHA-256 ")
 
 
-def test_history_has_one_line_a_night_and_the_newest_last(retrain, nights):
+def test_history_has_one_line_a_run_and_the_newest_last(retrain, pages):
     code, out, err = retrain("history")
     assert (code, err) == (0, "")
     header, first, second = (line.split() for line in out.splitlines())
@@ -167,7 +167,7 @@ def test_history_has_one_line_a_night_and_the_newest_last(retrain, nights):
     assert second == [SECOND, "none", "1", "lstm-seed42", "61", "imdb.npz", "80.40%"]
 
 
-def test_history_as_json_has_one_object_a_line(retrain, nights):
+def test_history_as_json_has_one_object_a_line(retrain, pages):
     first, second = (json.loads(line) for line in retrain("history", "--json")[1].splitlines())
     assert (first["run_id"], first["trained"], first["failed"]) == (FIRST, ["lstm-seed42", "gru-seed42"], [])
     assert (first["test_accuracy"], second["test_accuracy"], second["failed"]) == (0.804, None, ["lstm-seed42"])
@@ -175,13 +175,13 @@ def test_history_as_json_has_one_object_a_line(retrain, nights):
     assert second["variants"] == {"gru": {"seeds": [42], "loss": 0.44, "accuracy": 0.804}}
 
 
-def test_a_night_on_which_everything_failed_has_its_line(retrain, store):
+def test_a_run_on_which_everything_failed_has_its_line(retrain, store):
     run = a_run(failures=[FailedTraining("lstm", 42, "it was killed by SIGKILL")])
     publish_run(store, run)
     assert retrain("history")[1].splitlines()[1].split() == [run.run_id, "none", "0", "lstm-seed42", "61", "imdb.npz"]
 
 
-def test_a_damaged_record_is_named_and_the_other_nights_are_listed(retrain, store, nights):
+def test_a_damaged_record_is_named_and_the_other_runs_are_listed(retrain, store, pages):
     path = Path(store.locate(f"runs/{FIRST}/run.json"))
     path.write_bytes(path.read_bytes().replace(b"61.0", b"60.0"))
     code, out, err = retrain("history")
@@ -191,7 +191,7 @@ def test_a_damaged_record_is_named_and_the_other_nights_are_listed(retrain, stor
 
 
 @pytest.mark.slow
-def test_neither_command_imports_prefect_or_keras(store, nights):
+def test_neither_command_imports_prefect_or_keras(store, pages):
     script = (
         "import sys; from flows.cli.command import main; codes = [main(['report', '--store', sys.argv[1]]), "
         "main(['history', '--store', sys.argv[1]])]; "

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from flows.cli.run_command import print_outcome
 from storage.records import FailedTraining
-from tests.nights import A_NIGHT, evidence_of
+from tests.example_runs import FOUR_VARIANTS, evidence_of
 
 ADDRESS = "/srv/reports/x.html"
 
 
 def test_the_verdict_stands_above_the_table_and_the_report_s_address_once_below_it(capsys):
-    assert print_outcome(A_NIGHT, evidence_of(A_NIGHT), ADDRESS) == 0
+    assert print_outcome(FOUR_VARIANTS, evidence_of(FOUR_VARIANTS), ADDRESS) == 0
     out, err = capsys.readouterr()
     verdict, header, *rows, last = out.splitlines()
     assert verdict.startswith("Best tonight: lstm, with the lowest validation loss (0.4300). On the 1,000 test reviews")
@@ -23,13 +23,13 @@ def test_the_verdict_stands_above_the_table_and_the_report_s_address_once_below_
 
 
 def test_the_verdict_is_in_the_report_s_language(capsys):
-    run = replace(A_NIGHT, parameters={**A_NIGHT.parameters, "language": "ko"})
+    run = replace(FOUR_VARIANTS, parameters={**FOUR_VARIANTS.parameters, "language": "ko"})
     print_outcome(run, evidence_of(run), ADDRESS)
-    assert capsys.readouterr().out.startswith("이번 실행의 최고 변형: lstm")
+    assert capsys.readouterr().out.startswith("이번 실행의 최고 모델은 lstm입니다")
 
 
 def test_a_failed_training_is_in_the_verdict_and_in_the_exit_code(capsys):
-    run = replace(A_NIGHT, failures=(FailedTraining("gru", 42, "gone"),), notice="Made-up reviews.")
+    run = replace(FOUR_VARIANTS, failures=(FailedTraining("gru", 42, "gone"),), notice="Made-up reviews.")
     assert print_outcome(run, evidence_of(run), ADDRESS) == 1
     out, err = capsys.readouterr()
     assert out.startswith("No best variant tonight, because gru-seed42 failed.")

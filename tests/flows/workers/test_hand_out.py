@@ -27,7 +27,7 @@ from tasks.processes.children import children_of_run
 from tasks.train import PlannedTraining, TrainingInputs
 from tasks.training.training_request import TrainingParameters
 from tasks.variants import BASELINES, VARIANTS
-from tests.nights import a_training
+from tests.example_runs import a_training
 from tests.waiting import wait_until
 
 LSTM, GRU = VARIANTS[0], VARIANTS[3]

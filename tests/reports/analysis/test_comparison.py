@@ -11,15 +11,15 @@ from reports.analysis.comparison import (
     BAG_OF_WORDS,
     MAJORITY,
     accuracy_of,
+    compare_pairs,
     compare_variants,
     list_curves,
     list_trainings,
-    pair_up,
 )
 from reports.analysis.measurements import Measurements, Predictions, trainings_of
-from reports.analysis.statistics import Interval, smallest_resolvable_difference
+from reports.analysis.statistics import Interval, minimum_detectable_difference
 from storage.records import FailedTraining, Scores
-from tests.nights import A_NIGHT, FAILED_NIGHT, SEEDS_NIGHT, a_run, a_training, measure, measure_as_recorded
+from tests.example_runs import FOUR_VARIANTS, ONE_FAILED, THREE_SEEDS, a_run, a_training, measure, measure_as_recorded
 
 # Ten reviews, every second positive.
 LABELS = np.arange(10) % 2 == 1
@@ -31,7 +31,7 @@ def said(hits):
     return np.where(right == LABELS, 0.8, 0.2)
 
 
-def a_night(models, failures=(), baselines=(), plain=(), **changes):
+def measured_run(models, failures=(), baselines=(), plain=(), **changes):
     """What was measured of models by (variant, seed): on validation and on test, where they are right."""
     parts = {
         part: Predictions(LABELS, {f"{variant}-seed{seed}": said(of[place]) for (variant, seed), of in models.items()})
@@ -45,7 +45,7 @@ def a_night(models, failures=(), baselines=(), plain=(), **changes):
         training = a_training(variant, 0.0, 0, seed, **changes)
         scores = {
             part: Scores(
-                float(of.losses(training.name).mean()), float(of.hits(training.name).mean()), None, len(LABELS)
+                float(of.losses(training.name).mean()), float(of.is_correct(training.name).mean()), None, len(LABELS)
             )
             for part, of in parts.items()
         }
@@ -58,7 +58,7 @@ def a_night(models, failures=(), baselines=(), plain=(), **changes):
     return Measurements(run, parts["validation"], parts["test"], {})
 
 
-TWO_SEEDS = a_night(
+TWO_SEEDS = measured_run(
     {
         ("lstm", 42): ("1111111100", "1111111100"),
         ("lstm", 43): ("1111110000", "1111110000"),
@@ -76,17 +76,17 @@ def test_a_model_that_is_sure_and_wrong_has_a_finite_loss():
 
 def test_trainings_are_found_by_a_name_that_was_read_from_a_file():
     # Equal, but not the same object.
-    assert [one.name for one in trainings_of(A_NIGHT, "".join(["gr", "u"]))] == ["gru-seed42"]
+    assert [one.name for one in trainings_of(FOUR_VARIANTS, "".join(["gr", "u"]))] == ["gru-seed42"]
 
 
 def test_the_rows_are_in_the_order_of_validation_loss_whatever_the_test_says():
-    measured = a_night({("gru", 42): ("1111111000", "1111111111"), ("lstm", 42): ("1111111100", "1000000000")})
+    measured = measured_run({("gru", 42): ("1111111000", "1111111111"), ("lstm", 42): ("1111111100", "1000000000")})
     assert [row.name for row in compare_variants(measured)] == ["lstm", "gru"]
 
 
 def test_a_row_holds_its_figures_and_their_intervals():
     # By hand: 8 of 10 right with 0.8 and 2 wrong with 0.2 on validation, Wilson's interval of 7 of 10 on test.
-    measured = a_night({("lstm", 42): ("1111111100", "1111111000")})
+    measured = measured_run({("lstm", 42): ("1111111100", "1111111000")})
     [row] = compare_variants(measured)
     figures = row.figures
     assert (row.name, row.is_baseline, row.layers, row.seeds, row.failed) == ("lstm", False, "LSTM(units=8)", (42,), ())
@@ -102,7 +102,7 @@ def test_a_row_holds_its_figures_and_their_intervals():
 
 def test_the_area_is_the_share_of_positive_reviews_above_negative_ones_and_ties_count_half():
     # By hand: 4 of 5 positive and 4 of 5 negative reviews are right; 16 of 25 pairs in order, 8 ties, 1 the other way.
-    [row] = compare_variants(a_night({("lstm", 42): ("1" * 10, "1111111100")}))
+    [row] = compare_variants(measured_run({("lstm", 42): ("1" * 10, "1111111100")}))
     assert row.figures.auc.estimate == pytest.approx(0.8)
 
 
@@ -131,26 +131,26 @@ def test_the_interval_of_a_mean_over_seeds_is_one_over_reviews():
 
 def test_a_thousand_reviews_take_a_hundred_times_as_long_as_ten():
     models = {("lstm", 42): ("1" * 10, "1" * 10)}
-    [row] = compare_variants(a_night(models, seconds={"total": 26.0, "predict": 0.0002}))
+    [row] = compare_variants(measured_run(models, seconds={"total": 26.0, "predict": 0.0002}))
     assert row.figures.milliseconds == pytest.approx(20.0)
     assert row.figures.model_bytes == 59_400
 
 
 def test_milliseconds_are_not_rounded():
     models = {("lstm", 42): ("1" * 10, "1" * 10)}
-    [row] = compare_variants(a_night(models, seconds={"total": 26.0, "predict": 0.000025}))
+    [row] = compare_variants(measured_run(models, seconds={"total": 26.0, "predict": 0.000025}))
     assert row.figures.milliseconds == pytest.approx(2.5)
 
 
 def test_a_training_of_an_older_version_has_no_prediction_time_and_one_without_files_no_size():
     models = {("lstm", 42): ("1" * 10, "1" * 10)}
-    [row] = compare_variants(a_night(models, seconds={"total": 26.0}, files={}))
+    [row] = compare_variants(measured_run(models, seconds={"total": 26.0}, files={}))
     assert (row.figures.milliseconds, row.figures.model_bytes) == (None, None)
 
 
 def test_one_seed_that_ran_all_its_epochs_is_enough_for_the_row_to_say_so():
     models = {("lstm", seed): ("1" * 10, "1" * 10) for seed in (42, 43)}
-    measured = a_night(models)
+    measured = measured_run(models)
     trainings = (measured.run.trainings[0], replace(measured.run.trainings[1], stopped_early=False, epochs=100))
     [row] = compare_variants(replace(measured, run=replace(measured.run, trainings=trainings)))
     assert not row.figures.stopped_early
@@ -164,7 +164,7 @@ def test_a_variant_with_a_failed_seed_is_withdrawn_and_comes_after_those_that_fi
         ("gru", 43): ("1111000000", "1111000000"),
     }
     failures = [FailedTraining("lstm", 43, "it was killed by SIGKILL"), FailedTraining("lstm_stacked", 42, "no")]
-    measured = a_night(models, failures, baselines=["gru"])
+    measured = measured_run(models, failures, baselines=["gru"])
     measured = replace(measured, run=replace(measured.run, parameters={"variants": ["lstm", "lstm_stacked"]}))
     lstm, stacked, gru = compare_variants(measured)
     assert (lstm.figures, lstm.failed, lstm.seeds, lstm.layers) == (None, ("lstm-seed43",), (42,), "LSTM(units=8)")
@@ -173,7 +173,7 @@ def test_a_variant_with_a_failed_seed_is_withdrawn_and_comes_after_those_that_fi
 
 
 def test_a_variant_that_finished_comes_before_a_withdrawn_one_that_was_declared_first():
-    measured = a_night({("gru", 42): ("1000000000", "1" * 10)}, [FailedTraining("lstm", 42, "no")])
+    measured = measured_run({("gru", 42): ("1000000000", "1" * 10)}, [FailedTraining("lstm", 42, "no")])
     measured = replace(measured, run=replace(measured.run, parameters={"variants": ["lstm", "gru"]}))
     assert [row.name for row in compare_variants(measured)] == ["gru", "lstm"]
 
@@ -181,7 +181,7 @@ def test_a_variant_that_finished_comes_before_a_withdrawn_one_that_was_declared_
 def test_baselines_come_last_however_low_their_loss():
     models = {("lstm", 42): ("1111100000", "1111100000"), ("simple_rnn", 42): ("1" * 10, "1" * 10)}
     plain = [(MAJORITY, "1" * 10), (BAG_OF_WORDS, "1" * 10)]
-    rows = compare_variants(a_night(models, baselines=["simple_rnn"], plain=plain))
+    rows = compare_variants(measured_run(models, baselines=["simple_rnn"], plain=plain))
     assert [(row.name, row.is_baseline) for row in rows] == [
         ("lstm", False),
         ("simple_rnn", True),
@@ -191,7 +191,7 @@ def test_baselines_come_last_however_low_their_loss():
 
 
 def test_a_baseline_without_epochs_has_scores_and_nothing_of_a_training():
-    rows = compare_variants(a_night({("lstm", 42): ("1" * 10, "1" * 10)}, plain=[(BAG_OF_WORDS, "1111111100")]))
+    rows = compare_variants(measured_run({("lstm", 42): ("1" * 10, "1" * 10)}, plain=[(BAG_OF_WORDS, "1111111100")]))
     row = rows[-1]
     assert (row.name, row.layers, row.seeds) == ("bag_of_words", "", ())
     assert row.figures.test.accuracy.estimate == 0.8
@@ -202,7 +202,7 @@ def test_a_baseline_without_epochs_has_scores_and_nothing_of_a_training():
 
 
 def test_a_baseline_that_failed_has_a_row_that_says_so():
-    measured = a_night({("lstm", 42): ("1" * 10, "1" * 10)}, [FailedTraining("simple_rnn", 42, "no")])
+    measured = measured_run({("lstm", 42): ("1" * 10, "1" * 10)}, [FailedTraining("simple_rnn", 42, "no")])
     measured = replace(measured, run=replace(measured.run, parameters={"variants": ["lstm"]}))
     lstm, baseline = compare_variants(measured)
     assert lstm.figures is not None
@@ -210,7 +210,7 @@ def test_a_baseline_that_failed_has_a_row_that_says_so():
     assert baseline.figures is None
 
 
-def test_a_night_without_a_model_has_withdrawn_rows_alone():
+def test_a_run_without_a_model_has_withdrawn_rows_alone():
     run = a_run(failures=[FailedTraining("gru", 42, "no"), FailedTraining("lstm", 42, "no")])
     rows = compare_variants(measure(run))
     assert [(row.name, row.figures, row.failed) for row in rows] == [
@@ -220,8 +220,8 @@ def test_a_night_without_a_model_has_withdrawn_rows_alone():
 
 
 def test_four_variants_make_six_pairs_the_best_against_each_other_one_first():
-    measured = measure_as_recorded(A_NIGHT)
-    pairs = pair_up(measured, measured.test)
+    measured = measure_as_recorded(FOUR_VARIANTS)
+    pairs = compare_pairs(measured, measured.test)
     assert (pairs.planned, pairs.withdrawn, pairs.reviews) == (6, (), 1000)
     assert [(row.first, row.second) for row in pairs.rows] == [
         ("lstm", "lstm_dropout"),
@@ -234,8 +234,8 @@ def test_four_variants_make_six_pairs_the_best_against_each_other_one_first():
 
 
 def test_the_first_of_a_pair_has_the_lower_validation_loss_also_where_the_test_contradicts_it():
-    measured = a_night({("gru", 42): ("1111111000", "1" * 10), ("lstm", 42): ("1111111100", "1000000000")})
-    [row] = pair_up(measured, measured.test).rows
+    measured = measured_run({("gru", 42): ("1111111000", "1" * 10), ("lstm", 42): ("1111111100", "1000000000")})
+    [row] = compare_pairs(measured, measured.test).rows
     assert (row.first, row.second, row.first_training, row.second_training) == (
         "lstm",
         "gru",
@@ -246,8 +246,8 @@ def test_the_first_of_a_pair_has_the_lower_validation_loss_also_where_the_test_c
 
 
 def test_only_the_reviews_on_which_one_is_right_and_the_other_wrong_are_counted():
-    measured = a_night({("lstm", 42): ("1" * 10, "1111111001"), ("gru", 42): ("1111111000", "0001111110")})
-    [row] = pair_up(measured, measured.test).rows
+    measured = measured_run({("lstm", 42): ("1" * 10, "1111111001"), ("gru", 42): ("1111111000", "0001111110")})
+    [row] = compare_pairs(measured, measured.test).rows
     assert (row.first_only, row.second_only) == (4, 2)
     # The sign test of 4 of 6.
     assert row.p_value == pytest.approx(0.6875)
@@ -255,9 +255,9 @@ def test_only_the_reviews_on_which_one_is_right_and_the_other_wrong_are_counted(
 
 
 def test_two_models_that_are_right_on_the_same_reviews_are_not_told_apart():
-    measured = a_night({(name, 42): ("1" * 10, "1111100000") for name in ("lstm", "gru")})
-    [row] = pair_up(measured, measured.test).rows
-    assert (row.p_value, row.adjusted_p, row.is_resolved, row.resolvable) == (1.0, 1.0, False, None)
+    measured = measured_run({(name, 42): ("1" * 10, "1111100000") for name in ("lstm", "gru")})
+    [row] = compare_pairs(measured, measured.test).rows
+    assert (row.p_value, row.adjusted_p, row.is_significant, row.resolvable) == (1.0, 1.0, False, None)
 
 
 @pytest.mark.parametrize(
@@ -270,43 +270,43 @@ def test_holm_corrects_for_all_planned_pairs_also_for_those_that_were_withdrawn(
         ("lstm_stacked", 42): ("1111110000", "1111000000"),
     }
     models = {(name, seed): of for (name, seed), of in models.items() if name not in failures}
-    measured = a_night(models, [FailedTraining(name, 42, "no") for name in failures])
-    pairs = pair_up(measured, measured.test)
+    measured = measured_run(models, [FailedTraining(name, 42, "no") for name in failures])
+    pairs = compare_pairs(measured, measured.test)
     assert (pairs.planned, pairs.withdrawn) == (3, withdrawn)
     # The sign test of 6 of 6, three times: other planned pairs have the same p or a larger one.
     assert (pairs.rows[0].first, pairs.rows[0].second) == ("lstm", "gru")
     assert pairs.rows[0].p_value == pytest.approx(0.03125)
     assert pairs.rows[0].adjusted_p == pytest.approx(0.09375)
-    assert not pairs.rows[0].is_resolved
+    assert not pairs.rows[0].is_significant
 
 
 def test_all_pairs_of_a_failed_variant_are_withdrawn_and_no_other():
-    measured = measure_as_recorded(FAILED_NIGHT)
-    pairs = pair_up(measured, measured.test)
+    measured = measure_as_recorded(ONE_FAILED)
+    pairs = compare_pairs(measured, measured.test)
     assert pairs.planned == 3
     assert [(row.first, row.second) for row in pairs.rows] == [("lstm", "lstm_dropout")]
     assert pairs.withdrawn == (("lstm", "gru"), ("lstm_dropout", "gru"))
 
 
 def test_a_variant_with_one_failed_seed_is_not_compared_by_the_others():
-    run = replace(SEEDS_NIGHT, failures=(FailedTraining("gru", 44, "no"),))
+    run = replace(THREE_SEEDS, failures=(FailedTraining("gru", 44, "no"),))
     run = replace(run, trainings=tuple(one for one in run.trainings if one.name != "gru-seed44"))
     measured = measure_as_recorded(run)
-    pairs = pair_up(measured, measured.test)
+    pairs = compare_pairs(measured, measured.test)
     assert len(pairs.rows) == 3
     assert {name for row in pairs.rows for name in (row.first, row.second)} == {"lstm", "lstm_dropout", "lstm_stacked"}
     assert all("gru" in pair for pair in pairs.withdrawn)
 
 
 def test_with_one_seed_nothing_is_said_over_seeds():
-    measured = measure_as_recorded(A_NIGHT)
-    for row in pair_up(measured, measured.test).rows:
-        assert (row.over_seeds, row.adjusted_seed_p, row.is_resolved_over_seeds) == (None, None, False)
+    measured = measure_as_recorded(FOUR_VARIANTS)
+    for row in compare_pairs(measured, measured.test).rows:
+        assert (row.over_seeds, row.adjusted_seed_p, row.is_significant_over_seeds) == (None, None, False)
 
 
 def test_several_seeds_are_compared_seed_by_seed():
     # Of the seeds 0.8 and 0.6 against 0.4 and 0.3: differences 0.4 and 0.3, standard error 0.05, t = 7 with 1 degree.
-    [row] = pair_up(TWO_SEEDS, TWO_SEEDS.test).rows
+    [row] = compare_pairs(TWO_SEEDS, TWO_SEEDS.test).rows
     over_seeds = row.over_seeds.difference
     assert over_seeds.estimate == pytest.approx(0.35)
     assert (over_seeds.low, over_seeds.high) == pytest.approx((0.35 - 12.7062 * 0.05, 0.35 + 12.7062 * 0.05), abs=1e-5)
@@ -318,60 +318,60 @@ def test_several_seeds_are_compared_seed_by_seed():
 
 
 def test_the_seeds_p_values_are_corrected_for_all_planned_pairs():
-    measured = measure_as_recorded(SEEDS_NIGHT)
-    rows = pair_up(measured, measured.test).rows
+    measured = measure_as_recorded(THREE_SEEDS)
+    rows = compare_pairs(measured, measured.test).rows
     assert len(rows) == 6
     # Every seed's test accuracy falls alike, so the differences of the recipes do not vary: each p is 0.
     assert [(row.over_seeds.p_value, row.adjusted_seed_p) for row in rows] == [(0.0, 0.0)] * 6
     failed = replace(TWO_SEEDS.run, failures=(FailedTraining("lstm_stacked", 42, "no"),))
     failed = replace(failed, parameters={**failed.parameters, "variants": ["lstm", "gru", "lstm_stacked"]})
-    [row] = pair_up(replace(TWO_SEEDS, run=failed), TWO_SEEDS.test).rows
+    [row] = compare_pairs(replace(TWO_SEEDS, run=failed), TWO_SEEDS.test).rows
     assert row.adjusted_seed_p == pytest.approx(3 * row.over_seeds.p_value)
 
 
-def test_the_resolvable_difference_is_that_of_the_strictest_step():
-    measured = measure_as_recorded(A_NIGHT)
-    row = pair_up(measured, measured.test).rows[2]
+def test_the_detectable_difference_is_that_of_the_strictest_step():
+    measured = measure_as_recorded(FOUR_VARIANTS)
+    row = compare_pairs(measured, measured.test).rows[2]
     assert (row.second, row.first_only, row.second_only) == ("lstm_stacked", 100, 0)
-    assert row.resolvable == smallest_resolvable_difference(0.1, 1000, 0.05 / 6)
+    assert row.resolvable == minimum_detectable_difference(0.1, 1000, 0.05 / 6)
     assert row.resolvable == pytest.approx(0.0347, abs=1e-4)
 
 
-def test_the_resolvable_difference_counts_the_reviews_on_which_either_is_right_alone():
-    measured = a_night({("lstm", 42): ("1" * 10, "1111111000"), ("gru", 42): ("1111111000", "0000011111")})
-    [row] = pair_up(measured, measured.test).rows
+def test_the_detectable_difference_counts_the_reviews_on_which_either_is_right_alone():
+    measured = measured_run({("lstm", 42): ("1" * 10, "1111111000"), ("gru", 42): ("1111111000", "0000011111")})
+    [row] = compare_pairs(measured, measured.test).rows
     assert (row.first_only, row.second_only) == (5, 3)
-    assert row.resolvable == smallest_resolvable_difference(0.8, 10, 0.05)
+    assert row.resolvable == minimum_detectable_difference(0.8, 10, 0.05)
     assert row.resolvable == pytest.approx(0.702, abs=1e-3)
 
 
 def test_a_pair_s_difference_of_areas_is_that_of_its_two_models():
-    measured = a_night({("lstm", 42): ("1" * 10, "1" * 10), ("gru", 42): ("1111111000", "1111111100")})
-    [row] = pair_up(measured, measured.test).rows
+    measured = measured_run({("lstm", 42): ("1" * 10, "1" * 10), ("gru", 42): ("1111111000", "1111111100")})
+    [row] = compare_pairs(measured, measured.test).rows
     assert row.auc.difference.estimate == pytest.approx(1.0 - 0.8)
 
 
 def test_pairs_can_be_compared_on_some_of_the_reviews():
-    measured = a_night({("lstm", 42): ("1" * 10, "1111100000"), ("gru", 42): ("1111111000", "0000011111")})
-    pairs = pair_up(measured, measured.test.keep(np.arange(10) < 5))
+    measured = measured_run({("lstm", 42): ("1" * 10, "1111100000"), ("gru", 42): ("1111111000", "0000011111")})
+    pairs = compare_pairs(measured, measured.test.select(np.arange(10) < 5))
     assert pairs.reviews == 5
     assert (pairs.rows[0].first_only, pairs.rows[0].second_only) == (5, 0)
 
 
 def test_a_single_variant_makes_no_pair():
-    measured = a_night({("lstm", 42): ("1" * 10, "1" * 10)})
-    pairs = pair_up(measured, measured.test)
+    measured = measured_run({("lstm", 42): ("1" * 10, "1" * 10)})
+    pairs = compare_pairs(measured, measured.test)
     assert (pairs.planned, pairs.rows, pairs.withdrawn) == (0, (), ())
 
 
-def test_a_night_without_a_model_withdraws_every_pair():
+def test_a_run_without_a_model_withdraws_every_pair():
     run = a_run(failures=[FailedTraining("gru", 42, "no"), FailedTraining("lstm", 42, "no")])
-    pairs = pair_up(measure(run), measure(run).test)
+    pairs = compare_pairs(measure(run), measure(run).test)
     assert (pairs.planned, pairs.rows, pairs.withdrawn) == (1, (), (("gru", "lstm"),))
 
 
 def test_the_curves_are_those_of_the_variants_as_they_are_declared():
-    curves = list_curves(measure(A_NIGHT))
+    curves = list_curves(measure(FOUR_VARIANTS))
     assert [curve.training for curve in curves] == [
         "lstm-seed42",
         "lstm_dropout-seed42",

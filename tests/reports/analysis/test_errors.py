@@ -11,16 +11,24 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from reports.analysis.errors import (
     ReviewFacts,
     accuracy_where,
-    calibrate,
+    calibration_curve,
     find_confidently_wrong,
     find_disagreements,
     find_errors,
-    find_suspects,
+    find_label_issues,
     slice_reviews,
-    trace_rates,
+    trace_curves,
 )
 from reports.analysis.measurements import Predictions
-from tests.nights import A_NIGHT, COUNT, EMPTY_NIGHT, FAILED_NIGHT, SEEDS_NIGHT, measure_as_recorded, review_facts
+from tests.example_runs import (
+    ALL_FAILED,
+    COUNT,
+    FOUR_VARIANTS,
+    ONE_FAILED,
+    THREE_SEEDS,
+    measure_as_recorded,
+    review_facts,
+)
 
 SEED = 20261123
 
@@ -40,7 +48,7 @@ def facts(**changes):
         is_cut=np.array([False, True, True, True]),
         is_in_training=np.zeros(4, bool),
         review_ids=["test-0", "test-1", "test-2", "test-3"],
-        show=None,
+        decode=None,
     )
     return replace(known, **changes)
 
@@ -54,7 +62,7 @@ def noisy_reviews(count):
 
 @pytest.fixture(scope="module")
 def errors():
-    return find_errors(measure_as_recorded(A_NIGHT), review_facts())
+    return find_errors(measure_as_recorded(FOUR_VARIANTS), review_facts())
 
 
 def test_the_confusion_matrix_counts_each_kind_of_right_and_wrong(errors):
@@ -67,7 +75,9 @@ def test_the_confusion_matrix_counts_each_kind_of_right_and_wrong(errors):
 def test_the_cells_of_a_confusion_matrix_are_not_mixed_up():
     labels = "1" * 500 + "0" * 500
     said = [0.9] * 400 + [0.1] * 100 + [0.9] * 30 + [0.1] * 470
-    measured = replace(measure_as_recorded(A_NIGHT), test=predictions(labels, **dict.fromkeys(names_of(A_NIGHT), said)))
+    measured = replace(
+        measure_as_recorded(FOUR_VARIANTS), test=predictions(labels, **dict.fromkeys(names_of(FOUR_VARIANTS), said))
+    )
     lstm = find_errors(measured, None).confusions[0]
     assert (lstm.true_positive, lstm.false_negative, lstm.false_positive, lstm.true_negative) == (400, 100, 30, 470)
 
@@ -77,8 +87,8 @@ def names_of(run):
 
 
 def test_a_probability_of_one_half_is_called_negative():
-    measured = measure_as_recorded(A_NIGHT)
-    undecided = predictions("10" * 500, **dict.fromkeys(names_of(A_NIGHT), [0.5] * COUNT))
+    measured = measure_as_recorded(FOUR_VARIANTS)
+    undecided = predictions("10" * 500, **dict.fromkeys(names_of(FOUR_VARIANTS), [0.5] * COUNT))
     lstm = find_errors(replace(measured, test=undecided), None).confusions[0]
     assert (lstm.false_negative, lstm.true_negative) == (500, 500)
 
@@ -86,36 +96,36 @@ def test_a_probability_of_one_half_is_called_negative():
 def test_the_variants_stand_in_their_order_and_baselines_are_not_among_them(errors):
     names = ["lstm", "lstm_dropout", "lstm_stacked", "gru"]
     assert [one.name for one in errors.confusions] == names
-    assert [one.name for one in errors.rates] == names
+    assert [one.name for one in errors.probability_curves] == names
     assert list(errors.confidently_wrong) == names
     assert list(errors.accuracy_without_suspects) == names
 
 
-def test_a_night_without_a_model_has_no_errors():
-    assert find_errors(measure_as_recorded(EMPTY_NIGHT), None) is None
+def test_a_run_without_a_model_has_no_errors():
+    assert find_errors(measure_as_recorded(ALL_FAILED), None) is None
 
 
 def test_a_variant_that_failed_is_left_out():
-    errors = find_errors(measure_as_recorded(FAILED_NIGHT), review_facts())
+    errors = find_errors(measure_as_recorded(ONE_FAILED), review_facts())
     assert [one.name for one in errors.confusions] == ["lstm", "lstm_dropout"]
 
 
-def test_the_seed_with_the_lowest_validation_loss_stands_for_its_variant():
-    errors = find_errors(measure_as_recorded(SEEDS_NIGHT), review_facts())
+def test_the_seed_with_the_lowest_validation_loss_represents_its_variant():
+    errors = find_errors(measure_as_recorded(THREE_SEEDS), review_facts())
     # Seed 42 of each, right on 800, 805, 700 and 790.
     right = [one.true_positive + one.true_negative for one in errors.confusions]
     assert right == [800, 805, 700, 790]
 
 
 def test_the_brier_score_is_the_mean_squared_difference(errors):
-    measured = measure_as_recorded(A_NIGHT)
+    measured = measure_as_recorded(FOUR_VARIANTS)
     expected = np.mean((measured.test.probabilities["lstm-seed42"] - measured.test.labels) ** 2)
-    assert errors.rates[0].brier.estimate == pytest.approx(expected)
+    assert errors.probability_curves[0].brier.estimate == pytest.approx(expected)
 
 
 def test_the_thinned_roc_curve_has_the_area_that_scikit_learn_gives():
     labels, probabilities = noisy_reviews(5000)
-    roc, _ = trace_rates(labels, probabilities)
+    roc, _ = trace_curves(labels, probabilities)
     assert 90 <= len(roc) <= 100
     assert (roc[0], roc[-1]) == ((0.0, 0.0), (1.0, 1.0))
     false_rate, true_rate = zip(*roc, strict=True)
@@ -125,7 +135,7 @@ def test_the_thinned_roc_curve_has_the_area_that_scikit_learn_gives():
 
 def test_the_thinned_precision_curve_has_the_average_precision_that_scikit_learn_gives():
     labels, probabilities = noisy_reviews(5000)
-    _, precision_recall = trace_rates(labels, probabilities)
+    _, precision_recall = trace_curves(labels, probabilities)
     assert 90 <= len(precision_recall) <= 100
     recall, precision = zip(*precision_recall, strict=True)
     assert (recall[0], recall[-1]) == (0.0, 1.0)
@@ -136,24 +146,24 @@ def test_the_thinned_precision_curve_has_the_average_precision_that_scikit_learn
 
 def test_a_curve_of_many_reviews_has_a_hundred_points():
     labels, probabilities = np.arange(5000) % 2 == 1, np.linspace(0, 1, 5000)
-    assert [len(curve) for curve in trace_rates(labels, probabilities)] == [100, 100]
+    assert [len(curve) for curve in trace_curves(labels, probabilities)] == [100, 100]
 
 
 def test_a_curve_of_few_reviews_has_all_their_points():
-    roc, precision_recall = trace_rates(np.array([True, False, True]), np.array([0.9, 0.6, 0.2]))
+    roc, precision_recall = trace_curves(np.array([True, False, True]), np.array([0.9, 0.6, 0.2]))
     assert roc == ((0.0, 0.0), (0.0, 0.5), (1.0, 0.5), (1.0, 1.0))
     assert precision_recall == ((0.0, 1.0), (0.5, 1.0), (0.5, 0.5), (1.0, 0.6667))
 
 
 @pytest.mark.parametrize("labels", [[True, True], [False, False]])
 def test_reviews_of_one_class_have_no_curves(labels):
-    assert trace_rates(np.array(labels), np.array([0.3, 0.7])) == ((), ())
+    assert trace_curves(np.array(labels), np.array([0.3, 0.7])) == ((), ())
 
 
 def test_each_bin_of_probabilities_has_its_mean_its_share_of_positive_reviews_and_its_count():
     labels = np.array([False, True, False, True, True])
     probabilities = np.array([0.01, 0.05, 0.5, 0.96, 1.0])
-    bins = calibrate(labels, probabilities)
+    bins = calibration_curve(labels, probabilities)
     assert [count for _, _, count in bins] == [2, 1, 2]
     assert [share for _, share, _ in bins] == [0.5, 0.0, 1.0]
     assert [mean for mean, _, _ in bins] == pytest.approx([0.03, 0.5, 0.98])
@@ -161,12 +171,12 @@ def test_each_bin_of_probabilities_has_its_mean_its_share_of_positive_reviews_an
 
 def test_every_review_is_in_one_bin():
     labels, probabilities = noisy_reviews(1000)
-    assert sum(count for _, _, count in calibrate(labels, probabilities)) == 1000
+    assert sum(count for _, _, count in calibration_curve(labels, probabilities)) == 1000
 
 
 def test_the_chart_of_calibration_has_the_bins_of_the_calibration_error():
     # 0.2 is the edge of the third and the fourth of 15 bins; the error's bins are closed on the right.
-    assert [count for _, _, count in calibrate(np.array([True, False]), np.array([0.19, 0.2]))] == [2]
+    assert [count for _, _, count in calibration_curve(np.array([True, False]), np.array([0.19, 0.2]))] == [2]
 
 
 def test_reviews_are_sliced_by_length_vocabulary_negation_and_cut():
@@ -258,48 +268,48 @@ def test_only_as_many_disagreements_are_shown_as_were_asked_for():
 def test_labels_are_suspected_that_the_models_contradict_as_surely_as_they_confirm_the_other_label():
     # They give "positive" 0.55 on average where it stands, and "negative" 0.7125: 0.75 and 0.9 are as much, 0.6 is not.
     test = predictions("11110000", lstm=[0.9, 0.8, 0.1, 0.4, 0.2, 0.1, 0.75, 0.1])
-    suspects, kept = find_suspects(test, ["lstm"])
+    suspects, kept = find_label_issues(test, ["lstm"])
     # The label that is given least comes first.
     assert suspects.tolist() == [2, 6]
     assert np.flatnonzero(~kept).tolist() == [2, 6]
 
 
 def test_a_probability_that_just_reaches_the_threshold_is_enough():
-    suspects, _ = find_suspects(predictions("1100", lstm=[0.75, 0.25, 0.25, 0.25]), ["lstm"])
+    suspects, _ = find_label_issues(predictions("1100", lstm=[0.75, 0.25, 0.25, 0.25]), ["lstm"])
     assert suspects.tolist() == [1]
 
 
 def test_a_label_that_is_as_likely_as_the_other_is_not_suspected():
     # "Negative" is given 0.45 on average where it stands, so 0.5 would reach the threshold.
-    suspects, _ = find_suspects(predictions("1100", lstm=[0.5, 0.9, 0.6, 0.5]), ["lstm"])
+    suspects, _ = find_label_issues(predictions("1100", lstm=[0.5, 0.9, 0.6, 0.5]), ["lstm"])
     assert suspects.tolist() == []
 
 
 def test_suspects_are_found_by_the_mean_of_the_models_also_where_one_of_them_is_right():
     test = predictions("1100", lstm=[0.9, 0.01, 0.3, 0.3], gru=[0.9, 0.51, 0.3, 0.3])
-    assert find_suspects(test, ["lstm", "gru"])[0].tolist() == [1]
-    assert find_suspects(test, ["gru"])[0].tolist() == []
+    assert find_label_issues(test, ["lstm", "gru"])[0].tolist() == [1]
+    assert find_label_issues(test, ["gru"])[0].tolist() == []
 
 
 @pytest.mark.parametrize("said", [[0.1, 0.9], [0.5, 0.5]], ids=["wrong on all", "undecided"])
 def test_where_every_label_would_be_suspected_none_is(said):
-    suspects, kept = find_suspects(predictions("10", lstm=said), ["lstm"])
+    suspects, kept = find_label_issues(predictions("10", lstm=said), ["lstm"])
     assert suspects.tolist() == []
     assert kept.all()
 
 
 @pytest.mark.parametrize("label", ["1", "0"])
 def test_where_only_one_label_stands_nothing_tells_when_the_other_is_given(label):
-    suspects, kept = find_suspects(predictions(label * 3, lstm=[0.9, 0.5, 0.1]), ["lstm"])
+    suspects, kept = find_label_issues(predictions(label * 3, lstm=[0.9, 0.5, 0.1]), ["lstm"])
     assert suspects.tolist() == []
     assert kept.all()
 
 
 def test_all_pairs_are_compared_again_without_the_suspects():
-    measured = measure_as_recorded(A_NIGHT)
+    measured = measure_as_recorded(FOUR_VARIANTS)
     # All are sure and wrong on twelve reviews; lstm_stacked, unsure, on eight more.
     said = [0.9] * 480 + [0.4] * 8 + [0.05] * 12 + [0.1] * 500
-    all_but_one = dict.fromkeys(names_of(A_NIGHT), [0.9] * 488 + said[488:])
+    all_but_one = dict.fromkeys(names_of(FOUR_VARIANTS), [0.9] * 488 + said[488:])
     test = predictions("1" * 500 + "0" * 500, **{**all_but_one, "lstm_stacked-seed42": said})
     errors = find_errors(replace(measured, test=test), review_facts())
     assert errors.suspect_count == 12
@@ -334,9 +344,9 @@ def test_five_reviews_a_variant_and_five_disagreements_are_shown(errors):
     assert len(errors.disagreements) == 5
 
 
-@pytest.mark.parametrize("known", [None, replace(review_facts(), show=None)], ids=["no facts", "no word index"])
+@pytest.mark.parametrize("known", [None, replace(review_facts(), decode=None)], ids=["no facts", "no word index"])
 def test_without_a_word_index_no_review_is_shown_and_all_figures_stay(errors, known):
-    without = find_errors(measure_as_recorded(A_NIGHT), known)
+    without = find_errors(measure_as_recorded(FOUR_VARIANTS), known)
     assert set(without.confidently_wrong.values()) == {()}
     assert (without.disagreements, without.suspects) == ((), ())
     assert without.suspect_count == errors.suspect_count > 0

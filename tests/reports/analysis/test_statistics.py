@@ -19,10 +19,10 @@ from reports.analysis.statistics import (
     compare_over_seeds,
     exact_mcnemar,
     mean_interval,
+    minimum_detectable_difference,
     paired_accuracy_difference,
-    seed_band,
-    seed_noise,
-    smallest_resolvable_difference,
+    pooled_seed_deviation,
+    seed_range_half_width,
     wilson_interval,
 )
 
@@ -121,23 +121,23 @@ def test_more_p_values_than_planned_comparisons_are_refused():
         adjust_holm([0.01, 0.02], comparisons=1)
 
 
-def test_twenty_three_pairs_resolve_the_difference_that_connor_gives_twenty_three_pairs_for():
+def test_twenty_three_pairs_detect_the_difference_that_connor_gives_twenty_three_pairs_for():
     # Connor, Biometrics 43 (1987), page 209, as powerandsamplesize.com computes it: discordant shares of 0.45 and 0.05
     # take 23 pairs at a two-sided 5% and a power of 80%.
-    assert smallest_resolvable_difference(0.5, 23) <= 0.4 < smallest_resolvable_difference(0.5, 22)
+    assert minimum_detectable_difference(0.5, 23) <= 0.4 < minimum_detectable_difference(0.5, 22)
 
 
 @pytest.mark.parametrize("power", [0.3, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("significance", [0.05, 0.05 / 6])
-def test_the_resolvable_difference_solves_connors_equation(significance, power):
-    difference = smallest_resolvable_difference(0.1, 5000, significance, power)
+def test_the_detectable_difference_solves_connors_equation(significance, power):
+    difference = minimum_detectable_difference(0.1, 5000, significance, power)
     by_chance = norm.ppf(1 - significance / 2) * np.sqrt(0.1)
     assert difference * np.sqrt(5000) == pytest.approx(by_chance + norm.ppf(power) * np.sqrt(0.1 - difference**2))
 
 
-def test_a_resolvable_difference_is_resolved_in_four_of_five_cases():
+def test_a_detectable_difference_is_detected_in_four_of_five_cases():
     random, discordant = np.random.default_rng(SEED), 0.1
-    difference = smallest_resolvable_difference(discordant, 5000)
+    difference = minimum_detectable_difference(discordant, 5000)
     shares = [(discordant + difference) / 2, (discordant - difference) / 2, 1 - discordant]
     tables = random.multinomial(5000, shares, size=CASES)
     resolved = sum(exact_mcnemar(int(first_only), int(second_only)) < 0.05 for first_only, second_only, _ in tables)
@@ -145,8 +145,8 @@ def test_a_resolvable_difference_is_resolved_in_four_of_five_cases():
 
 
 @pytest.mark.parametrize(("discordant_share", "count"), [(0.1, 20), (1.0, 3), (0.0, 25_000), (0.5, 0)])
-def test_where_no_difference_would_be_resolved_there_is_none(discordant_share, count):
-    assert smallest_resolvable_difference(discordant_share, count) is None
+def test_where_no_difference_would_be_detected_there_is_none(discordant_share, count):
+    assert minimum_detectable_difference(discordant_share, count) is None
 
 
 # Hours of sleep that ten patients gained by two drugs: Student, "The probable error of a mean", Biometrika 6 (1908).
@@ -183,17 +183,17 @@ def test_unequal_numbers_of_seeds_are_refused():
         compare_over_seeds([0.8, 0.9], [0.7])
 
 
-def test_two_nights_of_seeds_have_the_band_of_the_unpaired_t_interval():
+def test_two_runs_of_seeds_have_the_band_of_the_unpaired_t_interval():
     # R's `t.test(extra ~ group, data = sleep, var.equal = TRUE)`: -3.363874 to 0.203874 about a difference of -1.58.
-    deviation, degrees = seed_noise([DEXTRO, LAEVO])
+    deviation, degrees = pooled_seed_deviation([DEXTRO, LAEVO])
     assert degrees == 18
-    assert seed_band(deviation, degrees, 10, 10) == pytest.approx(0.203874 + 1.58, abs=1e-6)
+    assert seed_range_half_width(deviation, degrees, 10, 10) == pytest.approx(0.203874 + 1.58, abs=1e-6)
 
 
 def test_groups_of_one_seed_add_nothing_to_the_noise():
-    assert seed_noise([[0.80, 0.82], [0.9], []]) == pytest.approx((0.01 * np.sqrt(2), 1))
-    assert seed_noise([[0.8], [0.9], []]) is None
-    assert seed_noise([]) is None
+    assert pooled_seed_deviation([[0.80, 0.82], [0.9], []]) == pytest.approx((0.01 * np.sqrt(2), 1))
+    assert pooled_seed_deviation([[0.8], [0.9], []]) is None
+    assert pooled_seed_deviation([]) is None
 
 
 def two_equal_models(random):

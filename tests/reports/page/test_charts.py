@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports.page.charts import COLOURS, INK, LINES, MARKERS, draw, plain, show_legend, styles_of
-from tests.nights import HOSTILE
+from reports.page.charts import COLOURS, INK, LINES, MARKERS, assign_styles, draw, legend_name
+from tests.example_runs import HOSTILE
 
 SVG = "{http://www.w3.org/2000/svg}"
 LIGHT_PAGE, DARK_PAGE = "#ffffff", "#14171a"
@@ -30,11 +30,11 @@ def contrast(one, other):
 
 def draw_lines(label="lstm", name="chart", title="Loss by epoch", description="It falls."):
     with draw(name, title, description) as drawing:
-        for place, style in enumerate(styles_of(["a", "b", "c"]).values()):
+        for place, style in enumerate(assign_styles(["a", "b", "c"]).values()):
             values = [1 / (place + epoch + 1) for epoch in range(5)]
             drawing.axes.plot(values, color=style.colour, linestyle=style.line, marker=style.marker, label=label)
         drawing.axes.set(xlabel=label, ylabel="loss")
-        show_legend(drawing.axes)
+        drawing.axes.legend()
     return drawing.svg
 
 
@@ -61,7 +61,7 @@ def test_the_colours_of_the_page_are_those_that_the_contrast_is_tested_against()
 
 def test_no_two_of_six_variants_share_a_colour_or_a_marker_and_no_two_of_five_a_line():
     assert (len(set(COLOURS)), len(set(LINES)), len(set(MARKERS))) == (6, 5, 6)
-    styles = list(styles_of([f"variant {number}" for number in range(6)]).values())
+    styles = list(assign_styles([f"variant {number}" for number in range(6)]).values())
     for one, other in combinations(styles, 2):
         assert one.colour != other.colour
         assert one.marker != other.marker
@@ -70,13 +70,13 @@ def test_no_two_of_six_variants_share_a_colour_or_a_marker_and_no_two_of_five_a_
 
 
 def test_thirty_variants_have_a_style_each_and_then_the_styles_begin_again():
-    styles = list(styles_of([f"variant {number}" for number in range(31)]).values())
+    styles = list(assign_styles([f"variant {number}" for number in range(31)]).values())
     assert len({(style.colour, style.line) for style in styles[:30]}) == 30
     assert styles[30] == styles[0]
 
 
 def test_a_variant_keeps_its_style_whichever_others_are_drawn():
-    assert styles_of(["lstm", "gru"])["lstm"] == styles_of(["lstm"])["lstm"]
+    assert assign_styles(["lstm", "gru"])["lstm"] == assign_styles(["lstm"])["lstm"]
 
 
 def test_a_drawing_is_an_svg_with_a_title_and_a_description_that_it_is_labelled_by():
@@ -140,21 +140,21 @@ def test_a_label_that_is_no_mathematics_either_is_drawn_all_the_same():
 
 
 def test_hostile_text_is_text():
-    svg = draw_lines(label=plain(HOSTILE), title=HOSTILE, description=HOSTILE)
+    svg = draw_lines(label=legend_name(HOSTILE), title=HOSTILE, description=HOSTILE)
     root = ET.fromstring(svg)
     assert not [element for element in root.iter() if element.tag.endswith(("img", "script"))]
     assert (root[0].text, root[1].text) == (HOSTILE, HOSTILE)
-    assert plain(HOSTILE) in texts_of(svg)
-    assert "</script><img" in plain(HOSTILE)
+    assert legend_name(HOSTILE) in texts_of(svg)
+    assert "</script><img" in legend_name(HOSTILE)
 
 
 def test_what_cannot_be_printed_becomes_a_question_mark():
-    assert plain("lstm\x00\x1b\u2028\u202e\ud800") == "lstm?????"
-    assert plain("LSTM 손실 – é 😀") == "LSTM 손실 – é 😀"
+    assert legend_name("lstm\x00\x1b\u2028\u202e\ud800") == "lstm?????"
+    assert legend_name("LSTM 손실 – é 😀") == "LSTM 손실 – é 😀"
 
 
 def test_control_characters_do_not_break_a_drawing():
-    svg = draw_lines(label=plain("a\x00b\x0bc"))
+    svg = draw_lines(label=legend_name("a\x00b\x0bc"))
     assert "a?b?c" in texts_of(svg)
 
 

@@ -1,4 +1,4 @@
-"""The list of all nights, by what its page is made of."""
+"""The list of all runs, by what its page is made of."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import replace
 
 import pytest
 
-from reports.analysis.history import summarise_night
+from reports.analysis.history import summarise_run
 from reports.page.index_page import render_index
 from tests import page_rules
-from tests.nights import A_NIGHT, EARLIER_NIGHT, FAILED_NIGHT, HOSTILE, HOSTILE_NIGHT
+from tests.example_runs import EARLIER_RUN, FOUR_VARIANTS, HOSTILE, HOSTILE_NAMES, ONE_FAILED
 from tests.pages import parse
 
 
 def index_of(*runs, damaged=(), samples=()):
-    nights = [(summarise_night(run), run.run_id in samples) for run in runs]
-    return render_index(nights, damaged, "en")
+    runs = [(summarise_run(run), run.run_id in samples) for run in runs]
+    return render_index(runs, damaged, "en")
 
 
 def rows_of(page):
     return list(page.find("tbody").find_all("tr"))
 
 
-def test_the_list_of_nights_has_the_newest_first_each_with_a_link_to_its_page():
-    page = parse(index_of(EARLIER_NIGHT, A_NIGHT, damaged=()))
+def test_the_list_of_runs_has_the_newest_first_each_with_a_link_to_its_page():
+    page = parse(index_of(EARLIER_RUN, FOUR_VARIANTS, damaged=()))
     links = [row.find("a") for row in rows_of(page)]
     assert [(link.text, link.attributes["href"]) for link in links] == [
         ("20261123T020000Z-abc123", "./20261123T020000Z-abc123.html"),
@@ -35,13 +35,13 @@ def test_the_list_of_nights_has_the_newest_first_each_with_a_link_to_its_page():
     assert headers == ["Run", "Started", "Best", "Failed", "lstm", "lstm_dropout", "lstm_stacked", "gru"]
     newest, older = ([cell.text.strip() for cell in row.find_all("td")] for row in rows_of(page))
     assert newest[1:] == ["lstm", "–", "80.00%", "80.50%", "70.00%", "79.00%"]
-    # The earlier night had two variants.
+    # The earlier run had two variants.
     assert older[1:] == ["lstm", "–", "90.00%", "–", "–", "79.00%"]
 
 
-def test_made_up_reviews_failures_and_damaged_nights_are_marked_in_the_list():
-    failed = replace(FAILED_NIGHT, run_id="20261121T020000Z-abc123")
-    html = index_of(failed, A_NIGHT, damaged=["20261120T020000Z-abc123"], samples=[A_NIGHT.run_id])
+def test_made_up_reviews_failures_and_damaged_runs_are_marked_in_the_list():
+    failed = replace(ONE_FAILED, run_id="20261121T020000Z-abc123")
+    html = index_of(failed, FOUR_VARIANTS, damaged=["20261120T020000Z-abc123"], samples=[FOUR_VARIANTS.run_id])
     sample, other = rows_of(parse(html))
     assert "made-up reviews" in sample.text
     assert "made-up reviews" not in other.text
@@ -51,7 +51,7 @@ def test_made_up_reviews_failures_and_damaged_nights_are_marked_in_the_list():
 
 
 def test_the_list_is_a_page_under_the_same_rules():
-    page = parse(index_of(EARLIER_NIGHT, A_NIGHT))
+    page = parse(index_of(EARLIER_RUN, FOUR_VARIANTS))
     page_rules.check_security_policy(page)
     page_rules.check_tables(page)
     page_rules.check_widths_of_rows(page)
@@ -61,7 +61,7 @@ def test_the_list_is_a_page_under_the_same_rules():
 
 
 def test_hostile_names_in_the_list_are_text():
-    html = index_of(replace(HOSTILE_NIGHT, run_id=HOSTILE), damaged=[HOSTILE])
+    html = index_of(replace(HOSTILE_NAMES, run_id=HOSTILE), damaged=[HOSTILE])
     page = parse(html)
     tags = [one.tag for one in page.find_all()]
     assert "img" not in tags
@@ -73,9 +73,9 @@ def test_hostile_names_in_the_list_are_text():
 
 @pytest.mark.parametrize("run_id", ["javascript:alert(1)//", "//example.org/x", "a#b", "a?b"])
 def test_a_hostile_id_leads_nowhere_else_than_into_the_same_folder(run_id):
-    [row] = rows_of(parse(index_of(replace(A_NIGHT, run_id=run_id))))
+    [row] = rows_of(parse(index_of(replace(FOUR_VARIANTS, run_id=run_id))))
     assert re.fullmatch(r"\./[^:/?#]+\.html", row.find("a").attributes["href"])
 
 
-def test_a_list_without_nights_is_a_page():
+def test_a_list_without_runs_is_a_page():
     assert rows_of(parse(index_of())) == []

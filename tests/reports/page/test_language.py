@@ -13,16 +13,16 @@ from jinja2 import Environment, nodes
 
 import reports.page
 from reports.analysis.comparison import BAG_OF_WORDS, MAJORITY
-from reports.analysis.history import summarise_night
+from reports.analysis.history import summarise_run
 from reports.page.index_page import render_index
 from reports.page.language import Language, isolate
 from reports.page.report_page import render_report
-from tests.nights import A_NIGHT, COUNT, EMPTY_NIGHT, FAILED_NIGHT, SEEDS_NIGHT, evidence_of
+from tests.example_runs import ALL_FAILED, COUNT, FOUR_VARIANTS, ONE_FAILED, THREE_SEEDS, evidence_of
 
 FOLDER = Path(reports.page.__file__).parent
 KOREAN = FOLDER / "translations" / "ko.po"
 # How many of a call's first arguments are sentences.
-SENTENCES = {"say": 1, "say_count": 2}
+SENTENCES = {"gettext": 1, "ngettext": 2}
 HANGUL = re.compile("[가-힣]")
 
 ENGLISH, IN_KOREAN = Language("en"), Language("ko")
@@ -42,7 +42,7 @@ def calls_in_code(path):
 
 
 def calls_in_template(path):
-    """Yield the same of a template; Jinja's own extractor sees no call of an attribute, as `language.say_count` is."""
+    """Yield the same of a template; Jinja's own extractor sees no call of an attribute, as `language.ngettext` is."""
     for node in Environment().parse(path.read_text()).find_all(nodes.Call):
         name = getattr(node.node, "attr", getattr(node.node, "name", None))
         if name in SENTENCES:
@@ -94,12 +94,12 @@ def test_a_translation_has_the_same_placeholders():
 
 
 def test_both_forms_of_a_count_have_the_same_placeholders():
-    forms = [sentences for _, name, sentences in CALLS if name == "say_count"]
+    forms = [sentences for _, name, sentences in CALLS if name == "ngettext"]
     assert [both for both in forms if placeholders(both[0]) != placeholders(both[1])] == []
 
 
 def test_translations_are_korean():
-    without_a_word = {"~", "{name}({difference}%p, {low} ~ {high})"}
+    without_a_word = {"{name}({difference}%p, {low}~{high})"}
     assert {text for text in TRANSLATIONS.values() if not HANGUL.search(text)} == without_a_word
 
 
@@ -109,21 +109,23 @@ def test_no_particle_hangs_on_the_sound_of_a_name():
     assert [text for text in TRANSLATIONS.values() if particle.search(text)] == []
 
 
-def test_what_is_not_resolved_is_never_called_equal():
-    assert TRANSLATIONS["not resolved"] == "구별되지 않음"
-    assert TRANSLATIONS["resolved"] == "구별됨"
-    unresolved = [text for message, text in TRANSLATIONS.items() if re.search("not resolved|no difference", message)]
-    assert len(unresolved) >= 3
-    assert [text for text in unresolved if re.search("같|동일|동등|차이가 없|차이 없", text)] == []
+def test_what_is_not_significant_is_never_called_equal():
+    assert TRANSLATIONS["not found"] == "확인되지 않음"
+    assert TRANSLATIONS["yes"] == "있음"
+    unclear = [text for message, text in TRANSLATIONS.items() if re.search("not found|no clear difference", message)]
+    assert len(unclear) >= 3
+    assert [text for text in unclear if re.search("같|동일|동등|차이가 없|차이 없", text)] == []
+    [caption] = [text for message, text in TRANSLATIONS.items() if "“Not found” does not mean" in message]
+    assert "같다는 뜻이 아닙니다" in caption
 
 
 def test_a_sentence_is_filled_in():
-    assert ENGLISH.say("{name} failed: {error}", name="gru-seed42", error="{x}") == "gru-seed42 failed: {x}"
-    assert IN_KOREAN.say("{name} failed: {error}", name="gru-seed42", error="{x}") == "gru-seed42 훈련 실패: {x}"
+    assert ENGLISH.gettext("{name} failed: {error}", name="gru-seed42", error="{x}") == "gru-seed42 failed: {x}"
+    assert IN_KOREAN.gettext("{name} failed: {error}", name="gru-seed42", error="{x}") == "gru-seed42 훈련 실패: {x}"
 
 
 def test_what_the_catalogue_has_not_stays_english():
-    assert IN_KOREAN.say("A sentence that nobody wrote.") == "A sentence that nobody wrote."
+    assert IN_KOREAN.gettext("A sentence that nobody wrote.") == "A sentence that nobody wrote."
 
 
 @pytest.mark.parametrize(
@@ -131,8 +133,8 @@ def test_what_the_catalogue_has_not_stays_english():
     [(0, "0 reviews", "리뷰 0개"), (1, "1 review", "리뷰 1개"), (1234, "1,234 reviews", "리뷰 1,234개")],
 )
 def test_a_count_has_the_form_of_its_language(count, english, korean):
-    assert ENGLISH.say_count("{count} review", "{count} reviews", count) == english
-    assert IN_KOREAN.say_count("{count} review", "{count} reviews", count) == korean
+    assert ENGLISH.ngettext("{count} review", "{count} reviews", count) == english
+    assert IN_KOREAN.ngettext("{count} review", "{count} reviews", count) == korean
 
 
 @pytest.mark.parametrize("language", [ENGLISH, IN_KOREAN], ids=lambda language: language.code)
@@ -150,8 +152,8 @@ def test_a_count_has_the_form_of_its_language(count, english, korean):
         ("percent", 0.80444, {}, "80.44%"),
         ("percent", 0.5, {}, "50.00%"),
         ("percent", 0.2849, {"digits": 0}, "28%"),
-        ("points", 0.0131, {}, "+1.31"),
-        ("points", -0.00104, {}, "−0.10"),
+        ("percentage_points", 0.0131, {}, "+1.31"),
+        ("percentage_points", -0.00104, {}, "−0.10"),
         ("p_value", 0.0327, {}, "0.0327"),
         ("p_value", 1.0, {}, "1.0000"),
         ("p_value", 0.00009, {}, "< 0.0001"),
@@ -162,13 +164,13 @@ def test_numbers_read_alike_in_both_languages(language, method, value, options, 
 
 
 @pytest.mark.parametrize("language", [ENGLISH, IN_KOREAN], ids=lambda language: language.code)
-@pytest.mark.parametrize("method", ["integer", "decimal", "percent", "points", "p_value"])
+@pytest.mark.parametrize("method", ["integer", "decimal", "percent", "percentage_points", "p_value"])
 def test_no_figure_is_shown_as_a_dash(language, method):
     assert getattr(language, method)(None) == "–"
 
 
 def test_a_turned_direction_of_writing_ends_with_the_name_that_turned_it():
-    said = ENGLISH.say("Best tonight: {name}.", name="\u202eurg")
+    said = ENGLISH.gettext("Best tonight: {name}.", name="\u202eurg")
     assert said == "Best tonight: \u2068\u202eurg\u2069."
     # What is isolated already is not isolated again, and no name can end its own isolation.
     assert isolate("\u2068\u202eurg\u2069 and lstm") == "\u2068\u202eurg\u2069 and lstm"
@@ -185,28 +187,28 @@ def test_a_time_elsewhere_is_shown_in_utc():
 
 
 def test_lists_are_those_of_the_language():
-    assert [ENGLISH.listed(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b, and c"]
-    assert [IN_KOREAN.listed(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a 및 b", "a, b 및 c"]
+    assert [ENGLISH.format_list(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b, and c"]
+    assert [IN_KOREAN.format_list(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a 및 b", "a, b 및 c"]
 
 
-# Worse than the nights after it, and with several seeds, so that a band is known.
+# Worse than the runs after it, and with several seeds, so that a band is known.
 BETTER = replace(
-    SEEDS_NIGHT,
+    THREE_SEEDS,
     run_id="20261122T020000Z-abc123",
     trainings=tuple(
-        replace(one, test=replace(one.test, accuracy=one.test.accuracy + 0.1)) for one in SEEDS_NIGHT.trainings
+        replace(one, test=replace(one.test, accuracy=one.test.accuracy + 0.1)) for one in THREE_SEEDS.trainings
     ),
     cpu="another processor",
 )
-NIGHTS = {
-    "first": (A_NIGHT, []),
-    "of several seeds": (SEEDS_NIGHT, [BETTER]),
-    "with a failure": (FAILED_NIGHT, [BETTER]),
-    "of failures alone": (EMPTY_NIGHT, []),
+RUNS = {
+    "first": (FOUR_VARIANTS, []),
+    "of several seeds": (THREE_SEEDS, [BETTER]),
+    "with a failure": (ONE_FAILED, [BETTER]),
+    "of failures alone": (ALL_FAILED, []),
 }
 # What is called the same in every language.
 NAMES = {"AUC", "SHA-256", "cpu", BAG_OF_WORDS, MAJORITY}
-for _run, _ in NIGHTS.values():
+for _run, _ in RUNS.values():
     NAMES |= {_run.run_id, *_run.versions, *_run.parameters}
     NAMES |= {file.path for dataset in _run.datasets.values() for file in dataset.files.values()}
     for _training in (*_run.trainings, *_run.baselines):
@@ -230,13 +232,12 @@ class PageText(HTMLParser):
         if "aria-label" in attributes:
             self.texts.append(attributes["aria-label"])
         if tag in ("th", "td"):
-            # Their end tags are left out.
             self.cell = tag
         if tag in ("style", "script", "code") or attributes.get("class") == "words":
             self.skipped = tag
 
     def handle_endtag(self, tag):
-        self.cell = None if tag == "table" else self.cell
+        self.cell = None if tag in ("th", "td") else self.cell
         self.skipped = None if tag == self.skipped else self.skipped
 
     def handle_data(self, data):
@@ -256,24 +257,24 @@ def untranslated(texts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("night", NIGHTS)
-def test_a_korean_report_has_no_english_text(night):
-    run, earlier = NIGHTS[night]
+@pytest.mark.parametrize("run", RUNS)
+def test_a_korean_report_has_no_english_text(run):
+    run, earlier = RUNS[run]
     page = PageText(render_report(run, evidence_of(run, earlier), "ko"))
     assert page.language == "ko"
     assert len(page.texts) > 100
     assert untranslated(page.texts) == []
 
 
-def test_a_korean_list_of_nights_has_no_english_text():
-    nights = [(summarise_night(run), True) for run in (BETTER, A_NIGHT, FAILED_NIGHT)]
-    page = PageText(render_index(nights, [DAMAGED], "ko"))
+def test_a_korean_list_of_runs_has_no_english_text():
+    runs = [(summarise_run(run), True) for run in (BETTER, FOUR_VARIANTS, ONE_FAILED)]
+    page = PageText(render_index(runs, [DAMAGED], "ko"))
     assert page.language == "ko"
     assert untranslated(page.texts) == []
 
 
 @pytest.mark.slow
 def test_an_english_report_has_no_korean_text():
-    page = render_report(A_NIGHT, evidence_of(A_NIGHT), "en")
+    page = render_report(FOUR_VARIANTS, evidence_of(FOUR_VARIANTS), "en")
     assert PageText(page).language == "en"
     assert not HANGUL.search(page)

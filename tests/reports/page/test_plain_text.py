@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reports.page.plain_text import render_markdown, state_verdict, table_cells
+from reports.page.plain_text import render_markdown, render_verdict, table_cells
 from storage.records import FailedTraining
-from tests.nights import A_NIGHT, EMPTY_NIGHT, a_run, a_training, evidence_of
+from tests.example_runs import ALL_FAILED, FOUR_VARIANTS, a_run, a_training, evidence_of
 
 
 def test_the_markdown_begins_with_the_failure_and_ends_with_the_last_training():
@@ -18,7 +18,7 @@ def test_the_markdown_begins_with_the_failure_and_ends_with_the_last_training():
     evidence = evidence_of(run, plain_baselines=False)
     markdown = render_markdown(run, evidence, "/srv/reports/x.html", "en")
     assert markdown.startswith("**gru-seed42 failed: gone**\n")
-    assert "**No best variant tonight, because gru-seed42 failed.** Of those that finished, lstm has" in markdown
+    assert "**No best variant tonight, because gru-seed42 failed.** Of the variants that finished, lstm has" in markdown
     assert "Report: `/srv/reports/x.html`\n" in markdown
     test_loss = f"{evidence.trainings[1].test.loss.estimate:.4f}"
     assert markdown.splitlines()[-1] == (
@@ -28,30 +28,32 @@ def test_the_markdown_begins_with_the_failure_and_ends_with_the_last_training():
 
 
 def test_the_markdown_quotes_the_notice_and_holds_the_verdict():
-    run = replace(A_NIGHT, notice="These reviews are made up.")
+    run = replace(FOUR_VARIANTS, notice="These reviews are made up.")
     markdown = render_markdown(run, evidence_of(run), "x.html", "en")
     assert markdown.startswith("> These reviews are made up.\n")
-    assert "**Best tonight: lstm, with the lowest validation loss (0.4300).** On the 1,000 test reviews" in markdown
+    assert "**Best tonight: lstm, with the lowest validation loss (0.4300).** On the 1,000 test reviews," in markdown
     assert "This is the first night on these test reviews." in markdown
 
 
 def test_the_verdict_in_plain_text_has_neither_the_failures_nor_what_changed():
-    run = replace(A_NIGHT, failures=(FailedTraining("gru", 43, "gone"),))
-    verdict = state_verdict(run, evidence_of(run), "en")
-    assert verdict.startswith("No best variant tonight, because gru-seed43 failed. Of those that finished, lstm has")
+    run = replace(FOUR_VARIANTS, failures=(FailedTraining("gru", 43, "gone"),))
+    verdict = render_verdict(run, evidence_of(run), "en")
+    assert verdict.startswith(
+        "No best variant tonight, because gru-seed43 failed. Of the variants that finished, lstm has"
+    )
     assert "gone" not in verdict
     assert "first night" not in verdict
-    assert state_verdict(EMPTY_NIGHT, evidence_of(EMPTY_NIGHT), "en") == "No model tonight: every training failed."
+    assert render_verdict(ALL_FAILED, evidence_of(ALL_FAILED), "en") == "No model tonight: every training failed."
 
 
-def test_the_markdown_of_a_night_without_a_model_has_a_table_without_rows():
-    lines = render_markdown(EMPTY_NIGHT, evidence_of(EMPTY_NIGHT), "x.html", "en").splitlines()
+def test_the_markdown_of_a_run_without_a_model_has_a_table_without_rows():
+    lines = render_markdown(ALL_FAILED, evidence_of(ALL_FAILED), "x.html", "en").splitlines()
     assert lines[:3:2] == ["**gru-seed42 failed: no**", "**lstm-seed42 failed: no**"]
     assert lines[-1] == "|" + " --- |" * 13
 
 
 def test_the_table_for_terminals_has_as_many_cells_in_each_row_as_in_its_header():
-    header, *rows = table_cells(evidence_of(A_NIGHT).trainings)
+    header, *rows = table_cells(evidence_of(FOUR_VARIANTS).trainings)
     assert [len(row) for row in rows] == [13] * 5
     assert len(header) == 13
     assert [row[0] for row in rows] == [

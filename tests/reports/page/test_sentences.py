@@ -1,4 +1,4 @@
-"""The report's sentences, in English: what the figures say, and what they do not."""
+"""The report's sentences, in English: what the figures gettext, and what they do not."""
 
 from __future__ import annotations
 
@@ -8,34 +8,25 @@ from dataclasses import replace
 import pytest
 
 from reports.analysis.statistics import Comparison, Interval
-from reports.evidence import (
-    Change,
-    ComparisonRow,
-    Curve,
-    Errors,
-    Evidence,
-    History,
-    Night,
-    PairRow,
-    Pairs,
-    PartFigures,
-    Regression,
-    RowFigures,
-)
+from reports.evidence import Evidence
 from reports.page.language import Language
 from reports.page.sentences import (
+    compare_without_suspects,
     describe_change,
-    describe_looks,
-    judge_recheck,
-    reach_verdict,
-    read_curve,
-    withdraw,
+    describe_curve,
+    describe_test_set_uses,
+    explain_withdrawal,
+    write_verdict,
 )
+from reports.sections.comparison_section import ComparisonRow, Curve, PartFigures, RowFigures
+from reports.sections.errors_section import Errors
+from reports.sections.history_section import Change, History, Regression, RunSummary
+from reports.sections.pairs_section import PairRow, Pairs
 from storage.records import FailedTraining
-from tests.nights import a_run, a_training
+from tests.example_runs import a_run, a_training
 
 ENGLISH = Language("en")
-FIRST_NIGHT = History((), None, (), (), (), looks=1, models=5)
+FIRST_RUN = History((), None, (), (), (), test_set_uses=1, models=5)
 
 
 def a_row(name, loss, accuracy=0.8, seeds=(42,), **changes):
@@ -69,7 +60,7 @@ def a_pair(first, second, difference, adjusted_p, seed_difference=None, seed_p=N
     )
 
 
-def an_evidence(rows, pairs=(), withdrawn=(), history=FIRST_NIGHT):
+def an_evidence(rows, pairs=(), withdrawn=(), history=FIRST_RUN):
     return Evidence(
         comparison=tuple(rows),
         trainings=(),
@@ -84,16 +75,16 @@ def an_evidence(rows, pairs=(), withdrawn=(), history=FIRST_NIGHT):
 
 def verdict_of(rows, pairs=(), failures=(), **changes):
     run = a_run(a_training("lstm", 0.43, 800), failures=failures)
-    return reach_verdict(run, an_evidence(rows, pairs, **changes), ENGLISH)
+    return write_verdict(run, an_evidence(rows, pairs, **changes), ENGLISH)
 
 
-def test_a_resolved_lead_is_said_with_its_interval():
+def test_a_clear_difference_is_named_with_its_interval():
     pairs = [a_pair("lstm", "gru", 0.01, adjusted_p=0.001)]
     verdict = verdict_of([a_row("lstm", 0.43), a_row("gru", 0.45)], pairs)
     assert verdict.headline == "Best tonight: lstm, with the lowest validation loss (0.4300)."
     assert verdict.evidence == (
-        "On the 25,000 test reviews it is right in 80.00% (95% interval 79.50% to 80.50%).",
-        "Its lead in test accuracy is resolved over gru (+1.00 percentage points, +0.40 to +1.60).",
+        "On the 25,000 test reviews, its accuracy is 80.00% (95% interval 79.50% to 80.50%).",
+        "It has clearly higher test accuracy than gru (+1.00 percentage points, +0.40 to +1.60).",
     )
     assert verdict.failures == ()
 
@@ -102,7 +93,7 @@ def test_a_difference_that_this_test_set_cannot_tell_from_luck_is_called_open():
     pairs = [a_pair("lstm", "gru", 0.001, adjusted_p=0.05)]
     verdict = verdict_of([a_row("lstm", 0.43), a_row("gru", 0.45)], pairs)
     assert verdict.evidence[1:] == (
-        "Its difference from gru (+0.10 percentage points, −0.50 to +0.70) is not resolved by this test set.",
+        "On this test set there is no clear difference from gru (+0.10 percentage points, −0.50 to +0.70).",
     )
 
 
@@ -111,11 +102,12 @@ def test_a_choice_that_the_test_set_contradicts_is_said_to_be():
     verdict = verdict_of([a_row("lstm", 0.43), a_row("gru", 0.45)], pairs)
     assert verdict.headline == "Best tonight: lstm, with the lowest validation loss (0.4300)."
     assert verdict.evidence[1:] == (
-        "The test set contradicts the choice: it is behind gru (−1.00 percentage points, −1.60 to −0.40).",
+        "The test set contradicts the choice by validation loss: its test accuracy is clearly lower than that of gru "
+        "(−1.00 percentage points, −1.60 to −0.40).",
     )
 
 
-def test_resolved_open_and_contradicted_leads_have_a_sentence_each_and_other_pairs_none():
+def test_higher_unclear_and_lower_accuracies_have_a_sentence_each_and_other_pairs_none():
     rows = [a_row(name, 0.43) for name in ("lstm", "gru", "lstm_dropout", "lstm_stacked")]
     pairs = [
         a_pair("lstm", "gru", -0.01, adjusted_p=0.001),
@@ -123,20 +115,22 @@ def test_resolved_open_and_contradicted_leads_have_a_sentence_each_and_other_pai
         a_pair("lstm", "lstm_stacked", 0.02, adjusted_p=0.001),
         a_pair("gru", "lstm_dropout", 0.05, adjusted_p=0.001),
     ]
-    _, ahead, still_open, behind = verdict_of(rows, pairs).evidence
-    assert ahead.startswith("Its lead in test accuracy is resolved over lstm_stacked (")
-    assert still_open.startswith("Its difference from lstm_dropout (")
-    assert behind.startswith("The test set contradicts the choice: it is behind gru (")
+    _, higher, unclear, lower = verdict_of(rows, pairs).evidence
+    assert higher.startswith("It has clearly higher test accuracy than lstm_stacked (")
+    assert unclear.startswith("On this test set there is no clear difference from lstm_dropout (")
+    assert lower.startswith(
+        "The test set contradicts the choice by validation loss: its test accuracy is clearly lower than that of gru ("
+    )
 
 
-def test_two_resolved_leads_are_listed_in_one_sentence():
+def test_two_clear_differences_are_listed_in_one_sentence():
     rows = [a_row(name, 0.43) for name in ("lstm", "gru", "lstm_stacked")]
     pairs = [
         a_pair("lstm", "gru", 0.01, adjusted_p=0.001),
         a_pair("lstm", "lstm_stacked", 0.02, adjusted_p=0.001),
     ]
     assert verdict_of(rows, pairs).evidence[1] == (
-        "Its lead in test accuracy is resolved over gru (+1.00 percentage points, +0.40 to +1.60) "
+        "It has clearly higher test accuracy than gru (+1.00 percentage points, +0.40 to +1.60) "
         "and lstm_stacked (+2.00 percentage points, +1.40 to +2.60)."
     )
 
@@ -148,8 +142,9 @@ def test_a_failed_variant_leaves_open_which_is_best():
     assert verdict.failures == ("x-seed42 failed: it was killed by SIGKILL",)
     assert verdict.headline == "No best variant tonight, because x-seed42 failed."
     assert verdict.evidence == (
-        "Of those that finished, lstm has the lowest validation loss (0.4300); which of all is best stays open.",
-        "Its lead in test accuracy is resolved over gru (+1.00 percentage points, +0.40 to +1.60).",
+        "Of the variants that finished, lstm has the lowest validation loss (0.4300). Which of all variants is best is "
+        "not known.",
+        "It has clearly higher test accuracy than gru (+1.00 percentage points, +0.40 to +1.60).",
     )
     assert "Best tonight" not in str(verdict)
 
@@ -177,7 +172,7 @@ def test_a_baseline_is_never_the_best():
     assert verdict_of(rows).headline.startswith("Best tonight: lstm,")
 
 
-def test_a_night_on_which_every_training_failed_says_so():
+def test_a_run_on_which_every_training_failed_says_so():
     rows = [a_row(name, 0.0, figures=None, failed=(f"{name}-seed42",)) for name in ("lstm", "gru")]
     verdict = verdict_of(rows, (), [FailedTraining(name, 42, "no") for name in ("lstm", "gru")])
     assert verdict.headline == "No model tonight: every training failed."
@@ -193,9 +188,9 @@ def test_several_seeds_are_said_to_be_right_on_average():
     rows = [a_row("lstm", 0.43, seeds=(42, 43, 44)), a_row("gru", 0.45, seeds=(42, 43, 44))]
     pairs = [a_pair("lstm", "gru", 0.01, 0.001, seed_difference=0.02, seed_p=0.01)]
     assert verdict_of(rows, pairs).evidence == (
-        "On the 25,000 test reviews its 3 models are right in 80.00% on average (95% interval 79.50% to 80.50%).",
-        "Its lead in test accuracy is resolved over gru (+1.00 percentage points, +0.40 to +1.60).",
-        "As a recipe, over all seeds, it is ahead of gru.",
+        "On the 25,000 test reviews, the mean accuracy of its 3 models is 80.00% (95% interval 79.50% to 80.50%).",
+        "It has clearly higher test accuracy than gru (+1.00 percentage points, +0.40 to +1.60).",
+        "On average over all seeds, it has clearly higher test accuracy than gru.",
     )
 
 
@@ -203,7 +198,7 @@ def test_recipes_that_no_seed_tells_apart_are_called_open_whatever_the_models_sa
     rows = [a_row("lstm", 0.43, seeds=(42, 43)), a_row("gru", 0.45, seeds=(42, 43))]
     pairs = [a_pair("lstm", "gru", 0.01, 0.001, seed_difference=0.02, seed_p=0.3)]
     assert verdict_of(rows, pairs).evidence[-1] == (
-        "Between the recipes, over all seeds, no difference from it is resolved."
+        "On average over all seeds, there is no clear difference from the other variants."
     )
 
 
@@ -215,8 +210,8 @@ def test_recipes_ahead_and_behind_over_seeds_have_a_sentence_each_and_open_ones_
         a_pair("lstm", "lstm_stacked", 0.01, 0.001, seed_difference=0.02, seed_p=0.3),
     ]
     assert verdict_of(rows, pairs).evidence[2:] == (
-        "As a recipe, over all seeds, it is ahead of lstm_dropout.",
-        "As a recipe, over all seeds, it is behind gru.",
+        "On average over all seeds, it has clearly higher test accuracy than lstm_dropout.",
+        "On average over all seeds, it has clearly lower test accuracy than gru.",
     )
 
 
@@ -230,20 +225,20 @@ def test_variants_are_never_called_equal(difference, adjusted_p, seed_p):
     assert not re.search(r"\b(equal|equally|same|alike|identical|tie|tied)\b", str(verdict))
 
 
-def look_back(changes=(), regressions=()):
-    nights = tuple(Night(f"run-{day}", f"2026-11-{day}T02:00:00Z", "lstm", (), {}) for day in (22, 23))
-    return History(nights, "run-22", (), tuple(regressions), tuple(changes), looks=2, models=10)
+def build_history(changes=(), regressions=()):
+    runs = tuple(RunSummary(f"run-{day}", f"2026-11-{day}T02:00:00Z", "lstm", (), {}) for day in (22, 23))
+    return History(runs, "run-22", (), tuple(regressions), tuple(changes), test_set_uses=2, models=10)
 
 
 def since(*arguments):
-    return verdict_of([a_row("lstm", 0.43)], history=look_back(*arguments)).since
+    return verdict_of([a_row("lstm", 0.43)], history=build_history(*arguments)).since
 
 
-def test_the_first_night_says_that_it_is_the_first():
+def test_the_first_run_says_that_it_is_the_first():
     assert verdict_of([a_row("lstm", 0.43)]).since == ("This is the first night on these test reviews.",)
 
 
-def test_a_night_without_a_change_says_so_with_the_last_night_s_date():
+def test_a_run_without_a_change_says_so_with_the_previous_run_s_date():
     assert since() == ("Nothing changed since the last night (November 22, 2026).",)
 
 
@@ -284,9 +279,9 @@ def test_what_got_worse_is_said_with_both_figures():
     )
 
 
-def test_a_night_without_a_model_says_what_changed_all_the_same():
+def test_a_run_without_a_model_says_what_changed_all_the_same():
     rows = [a_row("lstm", 0.0, figures=None, failed=("lstm-seed42",))]
-    verdict = verdict_of(rows, history=look_back([Change("parameter", "maxlen", "100", "200")]))
+    verdict = verdict_of(rows, history=build_history([Change("parameter", "maxlen", "100", "200")]))
     assert verdict.since[0].endswith(": parameter maxlen 100 → 200.")
 
 
@@ -310,35 +305,35 @@ def a_curve(best_epoch, loss, val_loss):
 
 def test_a_training_whose_validation_loss_still_fell_may_want_more_epochs():
     curve = a_curve(3, [0.60, 0.50, 0.45], [0.61, 0.51, 0.455])
-    assert read_curve(curve, ENGLISH) == (
+    assert describe_curve(curve, ENGLISH) == (
         "Validation loss still fell in the last epoch (3): more epochs may help. "
-        "Gap 0.005: no overfitting to be seen; it may still underfit."
+        "Gap 0.005: no sign of overfitting; it may still underfit."
     )
 
 
 def test_training_loss_that_falls_on_after_validation_turned_is_said_to():
     curve = a_curve(2, [0.60, 0.42, 0.40, 0.38], [0.61, 0.44, 0.45, 0.46])
-    assert read_curve(curve, ENGLISH) == (
-        "Training loss falls on for 2 epochs after validation turned (best epoch 2 of 4). "
+    assert describe_curve(curve, ENGLISH) == (
+        "Training loss fell for 2 more epochs after the validation minimum (best epoch 2 of 4). "
         "Gap 0.020: it overfits a little."
     )
 
 
 def test_one_epoch_after_the_turn_is_one():
-    assert "falls on for 1 epoch after" in read_curve(a_curve(2, [0.6, 0.4, 0.3], [0.6, 0.5, 0.6]), ENGLISH)
+    assert "fell for 1 more epoch after" in describe_curve(a_curve(2, [0.6, 0.4, 0.3], [0.6, 0.5, 0.6]), ENGLISH)
 
 
 def test_losses_that_both_stopped_falling_are_said_to():
     curve = a_curve(1, [0.50, 0.52], [0.57, 0.58])
-    assert read_curve(curve, ENGLISH) == (
+    assert describe_curve(curve, ENGLISH) == (
         "Training and validation loss both stopped falling at epoch 1 of 2. Gap 0.070: it overfits."
     )
 
 
 def test_a_validation_loss_below_the_training_loss_is_no_overfitting():
     # As dropout makes it.
-    assert read_curve(a_curve(1, [0.50], [0.45]), ENGLISH).endswith(
-        "Gap −0.050: no overfitting to be seen; it may still underfit."
+    assert describe_curve(a_curve(1, [0.50], [0.45]), ENGLISH).endswith(
+        "Gap −0.050: no sign of overfitting; it may still underfit."
     )
 
 
@@ -349,10 +344,12 @@ def errors_without(rows, count):
 def test_a_verdict_that_stands_without_the_suspects_is_said_to():
     evidence = an_evidence([], [a_pair("lstm", "gru", 0.01, adjusted_p=0.001)])
     errors = errors_without([a_pair("lstm", "gru", 0.02, adjusted_p=0.049)], 250)
-    assert judge_recheck(evidence, errors, ENGLISH) == (
-        "Without these 250 reviews the verdict stands: the same pairs are resolved, and the same are not."
+    assert compare_without_suspects(evidence, errors, ENGLISH) == (
+        "Without these 250 reviews the result for every pair stays the same."
     )
-    assert judge_recheck(evidence, replace(errors, suspect_count=1), ENGLISH).startswith("Without that 1 review ")
+    assert compare_without_suspects(evidence, replace(errors, suspect_count=1), ENGLISH).startswith(
+        "Without that 1 review "
+    )
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.001, 0.2), (0.2, 0.001)])
@@ -360,24 +357,25 @@ def test_a_verdict_that_turns_without_the_suspects_is_said_of_the_pairs_that_tur
     steady = a_pair("lstm", "lstm_stacked", 0.02, adjusted_p=0.001)
     evidence = an_evidence([], [a_pair("lstm", "gru", 0.01, adjusted_p=before), steady])
     errors = errors_without([a_pair("lstm", "gru", 0.01, adjusted_p=after), steady], 250)
-    assert judge_recheck(evidence, errors, ENGLISH) == (
-        "Without these 250 reviews another thing would be said of lstm – gru."
+    assert compare_without_suspects(evidence, errors, ENGLISH) == (
+        "Without these 250 reviews the result changes for lstm – gru."
     )
 
 
 @pytest.mark.parametrize(
-    ("adjusted_p", "end"), [(0.001, "another thing would be said of lstm – gru."), (0.9, "the same are not.")]
+    ("adjusted_p", "end"),
+    [(0.001, "the result changes for lstm – gru."), (0.9, "the result for every pair stays the same.")],
 )
-def test_a_resolved_difference_that_changes_its_sign_turns_the_verdict_and_an_open_one_does_not(adjusted_p, end):
+def test_a_clear_difference_that_changes_its_sign_turns_the_verdict_and_an_open_one_does_not(adjusted_p, end):
     evidence = an_evidence([], [a_pair("lstm", "gru", 0.01, adjusted_p)])
     errors = errors_without([a_pair("lstm", "gru", -0.01, adjusted_p)], 250)
-    assert judge_recheck(evidence, errors, ENGLISH).endswith(end)
+    assert compare_without_suspects(evidence, errors, ENGLISH).endswith(end)
 
 
-def test_how_often_the_test_set_was_looked_at_is_said():
-    assert describe_looks(FIRST_NIGHT, ENGLISH) == ("This test set has been looked at once, tonight, for 5 models.")
-    assert describe_looks(replace(FIRST_NIGHT, looks=1200, models=6000), ENGLISH).startswith(
-        "This test set has been looked at in 1,200 runs, for 6,000 models. "
+def test_how_often_the_test_set_was_used_is_said():
+    assert describe_test_set_uses(FIRST_RUN, ENGLISH) == ("This test set has been used once, tonight, for 5 models.")
+    assert describe_test_set_uses(replace(FIRST_RUN, test_set_uses=1200, models=6000), ENGLISH).startswith(
+        "This test set has been used in 1,200 runs, for 6,000 models. "
     )
 
 
@@ -388,4 +386,4 @@ def test_a_withdrawn_pair_names_all_that_failed_of_it():
         FailedTraining("lstm_stacked", 42, "no"),
     ]
     run = a_run(a_training("lstm", 0.43, 800), failures=failures)
-    assert withdraw(("lstm", "gru"), run, ENGLISH) == "withdrawn: gru-seed42 and gru-seed43 failed"
+    assert explain_withdrawal(("lstm", "gru"), run, ENGLISH) == "withdrawn: gru-seed42 and gru-seed43 failed"

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from reports.analysis.pass_rates import rate_minimal_pairs
-from reports.evidence import PairCategory, PairOutcome
+from reports.sections.minimal_pairs_section import PairCategory, PairOutcome
 from tasks.data.minimal_pairs import (
     EXPECTATIONS,
     NAMES,

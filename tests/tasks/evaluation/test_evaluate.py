@@ -1,4 +1,4 @@
-"""Which earlier nights a night is held against, read back from the store."""
+"""Which earlier runs a run is held against, read back from the store."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from storage.records import Dataset, FailedTraining, StoredFile
 from storage.runs import publish_run, run_folder
 from storage.schemas import PREDICTION_SCHEMA
-from tasks.evaluation.evaluate import measure_run, read_earlier
-from tests.nights import COUNT, a_run, a_training, measure
+from tasks.evaluation.evaluate import measure_run, read_earlier_runs
+from tests.example_runs import COUNT, a_run, a_training, measure
 from tests.stores import publish_training
 
 
-def publish_night(store, day, *trainings, **changes):
+def publish_example_run(store, day, *trainings, **changes):
     """Publish a run of one day of November with what its models said, and return it as it was published."""
     run = a_run(*trainings, run_id=f"202611{day:02}T020000Z-abc123", **changes)
     published = (publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
@@ -24,9 +24,9 @@ def publish_night(store, day, *trainings, **changes):
     return run
 
 
-def look(store, tonight):
-    """Return the ids of the earlier nights and the discordant reviews."""
-    earlier, discordant = read_earlier(tonight, store, measure(tonight))
+def earlier_runs_of(store, this_run):
+    """Return the ids of the earlier runs and the discordant reviews."""
+    earlier, discordant = read_earlier_runs(this_run, store, measure(this_run))
     return [run.run_id[:8] for run in earlier], discordant
 
 
@@ -35,69 +35,69 @@ def of_other_reviews(sha256):
     return {"archive": Dataset("download", "1" * 16, {}, files, "imdb.npz")}
 
 
-def test_a_store_without_runs_has_no_earlier_night(store):
-    assert look(store, a_run(a_training("lstm", 0.43, 800))) == ([], {})
+def test_a_store_without_runs_has_no_earlier_run(store):
+    assert earlier_runs_of(store, a_run(a_training("lstm", 0.43, 800))) == ([], {})
 
 
-def test_earlier_nights_come_oldest_first_and_later_ones_do_not_count(store):
-    runs = {day: publish_night(store, day, a_training("lstm", 0.43, 800)) for day in (24, 21, 22, 23)}
-    assert look(store, runs[23])[0] == ["20261121", "20261122"]
+def test_earlier_runs_come_oldest_first_and_later_ones_do_not_count(store):
+    runs = {day: publish_example_run(store, day, a_training("lstm", 0.43, 800)) for day in (24, 21, 22, 23)}
+    assert earlier_runs_of(store, runs[23])[0] == ["20261121", "20261122"]
 
 
-def test_nights_on_other_test_reviews_do_not_count(store):
-    publish_night(store, 20, a_training("lstm", 0.43, 800))
-    publish_night(store, 21, a_training("lstm", 0.43, 800), datasets=of_other_reviews("e" * 64))
-    publish_night(store, 22, a_training("lstm", 0.43, 800), is_sample=True)
-    tonight = publish_night(store, 23, a_training("lstm", 0.43, 800))
-    assert look(store, tonight)[0] == ["20261120"]
+def test_runs_on_other_test_reviews_do_not_count(store):
+    publish_example_run(store, 20, a_training("lstm", 0.43, 800))
+    publish_example_run(store, 21, a_training("lstm", 0.43, 800), datasets=of_other_reviews("e" * 64))
+    publish_example_run(store, 22, a_training("lstm", 0.43, 800), is_sample=True)
+    this_run = publish_example_run(store, 23, a_training("lstm", 0.43, 800))
+    assert earlier_runs_of(store, this_run)[0] == ["20261120"]
 
 
-def test_the_reviews_on_which_only_one_night_s_model_is_right_are_counted_by_variant(store):
-    publish_night(store, 21, a_training("lstm", 0.43, 100), a_training("gru", 0.45, 100))
-    publish_night(store, 22, a_training("lstm", 0.43, 800), a_training("gru", 0.45, 700))
-    tonight = publish_night(
+def test_the_reviews_on_which_only_one_run_s_model_is_right_are_counted_by_variant(store):
+    publish_example_run(store, 21, a_training("lstm", 0.43, 100), a_training("gru", 0.45, 100))
+    publish_example_run(store, 22, a_training("lstm", 0.43, 800), a_training("gru", 0.45, 700))
+    this_run = publish_example_run(
         store, 23, a_training("lstm", 0.43, 790), a_training("gru", 0.45, 720), a_training("lstm_stacked", 0.5, 700)
     )
-    # Lost and gained since the last night, by those that stand in both.
-    assert look(store, tonight)[1] == {"lstm": (10, 0), "gru": (0, 20)}
+    # Lost and gained since the previous run, by variants of both.
+    assert earlier_runs_of(store, this_run)[1] == {"lstm": (10, 0), "gru": (0, 20)}
 
 
-def test_of_several_seeds_the_one_with_the_lowest_validation_loss_stands_for_its_variant(store):
-    publish_night(store, 22, a_training("lstm", 0.44, 100), a_training("lstm", 0.43, 800, seed=43))
-    tonight = publish_night(store, 23, a_training("lstm", 0.42, 790), a_training("lstm", 0.43, 100, seed=43))
-    assert look(store, tonight)[1] == {"lstm": (10, 0)}
+def test_of_several_seeds_the_one_with_the_lowest_validation_loss_is_compared(store):
+    publish_example_run(store, 22, a_training("lstm", 0.44, 100), a_training("lstm", 0.43, 800, seed=43))
+    this_run = publish_example_run(store, 23, a_training("lstm", 0.42, 790), a_training("lstm", 0.43, 100, seed=43))
+    assert earlier_runs_of(store, this_run)[1] == {"lstm": (10, 0)}
 
 
-def test_a_variant_that_failed_in_either_night_is_not_compared(store):
+def test_a_variant_that_failed_in_either_run_is_not_compared(store):
     failed = [FailedTraining("gru", 42, "no")]
-    publish_night(store, 22, a_training("lstm", 0.43, 800), failures=failed)
-    tonight = publish_night(store, 23, a_training("lstm", 0.43, 800), a_training("gru", 0.45, 700))
-    assert look(store, tonight)[1] == {"lstm": (0, 0)}
+    publish_example_run(store, 22, a_training("lstm", 0.43, 800), failures=failed)
+    this_run = publish_example_run(store, 23, a_training("lstm", 0.43, 800), a_training("gru", 0.45, 700))
+    assert earlier_runs_of(store, this_run)[1] == {"lstm": (0, 0)}
 
 
-def test_a_damaged_record_of_an_old_night_is_left_out(store):
+def test_a_damaged_record_of_an_old_run_is_left_out(store):
     for day in (20, 21):
-        publish_night(store, day, a_training("lstm", 0.43, 800))
-    tonight = publish_night(store, 23, a_training("lstm", 0.43, 800))
+        publish_example_run(store, day, a_training("lstm", 0.43, 800))
+    this_run = publish_example_run(store, 23, a_training("lstm", 0.43, 800))
     path = Path(store.locate("runs/20261120T020000Z-abc123/run.json"))
     path.write_bytes(path.read_bytes().replace(b"61.0", b"60.0"))
-    assert look(store, tonight)[0] == ["20261121"]
+    assert earlier_runs_of(store, this_run)[0] == ["20261121"]
 
 
 @pytest.mark.parametrize("is_missing", [True, False])
-def test_without_the_last_night_s_predictions_its_record_still_counts(store, is_missing):
-    publish_night(store, 22, a_training("lstm", 0.43, 800))
-    tonight = publish_night(store, 23, a_training("lstm", 0.43, 700))
+def test_without_the_previous_run_s_predictions_its_record_still_counts(store, is_missing):
+    publish_example_run(store, 22, a_training("lstm", 0.43, 800))
+    this_run = publish_example_run(store, 23, a_training("lstm", 0.43, 700))
     path = Path(store.locate("runs/20261122T020000Z-abc123/lstm-seed42/predictions-test.parquet"))
     if is_missing:
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-1])
-    assert look(store, tonight) == (["20261122"], {})
+    assert earlier_runs_of(store, this_run) == (["20261122"], {})
 
 
 def test_trainings_that_were_tested_on_other_reviews_are_not_compared(store):
-    run = publish_night(store, 23, a_training("lstm", 0.43, 800), a_training("gru", 0.45, 700))
+    run = publish_example_run(store, 23, a_training("lstm", 0.43, 800), a_training("gru", 0.45, 700))
     table = store.read_table(run.trainings[1].files["predictions-test.parquet"], PREDICTION_SCHEMA)
     turned = store.write_table("turned.parquet", table.take(list(range(COUNT))[::-1]))
     validation = run.trainings[0].files["predictions-test.parquet"]

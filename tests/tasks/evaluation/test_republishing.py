@@ -1,4 +1,4 @@
-"""A night that is written down once more, as when its flow run was retried: nothing of it may be torn meanwhile."""
+"""A run that is written down once more, as when its flow run was retried: nothing of it may be torn meanwhile."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from storage.store import Store
 from tasks.evaluation import publish_index as pages
 from tasks.evaluation.publish_index import publish_index
 from tasks.evaluation.publish_report import publish_report
-from tests.nights import a_run, a_training
+from tests.example_runs import a_run, a_training
 from tests.stores import FIRST, SECOND, publish_training
 
 
 @pytest.fixture
-def night(store):
-    """A night whose trainings are in the store, and which is not written down."""
+def unpublished(store):
+    """A run whose trainings are in the store, and which is not written down."""
     lstm, gru = a_training("lstm", 0.43, 800), a_training("gru", 0.42, 804)
     run = replace(a_run(lstm, gru), run_id=FIRST)
     return replace(run, trainings=tuple(publish_training(store, run_folder(FIRST), one) for one in run.trainings))
@@ -28,29 +28,29 @@ def contents(store):
     return {path: store.read_bytes(path) for path in store.list_files("")}
 
 
-def test_a_night_that_is_written_down_already_stays_as_it_is(store, night):
-    first = publish_report(night, store)
+def test_a_run_that_is_written_down_already_stays_as_it_is(store, unpublished):
+    first = publish_report(unpublished, store)
     before = contents(store)
-    assert publish_report(replace(night, seconds=99.0, started="2026-11-22T05:00:00Z"), store) == first
+    assert publish_report(replace(unpublished, seconds=99.0, started="2026-11-22T05:00:00Z"), store) == first
     assert contents(store) == before
 
 
-def test_a_night_that_was_killed_before_the_list_of_nights_gets_into_it(store, night):
-    publish_report(night, store)
+def test_a_run_that_was_killed_before_the_list_of_runs_gets_into_it(store, unpublished):
+    publish_report(unpublished, store)
     Path(store.locate(INDEX_PATH)).unlink()
-    publish_report(night, store)
+    publish_report(unpublished, store)
     assert FIRST in store.read_bytes(INDEX_PATH).decode()
 
 
-def test_a_night_whose_page_was_damaged_is_written_down_anew(store, night):
-    run = publish_report(night, store).run
+def test_a_run_whose_page_was_damaged_is_written_down_anew(store, unpublished):
+    run = publish_report(unpublished, store).run
     Path(store.locate(run.report.path)).write_bytes(b"torn")
-    publish_report(night, store)
+    publish_report(unpublished, store)
     assert verify_store(store).damaged == ()
 
 
-def test_while_a_night_is_written_down_anew_the_store_is_sound_after_every_single_write(store, night, monkeypatch):
-    publish_report(replace(night, trainings=night.trainings[:1]), store)
+def test_while_a_run_is_written_down_anew_the_store_is_sound_after_every_single_write(store, unpublished, monkeypatch):
+    publish_report(replace(unpublished, trainings=unpublished.trainings[:1]), store)
     write, damaged = Store.write_bytes, []
 
     def write_and_verify(self, path, *arguments):
@@ -59,14 +59,14 @@ def test_while_a_night_is_written_down_anew_the_store_is_sound_after_every_singl
         return written
 
     monkeypatch.setattr(Store, "write_bytes", write_and_verify)
-    publish_report(night, store)
+    publish_report(unpublished, store)
     assert {path.split("/")[0] for path, _ in damaged} == {"runs", "reports"}
     assert [found for found in damaged if found[1]] == []
     assert len(read_run(store, FIRST).trainings) == 2
 
 
-def test_a_night_that_another_one_overtakes_leaves_both_in_the_list(store, night, monkeypatch):
-    first = publish_report(night, store).run
+def test_a_run_that_another_one_overtakes_leaves_both_in_the_list(store, unpublished, monkeypatch):
+    first = publish_report(unpublished, store).run
     lists = []
 
     def list_and_be_overtaken(store):

@@ -9,21 +9,22 @@ from functools import cache
 import numpy as np
 import pytest
 
-from reports.evidence import PairCategory, PairOutcome, from_json, to_json
+from reports.evidence import from_json, to_json
 from reports.page.language import isolate
 from reports.page.report_page import render_report
+from reports.sections.minimal_pairs_section import PairCategory, PairOutcome
 from storage.records import FailedTraining
 from tasks.data.minimal_pairs import EXPECTATIONS, PAIRS
 from tests import page_rules
-from tests.nights import (
-    A_NIGHT,
+from tests.example_runs import (
+    ALL_FAILED,
     COUNT,
-    EARLIER_NIGHT,
-    EMPTY_NIGHT,
-    FAILED_NIGHT,
+    EARLIER_RUN,
+    FOUR_VARIANTS,
     HOSTILE,
-    HOSTILE_NIGHT,
-    SEEDS_NIGHT,
+    HOSTILE_NAMES,
+    ONE_FAILED,
+    THREE_SEEDS,
     a_run,
     a_training,
     evidence_of,
@@ -55,38 +56,38 @@ def section(page, name):
     return next(one for one in page.find_all("section") if one.attributes["id"] == name)
 
 
-NO_REVIEW_IS_SHOWN = "No review is shown in words: none is wrong, or the source has no word index."
+NO_REVIEW_IS_SHOWN = "No reviews are shown: the models made no errors, or the source has no word index."
 TWO_VARIANTS = a_run(a_training("lstm", 0.43, 800), a_training("gru", 0.45, 790))
 TWO_SEEDS = a_run(
     *(a_training(variant, 0.43, 800 + seed, seed) for variant in ("lstm", "gru") for seed in (42, 43)),
     failures=[FailedTraining("lstm_stacked", 42, "no")],
 )
-NIGHTS = {
-    "a night": (A_NIGHT, {}),
-    "seeds": (SEEDS_NIGHT, {}),
-    "a failure": (FAILED_NIGHT, {}),
+RUNS = {
+    "a run": (FOUR_VARIANTS, {}),
+    "seeds": (THREE_SEEDS, {}),
+    "a failure": (ONE_FAILED, {}),
     "a failure over seeds": (TWO_SEEDS, {}),
-    "no model": (EMPTY_NIGHT, {}),
+    "no model": (ALL_FAILED, {}),
     "one variant": (a_run(a_training("lstm", 0.43, 800)), {}),
-    "a night before": (TWO_VARIANTS, {"earlier": [EARLIER_NIGHT], "discordant": {"lstm": (100, 0)}}),
+    "a previous run": (TWO_VARIANTS, {"earlier": [EARLIER_RUN], "discordant": {"lstm": (100, 0)}}),
     "no description": (TWO_VARIANTS, {"described": False, "plain_baselines": False}),
-    "no word index": (TWO_VARIANTS, {"facts": replace(review_facts(), show=None, has_negation=None)}),
-    "hostile": (HOSTILE_NIGHT, {"word": HOSTILE}),
+    "no word index": (TWO_VARIANTS, {"facts": replace(review_facts(), decode=None, has_negation=None)}),
+    "hostile": (HOSTILE_NAMES, {"word": HOSTILE}),
 }
 
 
 @cache
 def compute(name):
-    """The evidence of one of these nights, as it was before it was stored."""
-    run, options = NIGHTS[name]
+    """The evidence of one of these runs, as it was before it was stored."""
+    run, options = RUNS[name]
     return evidence_of(run, stored=False, **options)
 
 
 class Pages(dict):
-    """The page of each kind of night, as text; rendered when first asked for."""
+    """The page of each kind of run, as text; rendered when first asked for."""
 
     def __missing__(self, name):
-        self[name] = render_report(NIGHTS[name][0], from_json(to_json(compute(name))), "en")
+        self[name] = render_report(RUNS[name][0], from_json(to_json(compute(name))), "en")
         return self[name]
 
 
@@ -95,7 +96,7 @@ def pages():
     return Pages()
 
 
-@pytest.fixture(scope="module", params=NIGHTS)
+@pytest.fixture(scope="module", params=RUNS)
 def page(request, pages):
     """Each of them, as a browser reads it."""
     return parse(pages[request.param])
@@ -183,10 +184,10 @@ def test_no_template_shows_what_python_calls_nothing(page):
 
 
 def test_the_same_run_gives_the_same_text_twice(pages):
-    assert render(FAILED_NIGHT) == pages["a failure"]
+    assert render(ONE_FAILED) == pages["a failure"]
 
 
-@pytest.mark.parametrize("name", NIGHTS)
+@pytest.mark.parametrize("name", RUNS)
 def test_the_evidence_comes_back_from_its_file_as_it_was(name):
     evidence = compute(name)
     read_back = from_json(to_json(evidence))
@@ -195,8 +196,8 @@ def test_the_evidence_comes_back_from_its_file_as_it_was(name):
 
 
 def test_the_page_of_what_was_read_back_is_the_page_of_what_was_computed(pages):
-    run = NIGHTS["a night before"][0]
-    assert render_report(run, compute("a night before"), "en") == pages["a night before"]
+    run = RUNS["a previous run"][0]
+    assert render_report(run, compute("a previous run"), "en") == pages["a previous run"]
 
 
 def test_what_is_no_evidence_is_refused():
@@ -222,13 +223,13 @@ def text_of(page):
 def hostile_page():
     """A page on which every name that somebody could have chosen is hostile."""
     run = replace(
-        HOSTILE_NIGHT,
-        parameters={**HOSTILE_NIGHT.parameters, HOSTILE: HOSTILE, "source": HOSTILE},
+        HOSTILE_NAMES,
+        parameters={**HOSTILE_NAMES.parameters, HOSTILE: HOSTILE, "source": HOSTILE},
         step_seconds={"train": 1.0},
         cpu=HOSTILE,
-        code=replace(HOSTILE_NIGHT.code, commit=HOSTILE),
+        code=replace(HOSTILE_NAMES.code, commit=HOSTILE),
     )
-    before = replace(EARLIER_NIGHT, parameters={**EARLIER_NIGHT.parameters, "earlier": HOSTILE})
+    before = replace(EARLIER_RUN, parameters={**EARLIER_RUN.parameters, "earlier": HOSTILE})
     facts = replace(review_facts(HOSTILE), review_ids=[HOSTILE] * COUNT)
     return render(run, word=HOSTILE, facts=facts, earlier=[before], discordant={HOSTILE: (100, 0)})
 
@@ -278,7 +279,7 @@ def test_a_name_that_turns_the_direction_of_writing_is_kept_apart_in_every_row(h
             assert cell.text.count("\u202e") == isolated.count("\u202e")
 
 
-def test_a_night_without_a_model_has_a_report_all_the_same(pages):
+def test_a_run_without_a_model_has_a_report_all_the_same(pages):
     page = parse(pages["no model"])
     assert "No model tonight: every training failed." in section(page, "verdict").text
     assert page.find("title").text.startswith("2 trainings failed. No model tonight: every training failed.")
@@ -286,8 +287,8 @@ def test_a_night_without_a_model_has_a_report_all_the_same(pages):
     rows = [row.text for row in section(page, "comparison").find("tbody").find_all("tr")]
     assert ["withdrawn: gru-seed42 failed" in rows[0], "withdrawn: lstm-seed42 failed" in rows[1]] == [True, True]
     assert "No training finished." in section(page, "curves").text
-    assert "No variant is there to err." in section(page, "errors").text
-    assert "No model was asked" in section(page, "minimal-pairs").text
+    assert "No variant finished all its trainings." in section(page, "errors").text
+    assert "No minimal pairs were scored" in section(page, "minimal-pairs").text
 
 
 def test_a_failed_variant_is_named_before_anything_is_said_of_the_others(pages):
@@ -313,7 +314,7 @@ def badges(page):
 
 
 def test_the_best_variant_alone_has_a_badge(pages):
-    page = parse(pages["a night"])
+    page = parse(pages["a run"])
     assert badges(page) == ["best"]
     best = section(page, "comparison").find("tbody").find("tr")
     assert (best.attributes.get("class"), best.find("bdi").text) == ("best", "lstm")
@@ -326,41 +327,44 @@ def test_where_a_variant_failed_no_row_is_called_the_best(pages, name):
 
 
 def test_a_failed_baseline_does_not_take_the_badge_from_the_best():
-    run = replace(A_NIGHT, baselines=(), failures=(FailedTraining("simple_rnn", 42, "no"),))
+    run = replace(FOUR_VARIANTS, baselines=(), failures=(FailedTraining("simple_rnn", 42, "no"),))
     page = parse(render(run))
     assert "Best tonight: lstm" in section(page, "verdict").text
     assert badges(page) == ["best"]
 
 
 def test_a_notice_comes_before_the_verdict():
-    run = replace(A_NIGHT, notice="These reviews are made up.")
-    page = parse(render_report(run, compute("a night"), "en"))
+    run = replace(FOUR_VARIANTS, notice="These reviews are made up.")
+    page = parse(render_report(run, compute("a run"), "en"))
     verdict = section(page, "verdict").text
     assert verdict.index("These reviews are made up.") < verdict.index("Best tonight: lstm")
 
 
 def test_several_seeds_are_compared_over_seeds_as_well(pages):
-    headers = [cell.text for cell in section(parse(pages["seeds"]), "pairs-evidence").find_all("th")]
-    assert "Difference over seeds" in headers
-    assert "Difference over seeds" not in pages["a night"]
+    seeds, one_seed = (
+        [cell.text for cell in section(parse(pages[name]), "pairs-evidence").find_all("th")]
+        for name in ("seeds", "a run")
+    )
+    assert "Difference over seeds" in seeds
+    assert "Difference over seeds" not in one_seed
 
 
 def test_a_figure_that_got_worse_is_named_with_what_changed(pages):
-    history = section(parse(pages["a night before"]), "history").text
-    assert "Worse: lstm, test accuracy 90.00% → 80.00%" in history
+    history = section(parse(pages["a previous run"]), "history").text
+    assert "Worse: lstm, test accuracy 90.00% → 80.00%" in " ".join(history.split())
     assert "McNemar" in history
-    changed = [row.elements[0].text for row in section(parse(pages["a night before"]), "history").find_all("tr")]
+    changed = [row.elements[0].text for row in section(parse(pages["a previous run"]), "history").find_all("tr")]
     assert "cpu" in changed
 
 
-def test_the_night_before_is_one_link_away(pages):
-    links = [one.attributes["href"] for one in parse(pages["a night before"]).find("header").find_all("a")]
+def test_the_previous_run_is_one_link_away(pages):
+    links = [one.attributes["href"] for one in parse(pages["a previous run"]).find("header").find_all("a")]
     assert links == ["index.html", "./20261122T020000Z-abc123.html"]
-    assert [one.attributes["href"] for one in parse(pages["a night"]).find("header").find_all("a")] == ["index.html"]
+    assert [one.attributes["href"] for one in parse(pages["a run"]).find("header").find_all("a")] == ["index.html"]
 
 
 def test_words_outside_the_vocabulary_and_cut_words_are_marked(pages):
-    review = section(parse(pages["a night"]), "errors").find("li")
+    review = section(parse(pages["a run"]), "errors").find("li")
     marked = [one.text for one in review.find_all("span") if one.attributes["class"] == "oov"]
     assert marked == ["⟨rare⟩"]
     assert "film ⟨rare⟩ film" in review.text
@@ -368,7 +372,7 @@ def test_words_outside_the_vocabulary_and_cut_words_are_marked(pages):
 
 def test_without_a_word_index_the_page_says_so(pages):
     assert NO_REVIEW_IS_SHOWN in pages["no word index"]
-    assert "No review is shown in words" not in pages["a night"]
+    assert NO_REVIEW_IS_SHOWN not in pages["a run"]
 
 
 def test_where_no_model_is_wrong_no_review_is_shown_and_the_page_says_so():
@@ -379,41 +383,41 @@ def test_where_no_model_is_wrong_no_review_is_shown_and_the_page_says_so():
 
 
 def test_the_suspected_labels_are_counted_and_the_likeliest_ten_shown(pages):
-    errors = section(parse(pages["a night"]), "errors")
-    [said] = re.findall(r"The variants together contradict the labels of (\d+) reviews: either they err", errors.text)
+    errors = section(parse(pages["a run"]), "errors")
+    [said] = re.findall(r"the variants contradict the labels of (\d+) reviews. Either the models", errors.text)
     assert f"Without these {said} reviews " in errors.text
     assert "The 10 most likely" in errors.text
-    assert "All pairs without the suspects" in errors.text
+    assert "All pairs without these reviews" in errors.text
 
 
 def test_a_single_suspected_label_is_one():
-    evidence = compute("a night")
-    page = render_report(A_NIGHT, replace(evidence, errors=replace(evidence.errors, suspect_count=1)), "en")
-    assert "contradict the label of 1 review: either they err, or the label does; read some" in page
+    evidence = compute("a run")
+    page = render_report(FOUR_VARIANTS, replace(evidence, errors=replace(evidence.errors, suspect_count=1)), "en")
+    assert "contradict the label of 1 review. Either the models or the label is wrong: read the review" in page
 
 
 def test_where_no_label_is_suspected_the_reviews_are_shown_all_the_same():
-    evidence = compute("a night")
+    evidence = compute("a run")
     errors = replace(evidence.errors, suspects=(), suspect_count=0)
-    page = parse(render_report(A_NIGHT, replace(evidence, errors=errors), "en"))
+    page = parse(render_report(FOUR_VARIANTS, replace(evidence, errors=errors), "en"))
     headings = [one.text for one in section(page, "errors").find_all("h3")]
-    assert "No review is shown in words" not in text_of(page)
+    assert NO_REVIEW_IS_SHOWN not in text_of(page)
     assert "Confidently wrong" in headings
     assert not any(heading.startswith("Labels that may be wrong") for heading in headings)
 
 
 def test_every_failed_pair_of_sentences_is_in_the_table(pages):
-    minimal_pairs = section(parse(pages["a night"]), "minimal-pairs")
+    minimal_pairs = section(parse(pages["a run"]), "minimal-pairs")
     rows = list(list(minimal_pairs.find_all("table"))[1].find("tbody").find_all("tr"))
     assert [cell.text for cell in rows[0].find_all("td")][:2] == ["this film is good", "this film is never good"]
     assert rows[0].text.count("✗") == 1
 
 
-def test_a_night_on_few_reviews_of_one_kind_has_a_report_all_the_same():
-    run = replace(A_NIGHT, baselines=())
+def test_a_run_on_few_reviews_of_one_kind_has_a_report_all_the_same():
+    run = replace(FOUR_VARIANTS, baselines=())
     measured = measure_as_recorded(run)
     positive = measured.test.labels
-    few = replace(measured, test=measured.test.keep(positive & (np.arange(COUNT) < 40)))
+    few = replace(measured, test=measured.test.select(positive & (np.arange(COUNT) < 40)))
     page = parse(render_report(run, evidence_of(run, measured=few, described=False), "en"))
     assert "–" in [cell.text.strip() for cell in section(page, "comparison").find_all("td")]
 
@@ -432,15 +436,15 @@ def realistic_history(place):
     }
 
 
-def test_a_night_of_four_variants_and_three_seeds_fits_in_600_kilobytes():
+def test_a_run_of_four_variants_and_three_seeds_fits_in_600_kilobytes():
     run = replace(
-        SEEDS_NIGHT, trainings=tuple(replace(one, epochs=100, best_epoch=97) for one in SEEDS_NIGHT.trainings)
+        THREE_SEEDS, trainings=tuple(replace(one, epochs=100, best_epoch=97) for one in THREE_SEEDS.trainings)
     )
     measured = measure_as_recorded(run, plain_baselines=True)
     histories = {name: realistic_history(place) for place, name in enumerate(measured.histories)}
     # A hundred words of 5 letters, of which every fourth is outside the vocabulary.
     words = ("words",) * 100
-    facts = replace(review_facts(), show=lambda _: (words, tuple(range(0, 100, 4)), 1234))
+    facts = replace(review_facts(), decode=lambda _: (words, tuple(range(0, 100, 4)), 1234))
     earlier = [
         replace(run, run_id=f"202610{day:02}T020000Z-abc123", started=f"2026-10-{day:02}T02:00:00Z")
         for day in range(1, 32)

@@ -1,4 +1,4 @@
-"""Made-up nights for the tests of the report: records, what the models said, and the evidence that follows."""
+"""Made-up runs for the tests of the report: records, what the models said, and the evidence that follows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from reports.analysis.comparison import BAG_OF_WORDS, MAJORITY, compare_variants, list_curves, list_trainings, pair_up
+from reports.analysis.comparison import (
+    BAG_OF_WORDS,
+    MAJORITY,
+    compare_pairs,
+    compare_variants,
+    list_curves,
+    list_trainings,
+)
 from reports.analysis.errors import ReviewFacts, accuracy_where, find_errors
-from reports.analysis.history import look_back
+from reports.analysis.history import build_history
 from reports.analysis.measurements import Measurements, Predictions
 from reports.analysis.pass_rates import rate_minimal_pairs
-from reports.evidence import Data, Evidence, PairOutcome, PartFacts, from_json, to_json
+from reports.evidence import Evidence, from_json, to_json
+from reports.sections.data_section import Data, PartFacts
+from reports.sections.minimal_pairs_section import PairOutcome
 from storage.records import CodeVersion, Dataset, FailedTraining, Run, Scores, StoredFile, TrainingResult
 
 COUNT = 1000
@@ -103,7 +112,7 @@ def measure(run, plain_baselines=False):
 
 
 def measure_as_recorded(run, plain_baselines=False):
-    """The same, but with the validation losses and accuracies of the records, as on a real night."""
+    """The same, but with the validation losses and accuracies of the records, as on a real run."""
     measured, unsure = measure(run, plain_baselines), 0.4
     said = dict(measured.validation.probabilities)
     for training in (*run.trainings, *run.baselines):
@@ -126,7 +135,7 @@ def review_facts(word="film"):
         is_cut=length > 100,
         is_in_training=places < 7,
         review_ids=[f"test-{place}" for place in places],
-        show=lambda place: ((word, "rare", word), (1,), max(0, int(length[place]) - 100)),
+        decode=lambda place: ((word, "rare", word), (1,), max(0, int(length[place]) - 100)),
     )
 
 
@@ -169,7 +178,7 @@ def evidence_of(
 ):
     """The whole evidence of a run, as it is after it was stored and read back."""
     measured = measured or measure_as_recorded(run, plain_baselines=plain_baselines and bool(run.trainings))
-    standing = measured.standing_for()
+    standing = measured.best_training_by_variant()
     facts = facts or (review_facts(word) if described and run.trainings else None)
     pairs = outcomes(list(standing), f"this {word} is good")
     failed = {name: [{"negation-02"} if place == 0 else set()] for place, name in enumerate(standing)}
@@ -181,24 +190,24 @@ def evidence_of(
     evidence = Evidence(
         comparison=compare_variants(measured),
         trainings=list_trainings(measured),
-        pairs=pair_up(measured, measured.test),
+        pairs=compare_pairs(measured, measured.test),
         curves=list_curves(measured),
         errors=find_errors(measured, facts),
         minimal_pairs=rate_minimal_pairs(1, 3, {"negation": "flip"}, pairs, failed) if standing and described else None,
         data=data,
-        history=look_back(run, list(earlier), discordant or {}),
+        history=build_history(run, list(earlier), discordant or {}),
     )
     return from_json(to_json(evidence)) if stored else evidence
 
 
-A_NIGHT = a_run(
+FOUR_VARIANTS = a_run(
     a_training("lstm", 0.43, 800),
     a_training("lstm_dropout", 0.44, 805),
     a_training("lstm_stacked", 0.46, 700),
     a_training("gru", 0.45, 790),
     baselines=[a_training("simple_rnn", 0.49, 770)],
 )
-SEEDS_NIGHT = a_run(
+THREE_SEEDS = a_run(
     *(
         a_training(variant, loss + 0.001 * seed, hits - 3 * seed, seed=42 + seed)
         for variant, loss, hits in (
@@ -211,13 +220,13 @@ SEEDS_NIGHT = a_run(
     ),
     baselines=[a_training("simple_rnn", 0.49, 770)],
 )
-FAILED_NIGHT = a_run(
+ONE_FAILED = a_run(
     a_training("lstm", 0.43, 800),
     a_training("lstm_dropout", 0.44, 805),
     failures=[FailedTraining("gru", 42, "it was killed by SIGKILL")],
 )
-EMPTY_NIGHT = a_run(failures=[FailedTraining("gru", 42, "no"), FailedTraining("lstm", 42, "no")])
-HOSTILE_NIGHT = a_run(
+ALL_FAILED = a_run(failures=[FailedTraining("gru", 42, "no"), FailedTraining("lstm", 42, "no")])
+HOSTILE_NAMES = a_run(
     a_training(HOSTILE, 0.43, 800, layers=HOSTILE),
     a_training("gru", 0.45, 790),
     failures=[FailedTraining("lstm_stacked", 42, HOSTILE)],
@@ -225,7 +234,7 @@ HOSTILE_NIGHT = a_run(
     source=HOSTILE,
     versions={HOSTILE: HOSTILE},
 )
-EARLIER_NIGHT = a_run(
+EARLIER_RUN = a_run(
     a_training("lstm", 0.43, 900),
     a_training("gru", 0.45, 790),
     run_id="20261122T020000Z-abc123",
