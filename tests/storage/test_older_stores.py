@@ -103,7 +103,7 @@ def test_a_new_run_on_the_same_reviews_has_the_old_one_in_its_history(old_store)
     evidence = evaluate_run(new, old_store)
     assert [one.run_id for one in evidence.history.runs] == [OLD, new.run_id]
     assert evidence.history.last == OLD
-    assert evidence.history.nights[0].figures["gru"].accuracy == 0.5
+    assert evidence.history.runs[0].figures["gru"].accuracy == 0.5
     # The same trainings, so the minimal pairs are the old ones, read by their new name.
     assert evidence.minimal_pairs == read_evidence(old_store, before).minimal_pairs
 
