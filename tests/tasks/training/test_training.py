@@ -86,20 +86,23 @@ def test_training_json_holds_the_whole_record(prepared, trained, name):
 
 
 LOAD_IN_PLAIN_KERAS = """
-import json, sys, keras, numpy
+import json, sys, warnings
+import keras, numpy
+warnings.simplefilter("error")
 keras.config.disable_interactive_logging()
 answer = {}
 for name, path in json.load(sys.stdin)["models"].items():
     model = keras.models.load_model(path, safe_mode=True)
     tokens = numpy.arange(80).reshape(2, 40) % 500
     layers = [layer.__class__.__name__ for layer in model.layers]
-    answer[name] = [type(model).__name__, layers, model.predict(tokens).shape]
+    loss, accuracy = model.evaluate(tokens, numpy.array([0, 1]))
+    answer[name] = [type(model).__name__, layers, model.predict(tokens).shape, loss > 0 and accuracy >= 0]
 print(json.dumps(answer))
 assert "tasks" not in sys.modules and "storage" not in sys.modules
 """
 
 
-def test_the_saved_models_load_in_plain_keras_in_safe_mode(prepared, trained, tmp_path):
+def test_the_saved_models_load_in_plain_keras_in_safe_mode_without_a_warning(prepared, trained, tmp_path):
     models = {name: prepared[0].locate(result.files["model.keras"].path) for name, result in trained[0].items()}
     answer = subprocess.run(
         [sys.executable, "-c", LOAD_IN_PLAIN_KERAS],
@@ -110,10 +113,10 @@ def test_the_saved_models_load_in_plain_keras_in_safe_mode(prepared, trained, tm
         cwd=tmp_path,
     )
     assert json.loads(answer.stdout) == {
-        "lstm": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1]],
-        "lstm_dropout": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1]],
-        "lstm_stacked": ["Sequential", ["Embedding", "LSTM", "LSTM", "Dense"], [2, 1]],
-        "gru": ["Sequential", ["Embedding", "GRU", "Dense"], [2, 1]],
+        "lstm": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1], True],
+        "lstm_dropout": ["Sequential", ["Embedding", "LSTM", "Dense"], [2, 1], True],
+        "lstm_stacked": ["Sequential", ["Embedding", "LSTM", "LSTM", "Dense"], [2, 1], True],
+        "gru": ["Sequential", ["Embedding", "GRU", "Dense"], [2, 1], True],
     }
 
 
