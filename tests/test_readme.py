@@ -283,7 +283,9 @@ def test_every_folder_within_flows_reports_and_tasks_is_named_in_the_readme(page
 def test_docs_architecture_names_every_module_once_with_one_line():
     listed = re.findall(r"^\| `([\w/]+\.py)` \| \S.* \|$", TEXTS[ARCHITECTURE], re.MULTILINE)
     modules = [name_of(path) for path in MODULES if path.name != "__init__.py"]
-    assert sorted(listed) == sorted(modules)
+    assert [name for name in modules if name not in listed] == [], "a line is missing"
+    assert [name for name in listed if name not in modules] == [], "the module is gone"
+    assert len(listed) == len(set(listed))
 
 
 def test_docs_architecture_has_a_heading_for_every_folder_and_each_module_stands_below_its_own():
