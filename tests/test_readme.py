@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import posixpath
 import re
 import shlex
 import unicodedata
+from fnmatch import fnmatch
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ import yaml
 from flows.cli.parser import build_parser
 from flows.parameters import DEFAULTS, PARAMETERS
 from tasks.variants import BASELINES, VARIANTS
-from tests.modules import MODULES, name_of, tree_of
+from tests.modules import MODULES, name_of
 from tests.places import PROJECT_ROOT
 
 ENGLISH, KOREAN = "README.md", "README.ko.md"
@@ -22,13 +22,19 @@ ARCHITECTURE, RUNBOOK = "docs/architecture.md", "operate/README.md"
 PAGES = [ENGLISH, KOREAN, RUNBOOK, *sorted(name_of(path) for path in (PROJECT_ROOT / "docs").glob("*.md"))]
 TEXTS = {page: (PROJECT_ROOT / page).read_text() for page in PAGES}
 
-# Folders that set-up and runs make.
-MADE = {"output", "build", "__pycache__"}
-FOLDERS = sorted(
-    path.name for path in PROJECT_ROOT.iterdir() if path.is_dir() and path.name[0] != "." and path.name not in MADE
-)
-OURS = [name for name in FOLDERS if not name.endswith(".egg-info")]
+DEPLOYMENTS = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]
 
+# What set-up, runs and readers make.
+IGNORED = [line.strip("/") for line in (PROJECT_ROOT / ".gitignore").read_text().splitlines()]
+
+
+def folders_in(folder: str) -> list[str]:
+    """Return the project's own folders directly in one of them, by their paths."""
+    found = [path for path in (PROJECT_ROOT / folder).iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(name_of(path) for path in found if not any(fnmatch(path.name, pattern) for pattern in IGNORED))
+
+
+OURS = folders_in(".")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -36,7 +42,7 @@ CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # A path below one of the project's folders, wherever it stands; one below the store begins with another name.
 OUR_PATH = re.compile(rf"(?<![\w/.<>-])(?:{'|'.join(OURS)}|\.ci)/[\w./@-]*")
 # A file of the project by the end of its name. Those of the store end in .json, .parquet, .html and .keras.
-OUR_FILE = re.compile(r"[\w./@-]+\.(?:py|md|yaml|toml|lock|j2|css|js|po|csv|png|service)")
+OUR_FILE = re.compile(r"[\w./@-]+\.(?:py|md|yaml|toml|lock|j2|css|js|po|csv|png|service)|Dockerfile|Makefile")
 
 
 def paths_of(text: str) -> set[str]:
@@ -60,7 +66,7 @@ def retrain_commands(text: str) -> list[list[str]]:
     """Return the arguments of each `retrain` command of a text, and of `make run`."""
     found = []
     for command in commands_of(text):
-        given = re.match(r"(?:\.venv/bin/)?retrain (.+)", command)
+        given = re.search(r"(?:^|\s)(?:\.venv/bin/)?retrain (.+)", command)
         made = re.fullmatch(r"make run(?: ARGS=\"(.*)\")?", command)
         if given:
             found.append(shlex.split(given[1]))
@@ -94,25 +100,14 @@ def is_letter(character: str) -> bool:
     return unicodedata.category(character)[0] in "LNM"
 
 
-def flow_names() -> dict[str, str]:
-    """Return by deployment the name of its flow, read from the decorator."""
-    names = {}
-    for deployment in yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]:
+def deployment_names() -> set[str]:
+    """Return the names by which Prefect knows the deployments: the flow's, a slash, and their own."""
+    names = set()
+    for deployment in DEPLOYMENTS:
         path, function = deployment["entrypoint"].split(":")
-        decorated = [
-            decorator
-            for node in tree_of(PROJECT_ROOT / path).body
-            if isinstance(node, ast.FunctionDef) and node.name == function
-            for decorator in node.decorator_list
-            if isinstance(decorator, ast.Call)
-        ]
-        (name,) = [
-            keyword.value.value
-            for decorator in decorated
-            for keyword in decorator.keywords
-            if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
-        ]
-        names[deployment["name"]] = name
+        decorated = rf'@flow\(name="([\w-]+)"[^\n]*\n(?:@\w+\n)*def {function}\('
+        (flow,) = re.findall(decorated, (PROJECT_ROOT / path).read_text())
+        names.add(f"{flow}/{deployment['name']}")
     return names
 
 
@@ -139,9 +134,8 @@ def test_paths_are_found_in_a_text(text, paths):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_that_is_named_exists(page):
     """Beside the page or in the project; a file that its reader makes is in .gitignore."""
-    made = {line.strip("/") for line in (PROJECT_ROOT / ".gitignore").read_text().splitlines()}
     places = (PROJECT_ROOT, (PROJECT_ROOT / page).parent)
-    paths = paths_of(TEXTS[page]) - made
+    paths = paths_of(TEXTS[page]) - set(IGNORED)
     assert [path for path in paths if not any((place / path).exists() for place in places)] == []
 
 
@@ -186,7 +180,7 @@ def test_every_make_target_is_in_docs_testing():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_deployment_that_is_named_is_in_prefect_yaml(page):
-    deployments = {f"{flow}/{name}" for name, flow in flow_names().items()}
+    deployments = deployment_names()
     flows = "|".join({deployment.split("/")[0] for deployment in deployments})
     named = set(re.findall(rf"(?<![\w/-])(?:{flows})/[\w-]+", TEXTS[page]))
     run = set(re.findall(r"prefect deployment run '?([\w/-]+)", TEXTS[page]))
@@ -195,8 +189,7 @@ def test_every_deployment_that_is_named_is_in_prefect_yaml(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_pool_and_parameter_of_a_prefect_command_is_there(page):
-    deployments = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]
-    pools = {deployment["work_pool"]["name"] for deployment in deployments}
+    pools = {deployment["work_pool"]["name"] for deployment in DEPLOYMENTS}
     assert set(re.findall(r"--pool (\w+)", TEXTS[page])) <= pools
     names = {parameter.name for parameter in PARAMETERS}
     assert set(re.findall(r"--param (\w+)=", TEXTS[page])) <= names
@@ -204,8 +197,7 @@ def test_every_pool_and_parameter_of_a_prefect_command_is_there(page):
 
 @pytest.mark.parametrize("page", [ENGLISH, KOREAN, RUNBOOK])
 def test_the_time_of_the_schedule_is_that_of_prefect_yaml(page):
-    deployments = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]
-    ((schedule,),) = [one["schedules"] for one in deployments if one["name"] == "nightly"]
+    ((schedule,),) = [one["schedules"] for one in DEPLOYMENTS if one["name"] == "nightly"]
     minute, hour, *_ = schedule["cron"].split()
     assert f"{int(hour):02d}:{int(minute):02d}" in TEXTS[page]
     assert schedule["timezone"] in TEXTS[page]
@@ -276,8 +268,7 @@ def test_every_folder_of_the_top_level_is_in_the_list_of_the_readme(page):
 @pytest.mark.parametrize("page", [ENGLISH, KOREAN])
 @pytest.mark.parametrize("folder", ["flows", "reports", "tasks"])
 def test_every_folder_within_flows_reports_and_tasks_is_named_in_the_readme(page, folder):
-    within = [path for path in (PROJECT_ROOT / folder).iterdir() if path.is_dir() and path.name not in MADE]
-    assert [name_of(path) for path in within if f"`{name_of(path)}/`" not in TEXTS[page]] == []
+    assert [path for path in folders_in(folder) if f"`{path}/`" not in TEXTS[page]] == []
 
 
 def test_docs_architecture_names_every_module_once_with_one_line():
