@@ -1,6 +1,6 @@
-"""Every parameter of the nightly flow, declared once. Imports nothing heavy, so that `retrain --help` is quick.
+"""Declare every parameter of the nightly flow once. Imports nothing heavy, so that `retrain --help` is quick.
 
-The command line, the checks, Prefect's form and docs/parameters.md follow from `NightlyParameters`; tests compare the
+The command line, the checks, Prefect's form and docs/parameters.md are made from `NightlyParameters`. Tests compare the
 flow's signature, the records of the steps and the report with it.
 """
 
@@ -86,11 +86,11 @@ PARAMETERS = list_parameters(NightlyParameters)
 
 
 def annotate_parameters(flow: Flow) -> Flow:
-    """Give a flow's parameters their declared bounds and help, which Prefect reads from the annotations."""
+    """Put the declared bounds and help into a flow's annotations, where Prefect reads them; return the flow."""
     flow.__annotations__ |= get_type_hints(NightlyParameters, include_extras=True)
     return flow
 
 
 def choose_store(store: str | None) -> str:
-    """Return the store's address: the one given, else `RETRAIN_STORE`, else the folder `output`."""
+    """Return the store's address: the given one, else `RETRAIN_STORE`, else the folder `output`."""
     return store or os.environ.get("RETRAIN_STORE") or DEFAULT_STORE
