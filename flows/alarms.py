@@ -96,7 +96,15 @@ def needs_block(action: Mapping[str, object]) -> bool:
 
 
 def synchronise_alarms(wanted: list[AutomationCore], client: SyncPrefectClient) -> int:
-    """Make the server's alarms those that are wanted; return how many were created or updated."""
+    """Make the server's alarms those that are wanted.
+
+    Args:
+        wanted: All alarms; the project's other ones are deleted.
+        client: A client of the server.
+
+    Returns:
+        How many alarms were created or updated.
+    """
     existing = _delete_unwanted({alarm.name for alarm in wanted}, client)
     changed = 0
     for alarm in wanted:

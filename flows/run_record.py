@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 import prefect.runtime.flow_run
 
@@ -57,8 +58,8 @@ def record_run(
     """Return the run's record, without its report.
 
     Args:
-        run_id: From `name_run`.
-        parameters: As they were used.
+        run_id: The run's id.
+        parameters: The parameters as they were used.
         datasets: By step: "archive", "split", "pad" and "profile".
         notice: What a reader has to know before anything else, or None.
         planned: The trainings, in the order in which the record lists them.
@@ -66,8 +67,8 @@ def record_run(
         stopwatch: Started when the run began.
     """
     order = [training.name for training in planned]
-    results = sorted(results, key=lambda result: order.index(result.name))
-    finished = [result for result in results if isinstance(result, TrainingResult)]
+    ordered = sorted(results, key=lambda result: order.index(result.name))
+    finished = [result for result in ordered if isinstance(result, TrainingResult)]
     return Run(
         run_id=run_id,
         started=datetime.fromtimestamp(stopwatch.began, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -76,13 +77,17 @@ def record_run(
         source=datasets["archive"].source,
         is_sample=datasets["archive"].step == "sample",
         notice=notice,
-        # Lists, as `run.json` gives them back, so that a report rendered from there is the same.
-        parameters={**asdict(parameters), "variants": list(parameters.variants), "seeds": list(parameters.seeds)},
+        parameters=_list_values(parameters),
         versions=list_versions(finished),
         datasets=datasets,
         trainings=tuple(result for result in finished if result.variant in parameters.variants),
         baselines=tuple(result for result in finished if result.variant not in parameters.variants),
-        failures=tuple(result for result in results if isinstance(result, FailedTraining)),
+        failures=tuple(result for result in ordered if isinstance(result, FailedTraining)),
         code=read_code_version(),
         cpu=describe_cpu(),
     )
+
+
+def _list_values(parameters: NightlyParameters) -> dict[str, Any]:
+    """Return the parameters as `run.json` gives them back: with lists, so that a report from there is the same."""
+    return {**asdict(parameters), "variants": list(parameters.variants), "seeds": list(parameters.seeds)}

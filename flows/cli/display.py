@@ -32,6 +32,7 @@ class TerminalHandler(logging.Handler):
         self.live = Live(console=console, get_renderable=self.draw_trainings, refresh_per_second=4, transient=True)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Print a record of the project, and update the live table."""
         if not record.pathname.startswith(OUR_FOLDERS):
             return
         event: Progress | None = getattr(record, "progress", None)
