@@ -103,7 +103,7 @@ def test_each_training_predicts_the_minimal_pairs_whose_words_are_in_the_vocabul
 def test_the_report_of_the_second_run_compares_it_with_the_first(two_runs):
     store, first, second = two_runs
     history = read_evidence(store, second.result()).history
-    assert (history.last, history.looks) == (first.result().run_id, 2)
+    assert (history.last, history.test_set_uses) == (first.result().run_id, 2)
     assert {change.name for change in history.changes} >= {"variants", "baselines"}
     # The same seed on the same machine gives the same model.
     assert history.regressions == ()
