@@ -19,7 +19,7 @@ DEFAULT_STORE = "output"
 PLACEMENTS = ("local", "workers")
 LARGEST_SEED = 2**32 - 1
 SOURCES = "imdb, sample, a file, an http(s) address, or auto: imdb, or sample if it cannot be reached"
-BASELINES = "train what gives the figures their scale: SimpleRNN, a bag of words, the majority class"
+BASELINES = "train the baselines: SimpleRNN, a bag of words, the majority class"
 
 Flow = TypeVar("Flow", bound=Callable[..., Any])
 
