@@ -1,36 +1,38 @@
-"""Check the flow's parameters at its door, in one line for all that are wrong. Imports nothing of Prefect or Keras."""
+"""Check the flow's parameters before the run starts, and report all errors in one line. Imports no Prefect or Keras."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 from flows.declarations import Parameter, require
-from flows.parameters import PARAMETERS, choose_store
+from flows.parameters import PARAMETERS, NightlyParameters, choose_store
 from storage.location import resolve_location
 from storage.store import Store
 from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
 
 
-def check_parameters(parameters: dict[str, Any]) -> None:
+def check_parameters(parameters: NightlyParameters) -> None:
     """Check all parameters of the nightly flow before anything is started or written.
 
+    Args:
+        parameters: Their values as given: by the command line, a deployment or a caller.
+
     Raises:
-        ValueError: One or more of them are not what they must be; the message names each.
-        FileNotFoundError: `source` alone is wrong, and names a file that is not there.
+        ValueError: At least one value is not allowed, or the store cannot be written; the message names each.
+        FileNotFoundError: Only `source` is wrong, and names a file that does not exist.
     """
     errors = list(_find_errors(parameters))
     if len(errors) == 1:
         raise errors[0]
     if errors:
         raise ValueError(" ".join(map(str, errors)))
-    # Last, because it writes.
-    Store(choose_store(parameters["store"])).check_writable()
+    # Last, because this check writes a file.
+    Store(choose_store(parameters.store)).check_writable()
 
 
-def _find_errors(parameters: dict[str, Any]) -> Iterator[ValueError | OSError]:
+def _find_errors(parameters: NightlyParameters) -> Iterator[ValueError | OSError]:
     for check in _CHECKS:
         try:
             check(parameters)
@@ -38,44 +40,44 @@ def _find_errors(parameters: dict[str, Any]) -> Iterator[ValueError | OSError]:
             yield error
 
 
-def _check_bounds(parameter: Parameter, parameters: dict[str, Any]) -> None:
-    parameter.check(parameters[parameter.name])
+def _check_bounds(parameter: Parameter, parameters: NightlyParameters) -> None:
+    parameter.check(getattr(parameters, parameter.name))
 
 
-def _check_variants(parameters: dict[str, Any]) -> None:
-    names, known = list(parameters["variants"]), [variant.name for variant in VARIANTS]
+def _check_variants(parameters: NightlyParameters) -> None:
+    names, known = parameters.variants, [variant.name for variant in VARIANTS]
     unknown = [name for name in names if name not in known]
     are_good = names and not unknown and len(set(names)) == len(names)
     require(bool(are_good), "variants", f"different names out of {', '.join(known)}", ",".join(unknown or names))
 
 
-def _check_seeds(parameters: dict[str, Any]) -> None:
-    seeds = parameters["seeds"]
+def _check_seeds(parameters: NightlyParameters) -> None:
+    seeds = parameters.seeds
     require(len(seeds) > 0 and len(set(seeds)) == len(seeds), "seeds", "one or more different integers", seeds)
 
 
-def _check_source(parameters: dict[str, Any]) -> None:
-    source, sha256 = parameters["source"], parameters["sha256"]
+def _check_source(parameters: NightlyParameters) -> None:
+    source, sha256 = parameters.source, parameters.sha256
     if source == "sample":
         require(sha256 is None, "sha256", "left out with source=sample", sha256)
     else:
         resolve_source("imdb" if source == "auto" else source, sha256)
 
 
-def _check_placement(parameters: dict[str, Any]) -> None:
-    if parameters["placement"] == "workers":
-        # It costs a second, and only workers need a server that they can reach.
+def _check_placement(parameters: NightlyParameters) -> None:
+    if parameters.placement == "workers":
+        # Imported late: it takes a second, and only runs on workers need a server that other machines can reach.
         from prefect.settings import PREFECT_API_URL
 
-        must = "local where PREFECT_API_URL is not set, for no worker could reach a temporary server"
+        must = "local if PREFECT_API_URL is not set, because no worker can reach a temporary server"
         require(bool(PREFECT_API_URL.value()), "placement", must, "workers")
 
 
-def _check_address(parameters: dict[str, Any]) -> None:
-    resolve_location(choose_store(parameters["store"]))
+def _check_address(parameters: NightlyParameters) -> None:
+    resolve_location(choose_store(parameters.store))
 
 
-_CHECKS: tuple[Callable[[dict[str, Any]], None], ...] = (
+_CHECKS: tuple[Callable[[NightlyParameters], None], ...] = (
     *(partial(_check_bounds, parameter) for parameter in PARAMETERS),
     _check_variants,
     _check_seeds,

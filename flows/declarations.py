@@ -1,4 +1,4 @@
-"""What is declared of a flow's parameter beside its name: type, default, bounds and help. Imports nothing heavy."""
+"""Declare a flow's parameters: name, type, default, bounds and help. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 @dataclass(frozen=True)
 class About:
-    """What is to be known of a parameter beside its name, type and default. The bounds of a list are its items'.
+    """What a parameter has beside its name, type and default. The bounds of a list apply to its items.
 
     Attributes:
         group: Its heading in the command's help.
-        help: One line for the command's help, Prefect's form and docs/parameters.md; of a switch, starting with a verb.
+        help: One line for the command's help, Prefect's form and docs/parameters.md; a switch's begins with a verb.
         least: The smallest value allowed.
         most: The largest value allowed.
         above: A value must be greater than this.
         below: A value must be smaller than this.
         choices: All values allowed.
-        when_absent: What is taken if the value is None.
-        at_terminal: Default of the command line, if it is another one.
-        option: Name of the command's option, if it is another one.
-        metavar: How the command's help writes the value.
+        when_absent: What is used if the value is None.
+        at_terminal: The command line's default, if it differs.
+        option: The name of the command's option, if it differs.
+        metavar: The word for the value in the command's help.
     """
 
     group: str
@@ -50,9 +50,9 @@ class About:
         )
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
-        """Add help and bounds to the schema from which Prefect makes its form and checks what is asked of a deployment.
+        """Add help and bounds to the JSON schema, which Prefect uses for its form and to check a deployment.
 
-        To the schema alone: a run's own parameters are checked by this project, in one line for all that is wrong.
+        Pydantic itself checks no bounds, because `check_parameters` reports all errors in one line.
         """
         schema: dict[str, Any] = handler(core_schema)
         schema["description"] = f"{self.help} ({self.when_absent})" if self.when_absent else self.help
@@ -74,11 +74,11 @@ class Parameter(NamedTuple):
     """One parameter of a flow.
 
     Attributes:
-        name: In the flow's signature, in prefect.yaml and in a run's record.
+        name: Its name in the flow's signature, in prefect.yaml and in a run's record.
         kind: Type of its value, or of each item if it is a list.
         is_list: Whether it is a list.
-        default: Of the flow.
-        about: All else.
+        default: The flow's default.
+        about: Bounds, help and all else.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Parameter(NamedTuple):
 
     @property
     def option(self) -> str:
-        """Return what the command line calls it."""
+        """Return the command line's option."""
         name = (self.about.option or self.name).replace("_", "-")
         return f"--no-{name}" if self.kind is bool else f"--{name}"
 
@@ -99,14 +99,14 @@ class Parameter(NamedTuple):
         return self.about.at_terminal or self.default
 
     def write_default(self, default: Any) -> str:
-        """Return a default in words; nothing if there is none."""
+        """Return a default in words; an empty text if there is none."""
         if default is None:
             return self.about.when_absent
         return ",".join(map(str, default)) if self.is_list else str(default)
 
     @property
     def must_be(self) -> str:
-        """Return what a value must be, in words; nothing if each value of its type will do.
+        """Return what a value must be, in words; an empty text if every value of its type is allowed.
 
         Example:
             >>> Parameter("jobs", int, False, 1, About("machine", "trainings at once", least=1)).must_be
@@ -130,7 +130,7 @@ class Parameter(NamedTuple):
         """Check a value, or each item of a list.
 
         Raises:
-            ValueError: It is outside the bounds.
+            ValueError: A value is outside the bounds.
         """
         items = value if self.is_list else (value,)
         is_absent = value is None and self.default is None
@@ -138,13 +138,13 @@ class Parameter(NamedTuple):
 
 
 def require(condition: bool, name: str, must: str, received: Any) -> None:
-    """Raise a `ValueError` in one line if a parameter is not what it must be."""
+    """Raise a `ValueError` of one line unless a condition on a parameter holds."""
     if not condition:
         raise ValueError(f"`{name}` must be {must}. Received: {name}={received}.")
 
 
 def list_parameters(declaration: type) -> tuple[Parameter, ...]:
-    """Return the parameters that a dataclass declares: each field is annotated with its type and an `About`."""
+    """Return the parameters that a dataclass declares. Each field is annotated with its type and an `About`."""
     hints = get_type_hints(declaration, include_extras=True)
     return tuple(_read_parameter(field.name, hints[field.name], field.default) for field in fields(declaration))
 

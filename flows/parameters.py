@@ -1,6 +1,6 @@
-"""Every parameter of the nightly flow, declared once. Imports nothing heavy, so that `retrain --help` is quick.
+"""Declare every parameter of the nightly flow once. Imports nothing heavy, so that `retrain --help` is quick.
 
-The command line, the checks, Prefect's form and docs/parameters.md follow from `NightlyParameters`; tests compare the
+The command line, the checks, Prefect's form and docs/parameters.md are made from `NightlyParameters`. Tests compare the
 flow's signature, the records of the steps and the report with it.
 """
 
@@ -18,8 +18,8 @@ from tasks.variants import VARIANTS
 DEFAULT_STORE = "output"
 PLACEMENTS = ("local", "workers")
 LARGEST_SEED = 2**32 - 1
-SOURCES = "imdb, sample, a file, an http(s) address, or auto: imdb, or sample where it cannot be reached"
-BASELINES = "train what gives the figures their scale: SimpleRNN, a bag of words, the majority class"
+SOURCES = "imdb, sample, a file, an http(s) address, or auto: imdb, or sample if it cannot be reached"
+BASELINES = "train the baselines: SimpleRNN, a bag of words, the majority class"
 
 Flow = TypeVar("Flow", bound=Callable[..., Any])
 
@@ -86,11 +86,11 @@ PARAMETERS = list_parameters(NightlyParameters)
 
 
 def annotate_parameters(flow: Flow) -> Flow:
-    """Give a flow's parameters their declared bounds and help, which Prefect reads from the annotations."""
+    """Put the declared bounds and help into a flow's annotations, where Prefect reads them; return the flow."""
     flow.__annotations__ |= get_type_hints(NightlyParameters, include_extras=True)
     return flow
 
 
 def choose_store(store: str | None) -> str:
-    """Return the store's address: the one given, else `RETRAIN_STORE`, else the folder `output`."""
+    """Return the store's address: the given one, else `RETRAIN_STORE`, else the folder `output`."""
     return store or os.environ.get("RETRAIN_STORE") or DEFAULT_STORE

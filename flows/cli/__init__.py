@@ -1,1 +1,1 @@
-"""The command `retrain`: its options, what it prints, past runs, and Prefect's server for one command."""
+"""The command `retrain`: its options, what it prints, past runs, and a temporary Prefect server."""

@@ -1,4 +1,4 @@
-"""What a person at the terminal sees of a run: drawn from the log records, and nothing else."""
+"""Show a run at the terminal, from its log records only."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ OUR_FOLDERS = tuple(str(PROJECT_ROOT / folder) for folder in ("flows", "tasks", 
 
 
 class TerminalHandler(logging.Handler):
-    """Shows the project's own records: as lines, and on a person's terminal the trainings as a live table.
+    """Prints the project's own records as lines; on an interactive terminal, shows the trainings as a live table.
 
-    Prefect's records of states and tracebacks stay in its log; the command line says in one line how a run ended.
+    It leaves out Prefect's records of states and tracebacks: the command line says in one line how a run ended.
     """
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self.console = console
-        # By training: its last epoch, or a word for where it stands.
+        # By training: its last epoch, or its state in a word.
         self.progress: dict[str, TrainingEpoch | str] = {}
         self.live = Live(console=console, get_renderable=self.draw_trainings, refresh_per_second=4, transient=True)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Print a record of the project, and update the live table."""
         if not record.pathname.startswith(OUR_FOLDERS):
             return
         event: Progress | None = getattr(record, "progress", None)
-        self.note(event)
-        # The live table shows the epochs better than a hundred lines do.
+        self.note_event(event)
+        # The live table shows the epochs, so that they need no lines of their own.
         if not isinstance(event, TrainingEpoch) or not self.console.is_terminal:
             style = "bold yellow" if record.levelno >= logging.WARNING else None
             clock = time.strftime("%H:%M:%S", time.localtime(record.created))
             self.console.print(f"{clock}  {record.getMessage()}", style=style, markup=False, highlight=False)
 
-    def note(self, event: Progress | None) -> None:
-        """Keep what an event says of a training, for the live table."""
+    def note_event(self, event: Progress | None) -> None:
+        """Keep an event's training and state for the live table."""
         match event:
             case TrainingsPlanned():
                 self.progress = dict.fromkeys(event.names, "waiting")
@@ -76,8 +77,12 @@ class TerminalHandler(logging.Handler):
 
 
 @contextmanager
-def terminal_log() -> Iterator[Console]:
-    """Show the project's log records on standard error while the block runs, in place of Prefect's own console."""
+def show_log_at_terminal() -> Iterator[Console]:
+    """Replace Prefect's console output by the project's log records, on standard error, in the block.
+
+    Yields:
+        The console that the records are printed on.
+    """
     handler = TerminalHandler(Console(stderr=True, soft_wrap=True))
     root = logging.getLogger()
     before = root.handlers[:]
@@ -87,5 +92,5 @@ def terminal_log() -> Iterator[Console]:
     finally:
         handler.live.stop()
         root.handlers[:] = before
-        # At exit Prefect says that it stops its temporary server, which is no news to anybody.
+        # Otherwise Prefect logs at exit that it stops its temporary server.
         logging.getLogger("prefect").setLevel(logging.WARNING)

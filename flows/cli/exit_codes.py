@@ -8,6 +8,6 @@ ALL_WELL, TRAINING_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def complain(command: str, error: Exception) -> int:
-    """Print what is wrong in one line; return the exit code."""
+    """Print an error in one line to standard error; return the exit code for bad input."""
     print(f"retrain {command}: {' '.join(str(error).split())}", file=sys.stderr)
     return BAD_INPUT

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from flows.cli.exit_codes import BAD_INPUT
 from flows.declarations import Parameter
-from flows.parameters import PARAMETERS
+from flows.parameters import PARAMETERS, NightlyParameters
 from storage.records import LANGUAGES
 
 RUN_EXAMPLES = """examples:
@@ -21,35 +21,48 @@ VERIFY_EXAMPLES = """examples:
   retrain verify                                  the store in RETRAIN_STORE, or output/
   retrain verify --store /srv/retraining          another one
 """
-
-
 REPORT_EXAMPLES = """examples:
   retrain report                                  the newest run's page, written into the store again
   retrain report 20261124T020000Z-c48114 --out page.html
-  retrain report --lang ko                        the newest run in Korean, beside the page that was published
+  retrain report --lang ko                        the newest run in Korean, beside the published page
 """
 HISTORY_EXAMPLES = """examples:
   retrain history                                 one line a run, the newest last
   retrain history --json                          one JSON object a line, for programs
 """
-# Of each command: what it does, what is to be said beside that, and examples.
+
+
+class Command(NamedTuple):
+    """What the help says of a command.
+
+    Attributes:
+        deed: What it does, in a few words.
+        note: What else a user should know.
+        examples: One a line, each with an explanation.
+    """
+
+    deed: str
+    note: str
+    examples: str
+
+
 COMMANDS = {
-    "run": (
+    "run": Command(
         "retrain now, and write the report",
         "Exit code: 0 all well, 1 a training failed, 2 bad input.",
         RUN_EXAMPLES,
     ),
-    "report": (
+    "report": Command(
         "render a past run's report again, byte for byte",
-        "Nothing is trained and nothing fetched.",
+        "Nothing is trained or downloaded.",
         REPORT_EXAMPLES,
     ),
-    "history": (
+    "history": Command(
         "list the past runs, one line each",
-        "Exit code: 0 all well, 2 when a run's record is damaged.",
+        "Exit code: 0 all well, 2 if a run's record is damaged.",
         HISTORY_EXAMPLES,
     ),
-    "verify": (
+    "verify": Command(
         "hash every file in the store again, and name what is damaged or missing",
         "Exit code: 0 all sound, 2 not.",
         VERIFY_EXAMPLES,
@@ -58,36 +71,44 @@ COMMANDS = {
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says in one line what is wrong with an argument."""
+    """Reports a wrong argument in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(prog="retrain", description="Retrain the sentiment models, and look after what that gave.")
+    """Return the parser of all commands; the name of the chosen command is its result's `command`."""
+    parser = OneLineParser(prog="retrain", description="Retrain the sentiment models, and look after past runs.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (deed, more, examples) in COMMANDS.items():
+    for name, (deed, note, examples) in COMMANDS.items():
         command = commands.add_parser(
             name,
             help=deed,
-            description=f"{deed[0].upper()}{deed[1:]}. {more}",
+            description=f"{deed[0].upper()}{deed[1:]}. {note}",
             epilog=examples,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if name == "run":
-            _add_run_options(command)
-        if name == "report":
-            command.add_argument(
-                "run_id", nargs="?", metavar="RUN_ID", help="as `retrain history` lists it (the newest)"
-            )
-            command.add_argument("--out", metavar="FILE", help="write the page there (the store)")
-            command.add_argument("--lang", choices=LANGUAGES, help="language of the page (that of the run)")
-        if name == "history":
-            command.add_argument("--json", action="store_true", help="one JSON object a line")
-        if name != "run":
-            _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "store"))
+        _add_options(name, command)
     return parser
+
+
+def read_parameters(options: argparse.Namespace) -> NightlyParameters:
+    """Return the flow's parameters from the parsed options of `retrain run`. Their values are not checked yet."""
+    return NightlyParameters(**{parameter.name: getattr(options, parameter.name) for parameter in PARAMETERS})
+
+
+def _add_options(name: str, command: argparse.ArgumentParser) -> None:
+    if name == "run":
+        _add_run_options(command)
+        return
+    if name == "report":
+        command.add_argument("run_id", nargs="?", metavar="RUN_ID", help="as `retrain history` lists it (the newest)")
+        command.add_argument("--out", metavar="FILE", help="write the page to this file (the store)")
+        command.add_argument("--lang", choices=LANGUAGES, help="language of the page (that of the run)")
+    if name == "history":
+        command.add_argument("--json", action="store_true", help="one JSON object a line")
+    _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "store"))
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -124,10 +145,10 @@ def _split_integers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be integers with commas between. Received: {text}.") from None
+        raise argparse.ArgumentTypeError(f"must be integers separated by commas. Received: {text}.") from None
 
 
-# By the type of a parameter, and whether it is a list of them.
+# By the type of a parameter's value or items, and whether it is a list.
 READERS: dict[tuple[type, bool], Callable[[str], Any]] = {
     (int, False): int,
     (float, False): float,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from reports.analysis.history import summarise_run
 from reports.analysis.measurements import lowest_val_loss
 from reports.analysis.statistics import wilson_interval
 from reports.evidence import Evidence, from_json
+from reports.sections.history_section import VariantFigures
 from storage.pages import seal_page
 from storage.records import Run
 from storage.runs import is_published, list_runs, read_run, report_path
@@ -17,6 +18,46 @@ from storage.store import DamagedFileError, Store
 from tasks.evaluation.publish_index import publish_index
 
 COLUMNS = ("run", "best", "val loss", "test acc", "95% interval", "trained", "failed", "seconds", "source")
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """The main figures of one run; `retrain history --json` prints them under these names.
+
+    Losses are in nats, accuracies 0 to 1, times in seconds. The figures of the best training are None if a training of
+    any variant failed, because then no variant is the best.
+
+    Attributes:
+        run_id: The run's id.
+        started: UTC, ISO 8601, to the second.
+        source: Where the reviews came from.
+        is_sample: Whether they are the built-in sample corpus.
+        best: Name of the best training of the best variant.
+        validation_loss: Of the best training.
+        test_loss: Of the best training.
+        test_accuracy: Of the best training.
+        test_accuracy_interval: Its 95% interval, low and high.
+        variants: By variant, means over its seeds.
+        trained: Names of the finished trainings, without the baselines.
+        failed: Names of the failed trainings.
+        commit: Git's commit of the code that ran; None if unknown.
+        seconds: Wall time of the run.
+    """
+
+    run_id: str
+    started: str
+    source: str
+    is_sample: bool
+    best: str | None
+    validation_loss: float | None
+    test_loss: float | None
+    test_accuracy: float | None
+    test_accuracy_interval: tuple[float, float] | None
+    variants: dict[str, VariantFigures]
+    trained: tuple[str, ...]
+    failed: tuple[str, ...]
+    commit: str | None
+    seconds: float
 
 
 def choose_run(store: Store, run_id: str | None) -> str:
@@ -52,8 +93,8 @@ def read_evidence(store: Store, run: Run) -> Evidence:
     """
     if run.evidence is None:
         raise ValueError(
-            f"{run.run_id} was published by a version that kept no evidence, and its page cannot be rendered again. "
-            f"The page that it published is {store.locate(report_path(run.run_id))}."
+            f"{run.run_id} was published by a version that stored no evidence, so its page cannot be rendered again. "
+            f"The published page is {store.locate(report_path(run.run_id))}."
         )
     return from_json(store.read_verified(run.evidence), store.locate(run.evidence.path))
 
@@ -91,82 +132,77 @@ def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:
         The full path of the page.
 
     Raises:
-        ValueError: The page differs from the published one, because the project or Matplotlib changed since.
+        ValueError: The page differs from the published one, because the project or Matplotlib has changed.
     """
     if language != language_of(run):
         return store.locate(store.write_bytes(report_path(run.run_id, language), page).path)
     if run.report is None or hashlib.sha256(page).hexdigest() != run.report.sha256:
         raise ValueError(
-            f"{run.run_id} was published by other versions, and its page would be another one now. "
-            "Give `--out FILE` to have that page beside it."
+            f"{run.run_id} was published by other versions, and its page would differ now. "
+            "Give `--out FILE` to write the new page to a file of its own."
         )
     path = store.write_bytes(run.report.path, page).path
     publish_index(store, language, run.run_id)
     return store.locate(path)
 
 
-def read_history(store: Store) -> tuple[list[dict[str, Any]], list[str]]:
+def read_history(store: Store) -> tuple[list[RunFigures], list[str]]:
     """Return the main figures of each run, the oldest first, and one sentence for each damaged record."""
     runs, damaged = [], []
     for run_id in list_runs(store):
         try:
-            runs.append(figures_of(read_run(store, run_id)))
+            runs.append(collect_figures(read_run(store, run_id)))
         except DamagedFileError as error:
             damaged.append(str(error))
     return runs, damaged
 
 
-def figures_of(run: Run) -> dict[str, Any]:
-    """Return the main figures of a run as JSON values; those of the best variant are None if there is none.
-
-    Losses are in nats, accuracies 0 to 1, times in seconds.
-    """
+def collect_figures(run: Run) -> RunFigures:
+    """Return the main figures of a run."""
     summary = summarise_run(run)
     trainings = [training for training in run.trainings if training.variant == summary.best]
     best = lowest_val_loss(trainings) if trainings else None
     accuracy = wilson_interval(round(best.test.accuracy * best.test.count), best.test.count) if best else None
-    return {
-        "run_id": run.run_id,
-        "started": run.started,
-        "source": run.source,
-        "is_sample": run.is_sample,
-        "best": best.name if best else None,
-        "validation_loss": best.validation.loss if best else None,
-        "test_loss": best.test.loss if best else None,
-        "test_accuracy": accuracy.estimate if accuracy else None,
-        "test_accuracy_interval": [accuracy.low, accuracy.high] if accuracy else None,
-        "variants": {name: asdict(figures) for name, figures in summary.figures.items()},
-        "trained": [training.name for training in run.trainings],
-        "failed": [failure.name for failure in run.failures],
-        "commit": run.code.commit,
-        "seconds": run.seconds,
-    }
+    return RunFigures(
+        run_id=run.run_id,
+        started=run.started,
+        source=run.source,
+        is_sample=run.is_sample,
+        best=best.name if best else None,
+        validation_loss=best.validation.loss if best else None,
+        test_loss=best.test.loss if best else None,
+        test_accuracy=accuracy.estimate if accuracy else None,
+        test_accuracy_interval=(accuracy.low, accuracy.high) if accuracy else None,
+        variants=summary.figures,
+        trained=tuple(training.name for training in run.trainings),
+        failed=tuple(failure.name for failure in run.failures),
+        commit=run.code.commit,
+        seconds=run.seconds,
+    )
 
 
-def tabulate(runs: list[dict[str, Any]]) -> list[str]:
+def format_table(runs: Sequence[RunFigures]) -> list[str]:
     """Return the runs as lines of aligned columns.
 
     The first line is the header, and the last columns are the test accuracies of the variants.
-
-    Args:
-        runs: From `figures_of`.
     """
-    variants = list(dict.fromkeys(name for run in runs for name in run["variants"]))
-    cells = [(*COLUMNS, *variants), *((*_cells_of(run), *_accuracies(run, variants)) for run in runs)]
+    variants = list(dict.fromkeys(name for run in runs for name in run.variants))
+    cells = [(*COLUMNS, *variants), *((*_format_figures(run), *_format_accuracies(run, variants)) for run in runs)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _accuracies(run: dict[str, Any], variants: list[str]) -> list[str]:
-    figures = run["variants"]
-    return [f"{figures[name]['accuracy']:.2%}" if name in figures else "" for name in variants]
+def _format_accuracies(run: RunFigures, variants: list[str]) -> list[str]:
+    return [f"{run.variants[name].accuracy:.2%}" if name in run.variants else "" for name in variants]
 
 
-def _cells_of(run: dict[str, Any]) -> tuple[str, ...]:
-    figures = ("none", "", "", "")
-    if run["best"]:
-        low, high = run["test_accuracy_interval"]
-        interval = f"{low:.2%}–{high:.2%}"
-        figures = (run["best"], f"{run['validation_loss']:.4f}", f"{run['test_accuracy']:.2%}", interval)
-    failed = ", ".join(run["failed"]) or "none"
-    return (run["run_id"], *figures, str(len(run["trained"])), failed, f"{run['seconds']:.0f}", run["source"])
+def _format_figures(run: RunFigures) -> tuple[str, ...]:
+    failed = ", ".join(run.failed) or "none"
+    return (run.run_id, *_format_best(run), str(len(run.trained)), failed, f"{run.seconds:.0f}", run.source)
+
+
+def _format_best(run: RunFigures) -> tuple[str, str, str, str]:
+    if run.best is None or run.test_accuracy_interval is None:
+        return ("none", "", "", "")
+    low, high = run.test_accuracy_interval
+    return (run.best, f"{run.validation_loss:.4f}", f"{run.test_accuracy:.2%}", f"{low:.2%}–{high:.2%}")

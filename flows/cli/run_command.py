@@ -1,16 +1,17 @@
-"""`retrain run`: the flow in this process, and at its end the verdict, the table and the report's address."""
+"""`retrain run`: run the flow in this process, then print the verdict, the table and the report's address."""
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict, replace
 from typing import Any
 
 from flows.capacity import count_jobs
 from flows.checks import check_parameters
 from flows.cli.exit_codes import ALL_WELL, TRAINING_FAILED, complain
 from flows.cli.temporary_server import ServerFailedError, TemporaryServer
-from flows.parameters import choose_store
+from flows.parameters import NightlyParameters, choose_store
 from reports.evidence import Evidence
 from storage.records import Run
 from storage.store import Store
@@ -22,18 +23,26 @@ WIDE = 160
 LEFT_OUT_WHEN_NARROW = ("train loss", "test loss", "train acc", "val acc", "parameters")
 
 
-def run(options: dict[str, Any]) -> int:
-    """Run the flow in this process, print the verdict, the table and the report's address."""
-    # Before Prefect is imported, which reads them once.
+def run_nightly(parameters: NightlyParameters) -> int:
+    """Run the flow in this process; print the verdict, the table and the report's address.
+
+    Args:
+        parameters: As the command line gives them, not checked yet.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ValueError: A parameter is not allowed.
+        OSError: The file that `source` names does not exist.
+        BaseException: Whatever else ended the flow: an interrupt, or an error in the project.
+    """
+    # Set before Prefect is imported, because it reads them only once.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    check_parameters(options)
+    check_parameters(parameters)
     try:
-        with children_of_command() as children:
-            if options["placement"] == "local":
-                options["jobs"] = options["jobs"] or count_jobs()
-                children.start_ahead(TRAINING, min(options["jobs"], len(options["variants"]) * len(options["seeds"])))
-            state = _run_flow(options)
+        state = _run_with_children(parameters)
     except ServerFailedError as error:
         return complain("run", error)
     outcome = state.result(raise_on_failure=False)
@@ -41,33 +50,52 @@ def run(options: dict[str, Any]) -> int:
         return complain("run", outcome)
     if isinstance(outcome, BaseException):
         raise outcome
-    # Jinja2 and Babel, which bad input need not wait for.
+    # Imported late: it imports Jinja2 and Babel, which a run with bad input does not need.
     from flows.cli.past_runs import read_evidence
 
-    store = Store(choose_store(options["store"]))
+    store = Store(choose_store(parameters.store))
     return print_outcome(outcome, read_evidence(store, outcome), store.locate(outcome.report.path))
 
 
-def _run_flow(options: dict[str, Any]) -> Any:
-    """Return the final state of the nightly flow, on the server that Prefect's settings name or on a temporary one."""
+def _run_with_children(parameters: NightlyParameters) -> Any:
+    """Return the flow's final state. Children for its trainings start first, so that they import while Prefect does."""
+    with children_of_command() as children:
+        if parameters.placement == "local":
+            jobs = parameters.jobs or count_jobs()
+            parameters = replace(parameters, jobs=jobs)
+            children.start_ahead(TRAINING, min(jobs, len(parameters.variants) * len(parameters.seeds)))
+        return _run_flow(parameters)
+
+
+def _run_flow(parameters: NightlyParameters) -> Any:
+    """Return the flow's final state, on the server that Prefect's settings name or on a temporary one."""
     with gc_paused():
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         url = PREFECT_API_URL.value()
         server = None if url else TemporaryServer()
-        from flows.cli.display import terminal_log
+        from flows.cli.display import show_log_at_terminal
         from flows.nightly import nightly_retraining
 
-    with terminal_log() as console, temporary_settings({PREFECT_API_URL: server.url if server else url}):
+    with show_log_at_terminal() as console, temporary_settings({PREFECT_API_URL: server.url if server else url}):
         where = "a temporary Prefect server" if server else url
         console.print(f"starting on {where} ...", markup=False, highlight=False)
         if server:
             server.wait()
-        return nightly_retraining(**options, return_state=True)
+        return nightly_retraining(**asdict(parameters), return_state=True)
 
 
 def print_outcome(run: Run, evidence: Evidence, address: str) -> int:
-    """Print the verdict, the table and the report's address; return the exit code."""
+    """Print the verdict, the table, the failures and the report's address.
+
+    Args:
+        run: The published run.
+        evidence: What its report says.
+        address: Where its page is.
+
+    Returns:
+        The exit code.
+    """
     from reports.page.plain_text import render_verdict
 
     print(render_verdict(run, evidence, run.parameters["language"]))
@@ -86,7 +114,7 @@ def _print_table(evidence: Evidence) -> None:
 
     from reports.page.plain_text import table_cells
 
-    # A pipe or a file is as wide as the whole table needs.
+    # Into a pipe or a file, the whole table is printed.
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     header, *rows = table_cells(evidence.trainings)
     shown = [place for place, name in enumerate(header) if console.width >= WIDE or name not in LEFT_OUT_WHEN_NARROW]

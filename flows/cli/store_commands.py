@@ -4,54 +4,91 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from flows.cli.exit_codes import ALL_WELL, BAD_INPUT
-from flows.cli.past_runs import choose_run, language_of, read_history, render_stored_run, restore_report, tabulate
+from flows.cli.past_runs import choose_run, format_table, language_of, read_history, render_stored_run, restore_report
 from flows.parameters import choose_store
 from storage.runs import read_run, verify_store
 from storage.store import Store
 
 
-def report(options: dict[str, Any]) -> int:
-    """Render a stored run again, and print where its page is."""
-    store = _open_store(options)
-    run = read_run(store, choose_run(store, options["run_id"]))
-    language = options["lang"] or language_of(run)
-    page = render_stored_run(store, run, language)
-    if options["out"]:
-        Path(options["out"]).write_bytes(page)
-    print(f"report: {options['out'] or restore_report(store, run, page, language)}")
+def render_again(address: str | None, run_id: str | None, *, language: str | None, target: str | None) -> int:
+    """Render the page of a stored run again, and print its path.
+
+    Args:
+        address: The store's address; the default store if None.
+        run_id: Which run; the newest if None.
+        language: "en" or "ko"; the run's own language if None.
+        target: File to write the page to; the page's own place in the store if None.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ValueError: The run's files are damaged, or its page cannot be rendered as it was published.
+        OSError: The store or the run does not exist, or a file cannot be read or written.
+    """
+    store = _open_store(address)
+    run = read_run(store, choose_run(store, run_id))
+    chosen = language or language_of(run)
+    page = render_stored_run(store, run, chosen)
+    if target:
+        Path(target).write_bytes(page)
+    print(f"report: {target or restore_report(store, run, page, chosen)}")
     return ALL_WELL
 
 
-def history(options: dict[str, Any]) -> int:
-    """Print the runs of the store."""
-    nights, damaged = read_history(_open_store(options))
-    for line in map(json.dumps, nights) if options["json"] else tabulate(nights):
+def print_history(address: str | None, *, as_json: bool) -> int:
+    """Print one line for each run of a store, and one for each damaged record.
+
+    Args:
+        address: The store's address; the default store if None.
+        as_json: Whether each line is a JSON object, for programs.
+
+    Returns:
+        The exit code: 2 if a record is damaged.
+
+    Raises:
+        ValueError: No store can have this address.
+        OSError: The store does not exist or cannot be read.
+    """
+    runs, damaged = read_history(_open_store(address))
+    for line in [json.dumps(asdict(run)) for run in runs] if as_json else format_table(runs):
         print(line)
     for sentence in damaged:
         print(f"retrain history: {sentence}", file=sys.stderr)
     return BAD_INPUT if damaged else ALL_WELL
 
 
-def verify(options: dict[str, Any]) -> int:
-    """Print what is damaged or missing in the store."""
-    store = _open_store(options)
+def verify_files(address: str | None) -> int:
+    """Print which files of a store are damaged, missing, unfinished or in quarantine.
+
+    Args:
+        address: The store's address; the default store if None.
+
+    Returns:
+        The exit code: 2 if a file is damaged or missing.
+
+    Raises:
+        ValueError: No store can have this address.
+        OSError: The store does not exist or cannot be read.
+    """
+    store = _open_store(address)
     found = verify_store(store)
     for sentence in found.damaged:
         print(sentence, file=sys.stderr)
     for path in found.unfinished:
         reason = "belongs to a checkpoint" if "/checkpoints/" in path else "is named by no manifest"
-        print(f"{path} {reason}: a run was interrupted here, or is still at work.")
+        print(f"{path} {reason}: a run was interrupted, or is still writing.")
     for path in found.quarantined:
-        print(f"{path} was found damaged earlier and put aside; it may be deleted.")
+        print(f"{path} was found damaged earlier and moved here; you may delete it.")
     print(f"{store.locate('')}: {found.sound} files sound, {len(found.damaged)} damaged or missing")
     return BAD_INPUT if found.damaged else ALL_WELL
 
 
-def _open_store(options: dict[str, Any]) -> Store:
-    store = Store(choose_store(options["store"]))
+def _open_store(address: str | None) -> Store:
+    store = Store(choose_store(address))
     store.check_readable()
     return store

@@ -1,7 +1,7 @@
-"""A Prefect server of one's own, for as long as one command runs.
+"""A temporary Prefect server, which runs as long as one command.
 
-Prefect starts one itself where it finds none, but only after it has imported the server's code, and one thing after the
-other: 8 s until a flow begins. Started like this it takes 5 s, and a command that is killed takes it along.
+Prefect also starts a server if none is configured, but that server can outlive a command that is killed. This one ends
+with its command, so that no process is left behind.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any
 
 from tasks.processes.child import exit_with_parent
 from tasks.processes.imports import gc_paused
@@ -22,7 +21,7 @@ from tasks.processes.imports import gc_paused
 LAUNCH = "import sys; from flows.cli.temporary_server import serve; serve(int(sys.argv[1]))"
 START_SECONDS = 120
 STOP_SECONDS = 5
-# As Prefect starts its own: no pages, and only the services that a single run needs.
+# The settings of Prefect's own temporary server: no web pages, and only the services that one run needs.
 ENVIRONMENT = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 
 
@@ -31,7 +30,7 @@ class ServerFailedError(RuntimeError):
 
 
 class TemporaryServer:
-    """The server's process, started at once; `wait` until it answers. It is stopped when this process exits."""
+    """The server's process. It starts at once, answers after `wait`, and is stopped when this process exits."""
 
     def __init__(self) -> None:
         self.port = _find_free_port()
@@ -43,17 +42,17 @@ class TemporaryServer:
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,
-            # A Ctrl-C at the terminal is for the flow, which still has to tell the server.
+            # Ctrl-C must reach the flow only: the flow then still reports its state to the server.
             start_new_session=True,
         )
-        # What Prefect registers later runs earlier, and still sends its last log records.
+        # Exit functions run in reverse order: those that Prefect registers later still send its last log records.
         atexit.register(self.stop)
 
     def wait(self) -> None:
-        """Return when the server answers.
+        """Wait until the server answers.
 
         Raises:
-            ServerFailedError: It ended, or did not answer in time.
+            ServerFailedError: The server ended, or did not answer within 120 s.
         """
         import httpx
 
@@ -75,10 +74,10 @@ class TemporaryServer:
         """Return the first error that the server logged, else its last line."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return next((line for line in lines if "ERROR" in line), lines[-1] if lines else "it said nothing.")
+        return next((line for line in lines if "ERROR" in line), lines[-1] if lines else "it logged nothing.")
 
     def stop(self) -> None:
-        """End the process, and let it finish what it is writing."""
+        """Ask the process to end, and kill it if it still runs after 5 s."""
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)
@@ -99,11 +98,10 @@ def _find_free_port() -> int:
 
 
 def serve(port: int) -> None:
-    """Run the server in this process, on loopback, until it is told to stop or its parent dies."""
+    """Run the server in this process, on loopback, until it is terminated or its parent dies."""
     threading.Thread(target=exit_with_parent, daemon=True).start()
     with gc_paused():
         import uvicorn
         from prefect.server.api.server import create_app
 
-    settings: dict[str, Any] = {"host": "127.0.0.1", "port": port, "log_level": "error", "lifespan": "on"}
-    uvicorn.run(create_app, factory=True, **settings)
+    uvicorn.run(create_app, factory=True, host="127.0.0.1", port=port, log_level="error", lifespan="on")

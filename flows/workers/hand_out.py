@@ -1,4 +1,4 @@
-"""Trainings on many machines: each is a flow run that any free worker takes, and answered through the store."""
+"""Train on many machines: each training is a flow run that any free worker takes, with its result in the store."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tasks.train import PlannedTraining, TrainingInputs
 DEPLOYMENT = "train-variant/worker"
 POOL = "training"
 POLL_SECONDS = 2.0
-# The server gives out at most 200 flow runs at a time.
-RUNS_PER_REQUEST = 100
+# The server returns at most 200 flow runs for one request.
+FLOW_RUNS_PER_REQUEST = 100
 MAX_RESUBMISSIONS = 2
-# A worker ends a training that takes too long, and tries it twice. One that goes on after that has lost its worker.
+# A worker ends a training after its timeout, and tries it twice. If a training takes longer, its worker was lost.
 SUPERVISED_ATTEMPTS = 2
 GRACE_SECONDS = 60.0
-# Pending: a worker has it, and may be lost before it has started it.
+# Pending counts, because a worker can be lost between taking a flow run and starting it.
 TAKEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
@@ -42,15 +42,15 @@ class _HandedOut:
     """A training that has been handed to the workers.
 
     Attributes:
-        planned: Which one.
-        run: Its flow run.
-        resubmissions: How often its worker was lost since it last got on.
-        progress: Its newest checkpoint when it was last submitted.
-        taken_since: `time.monotonic()` when it was first seen with a worker, None before.
+        planned: Which training.
+        flow_run: The flow run that a worker takes.
+        resubmissions: How often its worker was lost since its last progress.
+        progress: Path of its newest checkpoint when it was last submitted.
+        taken_since: `time.monotonic()` when it was first seen with a worker; None before.
     """
 
     planned: PlannedTraining
-    run: FlowRun
+    flow_run: FlowRun
     resubmissions: int = 0
     progress: str = ""
     taken_since: float | None = None
@@ -62,9 +62,19 @@ class _HandedOut:
 def train_on_workers(
     planned: list[PlannedTraining], inputs: TrainingInputs, children: Children
 ) -> Iterator[TrainingResult | FailedTraining]:
-    """Hand all trainings to the workers, the longest first; yield each as it ends, failed ones too.
+    """Hand all trainings to the workers, the longest first. If this flow is ended, it cancels them.
 
-    What an earlier attempt of this flow run finished is taken as it is. When this flow is ended, so are its trainings.
+    Args:
+        planned: Which trainings.
+        inputs: What all of them share.
+        children: The run's child processes.
+
+    Yields:
+        Each training as it ends, in any order; a failed one as its failure. Trainings that an earlier attempt of this
+        flow run finished come first.
+
+    Raises:
+        ValueError: The server has no deployment of the trainings.
     """
     log_progress(TrainingsPlanned(tuple(training.name for training in planned), "on workers"))
     handed_out: list[_HandedOut] = []
@@ -80,11 +90,24 @@ def train_on_workers(
             yield from _wait_for_all(handed_out, inputs, client)
         finally:
             for one in handed_out:
-                client.set_flow_run_state(one.run.id, Cancelling(message="the run that asked for it was ended"))
+                client.set_flow_run_state(one.flow_run.id, Cancelling(message="the run that asked for it was ended"))
 
 
 def _submit(planned: PlannedTraining, inputs: TrainingInputs) -> FlowRun:
-    """Return the training's flow run: a new one, or the one that an earlier attempt of this flow run left at work."""
+    """Return the training's flow run: a new one, or the unfinished one of an earlier attempt of this flow run."""
+    key = f"{prefect.runtime.flow_run.id}-{planned.name}"
+    for attempt in count(1):
+        flow_run = _request_flow_run(planned, inputs, f"{key}-{attempt}")
+        # A flow run with a final state was lost, or its result is damaged, or it ended after the store was searched.
+        if flow_run.state is None or not flow_run.state.is_final():
+            break
+        if flow_run.state.is_completed() and find_finished(planned, inputs):
+            break
+    return flow_run
+
+
+def _request_flow_run(planned: PlannedTraining, inputs: TrainingInputs, idempotency_key: str) -> FlowRun:
+    """Return the flow run with this key, which the server creates if it has none."""
     parameters = {
         "variant": planned.variant.name,
         "seed": planned.seed,
@@ -95,72 +118,69 @@ def _submit(planned: PlannedTraining, inputs: TrainingInputs) -> FlowRun:
         "run_folder": inputs.run_folder,
         "timeout_seconds": inputs.timeout_seconds,
     }
-    key = f"{prefect.runtime.flow_run.id}-{planned.name}"
-    for attempt in count(1):
-        try:
-            run: FlowRun = run_deployment(  # type: ignore[assignment]  # it is no coroutine outside an event loop
-                DEPLOYMENT,
-                parameters=parameters,
-                flow_run_name=f"train {planned.variant.name}, seed {planned.seed}",
-                timeout=0,
-                as_subflow=True,
-                idempotency_key=f"{key}-{attempt}",
-            )
-        except ObjectNotFound as error:
-            raise ValueError(
-                f"`placement` must be local where the server has no deployment {DEPLOYMENT}; `make deploy` creates it. "
-                "Received: placement=workers."
-            ) from error
-        # One that is over was lost, or what it made is damaged; or it has ended since the store was last looked at.
-        if run.state is None or not run.state.is_final():
-            break
-        if run.state.is_completed() and find_finished(planned, inputs):
-            break
-    return run
+    try:
+        flow_run: FlowRun = run_deployment(  # type: ignore[assignment]  # not a coroutine outside an event loop
+            DEPLOYMENT,
+            parameters=parameters,
+            flow_run_name=f"train {planned.variant.name}, seed {planned.seed}",
+            timeout=0,
+            as_subflow=True,
+            idempotency_key=idempotency_key,
+        )
+    except ObjectNotFound as error:
+        raise ValueError(
+            f"`placement` must be local if the server has no deployment {DEPLOYMENT}; `make deploy` creates it. "
+            "Received: placement=workers."
+        ) from error
+    return flow_run
 
 
 def _wait_for_all(
     handed_out: list[_HandedOut], inputs: TrainingInputs, client: SyncPrefectClient
 ) -> Iterator[TrainingResult | FailedTraining]:
-    """Yield each training as it ends, and take it off the list."""
+    """Yield each training as it ends, and remove it from the list."""
     idle_since = time.monotonic()
     while handed_out:
-        states = _read_states([training.run.id for training in handed_out], client)
+        states = _read_states([training.flow_run.id for training in handed_out], client)
         for training in handed_out[:]:
-            state = states[training.run.id]
+            state = states[training.flow_run.id]
             if state.type in TAKEN and training.taken_since is None:
                 training.taken_since = time.monotonic()
                 log_progress(TrainingStarted(training.planned.name))
-            # Others wait for a worker as long as any of them is at work.
+            # A training may wait for a worker as long as another one runs.
             if state.type in TAKEN or state.is_final():
                 idle_since = time.monotonic()
-            outcome = _look_after(training, state, idle_since, inputs, client)
+            outcome = _find_outcome(training, state, idle_since, inputs, client)
             if outcome:
                 handed_out.remove(training)
-                if isinstance(outcome, FailedTraining):
-                    log_progress(TrainingFailed(outcome.name, outcome.error))
-                else:
-                    log_progress(TrainingDone(outcome.name, "is done"))
+                _log_outcome(outcome)
                 yield outcome
         if handed_out:
             time.sleep(POLL_SECONDS)
 
 
+def _log_outcome(outcome: TrainingResult | FailedTraining) -> None:
+    if isinstance(outcome, FailedTraining):
+        log_progress(TrainingFailed(outcome.name, outcome.error))
+    else:
+        log_progress(TrainingDone(outcome.name, "is done"))
+
+
 def _read_states(identifiers: list[UUID], client: SyncPrefectClient) -> dict[UUID, State]:
-    """Return the state of each flow run; one that was deleted counts as cancelled."""
+    """Return the state of each flow run; a deleted one counts as cancelled."""
     states: dict[UUID, State] = dict.fromkeys(identifiers, Cancelled(message="its flow run was deleted"))
-    for start in range(0, len(identifiers), RUNS_PER_REQUEST):
-        asked = FlowRunFilter(id=FlowRunFilterId(any_=identifiers[start : start + RUNS_PER_REQUEST]))
-        for run in client.read_flow_runs(flow_run_filter=asked, limit=RUNS_PER_REQUEST):
-            if run.state:
-                states[run.id] = run.state
+    for start in range(0, len(identifiers), FLOW_RUNS_PER_REQUEST):
+        asked = FlowRunFilter(id=FlowRunFilterId(any_=identifiers[start : start + FLOW_RUNS_PER_REQUEST]))
+        for flow_run in client.read_flow_runs(flow_run_filter=asked, limit=FLOW_RUNS_PER_REQUEST):
+            if flow_run.state:
+                states[flow_run.id] = flow_run.state
     return states
 
 
-def _look_after(
+def _find_outcome(
     training: _HandedOut, state: State, idle_since: float, inputs: TrainingInputs, client: SyncPrefectClient
 ) -> TrainingResult | FailedTraining | None:
-    """Return what became of a training, or None while it goes on; one whose worker was lost is submitted again."""
+    """Return a training's result or failure, or None while it is unfinished. Submit it again if its worker was lost."""
     if state.is_completed():
         return _read_result(training, inputs)
     if state.is_crashed():
@@ -171,11 +191,11 @@ def _look_after(
         limit = SUPERVISED_ATTEMPTS * inputs.timeout_seconds + GRACE_SECONDS
         if time.monotonic() - training.taken_since > limit:
             reason = f"it was not over {limit:g} s after a worker took it, so that worker was lost"
-            client.set_flow_run_state(training.run.id, Crashed(message=reason), force=True)
+            client.set_flow_run_state(training.flow_run.id, Crashed(message=reason), force=True)
             return _resubmit(training, reason, inputs)
     elif time.monotonic() - idle_since > inputs.timeout_seconds:
         reason = f"no worker of the pool {POOL} took it within {inputs.timeout_seconds:g} s"
-        client.set_flow_run_state(training.run.id, Cancelled(message=reason))
+        client.set_flow_run_state(training.flow_run.id, Cancelled(message=reason))
         return training.fail(reason)
     return None
 
@@ -188,10 +208,10 @@ def _read_result(training: _HandedOut, inputs: TrainingInputs) -> TrainingResult
 
 
 def _resubmit(training: _HandedOut, reason: str, inputs: TrainingInputs) -> FailedTraining | None:
-    """Submit a lost training again, or return its failure once that was done often enough without any progress.
+    """Submit a lost training again, or return its failure if it was lost too often without progress.
 
-    Not often enough in all: on a night that loses workers again and again, a long training is lost again and again,
-    and each time goes on from its last checkpoint. One that takes its worker with it never gets to its next.
+    Losses before its newest checkpoint do not count. If workers are lost again and again, a long training is lost often
+    too, but it goes on from its last checkpoint each time. A training that crashes its worker makes no progress.
     """
     progress = find_progress(training.planned, inputs)
     if progress > training.progress:
@@ -199,7 +219,7 @@ def _resubmit(training: _HandedOut, reason: str, inputs: TrainingInputs) -> Fail
     if training.resubmissions == MAX_RESUBMISSIONS:
         return training.fail(f"{reason}; it was lost {MAX_RESUBMISSIONS + 1} times without progress")
     get_run_logger().warning("%s: %s; it is submitted again", training.planned.name, reason)
-    training.run = _submit(training.planned, inputs)
+    training.flow_run = _submit(training.planned, inputs)
     training.resubmissions += 1
     training.taken_since = None
     return None

@@ -1,4 +1,4 @@
-"""One training as a flow run of its own, which any worker of the pool `training` takes."""
+"""Train one variant as a flow run of its own, which any worker of the pool `training` takes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ def train_on_this_worker(
     run_folder: str,
     timeout_seconds: float,
 ) -> None:
-    """Train one variant with one seed. What came of it is read from the store, so nothing is returned.
+    """Train one variant with one seed. The run reads the result from the store, so nothing is returned.
 
     Args:
-        variant: Its name; the layers are those that this worker's code declares.
-        seed: Of the weights, the batch order and the dropout masks.
+        variant: The variant's name; its layers are those that this worker's code declares.
+        seed: Seed of the weights, the batch order and the dropout masks.
         parameters: Hyperparameters.
         padded: The padded reviews.
-        minimal_pairs: The padded minimal pairs, where there are any.
+        minimal_pairs: The padded minimal pairs, or None if there are none.
         store: A URI that means the same store on every worker.
-        run_folder: Folder of the night's run in the store.
-        timeout_seconds: After which the training is ended.
+        run_folder: The run's folder in the store.
+        timeout_seconds: The training is ended after this time.
+
+    Raises:
+        ValueError: This worker's code declares no such variant, or the training refuses its input.
+        ChildFailedError: The training's process failed, was killed, or took too long.
     """
     inputs = TrainingInputs(padded, minimal_pairs, parameters, Store(store), run_folder, timeout_seconds)
     with children_of_run() as children:
@@ -44,7 +48,7 @@ def find_variant(name: str) -> Variant:
     """Return a variant or a baseline by its name.
 
     Raises:
-        ValueError: There is none; the worker's code may be older than the night's.
+        ValueError: No variant has this name; the worker's code may be older than that of the run.
     """
     known = {variant.name: variant for variant in (*VARIANTS, *BASELINES)}
     if name not in known:

@@ -1,4 +1,4 @@
-"""What workers have written of a run's trainings: read it, check it, see how far it is."""
+"""Read and check what workers have written into the store: results and checkpoints of a run's trainings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from tasks.train import PlannedTraining, TrainingIdentity, TrainingInputs, asked
 
 
 def find_finished(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingResult | None:
-    """Return a training that is in the store already, if it is the one asked for and every file of it is intact."""
+    """Look for a finished training in the store.
+
+    Args:
+        planned: Which training.
+        inputs: What the run's trainings share.
+
+    Returns:
+        Its record; None if the store has none, if its identity differs from the planned one, or if a file is damaged.
+
+    Raises:
+        NewerFormatError: A newer version of the project wrote the record.
+    """
     finished, damage = find_training(inputs.store, inputs.folder_of(planned), asked_for(planned, inputs))
     for sentence in damage:
         get_run_logger().warning("%s: %s", planned.name, sentence)
@@ -21,12 +32,16 @@ def find_finished(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingR
 
 
 def read_result(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingResult:
-    """Return what a worker wrote of a training.
+    """Return the record that a worker wrote of a training.
+
+    Args:
+        planned: Which training.
+        inputs: What the run's trainings share.
 
     Raises:
-        FileNotFoundError: Nothing.
-        DamagedFileError: Something else than the record of a training, or it was changed afterwards.
-        ValueError: The record is of another training than the one asked for.
+        FileNotFoundError: The worker wrote no record.
+        DamagedFileError: The file is not a training's record, or was changed afterwards.
+        ValueError: The record is of another training.
     """
     path, store = f"{inputs.folder_of(planned)}/training.json", inputs.store
     result = read_training_record(store.read_manifest(path), store.locate(path))
@@ -38,7 +53,7 @@ def read_result(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingRes
 
 
 def find_progress(planned: PlannedTraining, inputs: TrainingInputs) -> str:
-    """Return the path of a training's newest checkpoint, which sorts behind those of earlier epochs; "" for none."""
+    """Return the path of a training's newest checkpoint, or "" if it has none. Paths of later epochs sort higher."""
     try:
         return max(inputs.store.list_files(checkpoints_folder(inputs.folder_of(planned))), default="")
     except OSError as error:

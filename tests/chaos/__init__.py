@@ -1,1 +1,1 @@
-"""Faults done to real processes and real files: what the tests of faults and `make chaos` have in common."""
+"""Faults in real processes and real files, for the tests of faults and for `make chaos`."""

@@ -1,4 +1,4 @@
-"""A store that holds a file of every kind: a finished night, its page in two languages, and an interrupted training."""
+"""Make a store with a file of every kind: a finished run, its page in two languages, and an interrupted training."""
 
 from __future__ import annotations
 
@@ -7,21 +7,32 @@ import sys
 from pathlib import Path
 
 from storage.store import Store
-from tests.chaos.processes import orphans_after, start_night
+from tests.chaos.processes import end_orphans, start_run
 from tests.places import PROJECT_ROOT
 from tests.waiting import wait_until
 
 
 def make_finished_store(environment: dict[str, str], folder: Path) -> Path:
-    """Run a night, render it in Korean as well, and kill another one once it has a checkpoint."""
+    """Run, render the report in Korean too, and kill a second run after its first checkpoint.
+
+    Args:
+        environment: That of the runs; it names a Prefect server.
+        folder: For the store and the logs.
+
+    Returns:
+        The folder of the store.
+
+    Raises:
+        RuntimeError: The first run failed.
+    """
     store = folder / "finished"
-    night = start_night(environment, store, folder / "logs")
-    code, errors = night.wait()
+    run = start_run(environment, store, folder / "logs")
+    code, errors = run.wait()
     if code:
-        raise RuntimeError(f"the night ended with exit code {code}: {errors}")
+        raise RuntimeError(f"the run ended with exit code {code}: {errors}")
     command = [sys.executable, "-m", "flows", "report", "--lang", "ko", "--store", str(store)]
     subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=True, capture_output=True)
-    killed = start_night(environment, store, folder / "logs", epochs=5000, patience=5000)
+    killed = start_run(environment, store, folder / "logs", epochs=5000, patience=5000)
     wait_until(lambda: list(store.glob("runs/*/*/checkpoints/*/manifest.json")), 120, "a checkpoint", every=0.05)
     for child in killed.children("tasks.training.training"):
         child.suspend()
@@ -29,13 +40,13 @@ def make_finished_store(environment: dict[str, str], folder: Path) -> Path:
     for child in killed.children():
         child.kill()
     killed.wait()
-    orphans_after(killed.mark)
+    end_orphans(killed.mark)
     keep_one_checkpoint(Store(str(store)))
     return store
 
 
 def keep_one_checkpoint(store: Store) -> None:
-    """Remove the one that was being written, or removed, when its training was killed, and what it left half done."""
+    """Remove all checkpoints but the newest complete one, and all half-written files."""
     manifests = [path for path in store.list_files("runs") if path.endswith("/manifest.json")]
     kept = max(manifests).rpartition("/")[0]
     for path in store.list_files(""):

@@ -1,4 +1,4 @@
-"""Flip bits in the files of a finished store and cut them short, and ask all who read them and `retrain verify`."""
+"""Damage files of a finished store, and check that their readers and `retrain verify` find the damage."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from flows.cli.past_runs import read_evidence, read_history
 from storage.datasets import find_dataset, read_dataset
 from storage.pages import is_intact
-from storage.records import Dataset, StoredFile
+from storage.records import Dataset, Run, StoredFile
 from storage.runs import checkpoints_folder, read_run, read_training_record, verify_store
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, REVIEW_SCHEMA, SPLIT_SCHEMA, padded_schema
 from storage.store import DamagedFileError, Store
-from tasks.train import find_training, identity_of
+from tasks.train import TrainingIdentity, find_training, identity_of
 
-# What a path is, by the first pattern that it matches.
+# The first pattern that a path matches gives the kind of its file.
 KINDS = {
     "archive": r"datasets/sample-[^/]+/sample\.npz",
     "word index": r"datasets/sample-[^/]+/sample_word_index\.json",
@@ -38,7 +37,7 @@ KINDS = {
     "predictions": r"runs/[^/]+/[^/]+/predictions-.+\.parquet",
     "model.keras": r"runs/[^/]+/[^/]+/model\.keras",
     "evidence.json": r"runs/[^/]+/evidence\.json",
-    "list of nights": r"reports/index\.html",
+    "list of runs": r"reports/index\.html",
     "newest page": r"reports/latest\.html",
     "translated page": r"reports/[^/.]+\.ko\.html",
     "page": r"reports/[^/.]+\.html",
@@ -55,13 +54,13 @@ SCHEMAS = {
 
 @dataclass
 class Flips:
-    """What the damage done to copies of a store came to.
+    """Which damage in copies of a store was found, and which was missed.
 
     Attributes:
-        done: How often a file of each kind was damaged.
-        unread: What its own reader took for sound.
-        unverified: What `retrain verify` took for sound, or blamed on another file as well.
-        unmended: What a look for a dataset, training or checkpoint did not put aside.
+        done: By kind of file, how many were damaged.
+        unread: Damage that the reader of the file did not find.
+        unverified: Damage that `retrain verify` did not find, or found in another file too.
+        unmended: Damaged files that a search for their dataset, training or checkpoint did not move to quarantine.
     """
 
     done: Counter[str] = field(default_factory=Counter)
@@ -79,7 +78,7 @@ def kind_of(path: str) -> str:
 
 
 def damage(content: bytes, chance: random.Random) -> tuple[bytes, str]:
-    """Return the content with one bit flipped or cut short, and what was done to it."""
+    """Flip one bit of a content, or cut it short; return the new content and a description of the damage."""
     if chance.random() < 0.25:
         length = chance.randrange(len(content))
         return content[:length], f"cut to {length} of {len(content)} bytes"
@@ -89,8 +88,40 @@ def damage(content: bytes, chance: random.Random) -> tuple[bytes, str]:
     return bytes(flipped), f"bit {bit} of byte {place} flipped"
 
 
-def records_of(store: Store) -> dict[str, StoredFile]:
-    """Return what manifests say of the files that they name, by path."""
+@dataclass(frozen=True)
+class Records:
+    """What the manifests of a store say.
+
+    Attributes:
+        files: By path, each file that a manifest names.
+        datasets: By folder.
+        trainings: By folder, what identifies a training.
+        checkpoints: By folder of a training's checkpoints, the key in the checkpoint's manifest.
+    """
+
+    files: dict[str, StoredFile]
+    datasets: dict[str, Dataset]
+    trainings: dict[str, TrainingIdentity]
+    checkpoints: dict[str, str]
+
+
+def read_records(store: Store) -> Records:
+    """Read all manifests of a store."""
+    records = Records(read_files(store), {}, {}, {})
+    for path in store.list_files(""):
+        folder, kind = path.rpartition("/")[0], kind_of(path)
+        if kind == "dataset manifest":
+            records.datasets[folder] = read_dataset(store, path)
+        if kind == "training.json":
+            records.trainings[folder] = identity_of(read_training_record(store.read_manifest(path)))
+        if kind == "checkpoint manifest":
+            training = path.split("/checkpoints/")[0]
+            records.checkpoints[checkpoints_folder(training)] = store.read_manifest(path)["key"]
+    return records
+
+
+def read_files(store: Store) -> dict[str, StoredFile]:
+    """Return by path the record of each file that a manifest names."""
     found: list[StoredFile] = []
     for path in store.list_files(""):
         kind = kind_of(path)
@@ -105,15 +136,15 @@ def records_of(store: Store) -> dict[str, StoredFile]:
     return {file.path: file for file in found}
 
 
-def read_as_its_reader_does(store: Store, path: str, records: dict[str, StoredFile]) -> None:
-    """Read a file through the function that the product reads its kind with.
+def read_as_its_reader_does(store: Store, path: str, files: dict[str, StoredFile]) -> None:
+    """Read a file with the function that the project uses for its kind.
 
     Raises:
-        DamagedFileError: It was found to be damaged.
+        DamagedFileError: The function found damage.
     """
     kind = kind_of(path)
     if kind in SCHEMAS:
-        store.read_table(records[path], SCHEMAS[kind])
+        store.read_table(files[path], SCHEMAS[kind])
     elif kind == "run.json":
         _, damaged = read_history(store)
         if damaged:
@@ -122,60 +153,50 @@ def read_as_its_reader_does(store: Store, path: str, records: dict[str, StoredFi
         read_evidence(store, next(one for one in read_runs(store) if one.evidence and one.evidence.path == path))
     elif kind in ("dataset manifest", "training.json", "checkpoint manifest"):
         store.read_manifest(path)
-    elif kind in ("list of nights", "newest page", "translated page"):
+    elif kind in ("list of runs", "newest page", "translated page"):
         if not is_intact(store.read_bytes(path)):
             raise DamagedFileError(path)
     else:
-        store.read_verified(records[path])
+        store.read_verified(files[path])
 
 
-def read_runs(store: Store) -> list:
+def read_runs(store: Store) -> list[Run]:
     return [read_run(store, path.split("/")[1]) for path in store.list_files("runs") if kind_of(path) == "run.json"]
 
 
-def is_put_aside(store: Store, path: str, datasets: dict[str, Dataset], trainings: dict[str, Any]) -> bool:
-    """Ask for what a file belongs to as the next run does; return whether the file is in quarantine afterwards."""
+def is_put_aside(store: Store, path: str, records: Records) -> bool:
+    """Search for a file's dataset, training or checkpoint as a run does; return whether that moved it to quarantine."""
     folder = path.rpartition("/")[0]
-    if folder in datasets:
-        find_dataset(store, datasets[folder].step, datasets[folder].inputs)
+    if folder in records.datasets:
+        find_dataset(store, records.datasets[folder].step, records.datasets[folder].inputs)
     elif "/checkpoints/" in path:
-        # In this process, where nothing else imports Keras.
+        # Imported late, because it imports Keras.
         from tasks.training.checkpoints import find_checkpoint
 
         training = folder.split("/checkpoints/")[0]
-        find_checkpoint(store, training, trainings[checkpoints_folder(training)])
-    elif folder in trainings:
-        find_training(store, folder, trainings[folder])
+        find_checkpoint(store, training, records.checkpoints[checkpoints_folder(training)])
+    elif folder in records.trainings:
+        find_training(store, folder, records.trainings[folder])
     else:
         return True
     return not store.exists(path) and any(name.startswith("quarantine/") for name in store.list_files(""))
 
 
 def flip_bits(sound: Path, folder: Path, flips: int, seed: int) -> Flips:
-    """Damage copies of a store, one file of each copy, and go round all kinds of files that it holds."""
+    """Damage one file in each of many copies of a store, taking the kinds of files in turn.
+
+    Args:
+        sound: The folder of the store.
+        folder: For the copies.
+        flips: How many files to damage.
+        seed: Seed of all random choices.
+
+    Raises:
+        ValueError: The store has no file of some kind.
+    """
     store, chance, found = Store(str(sound)), random.Random(seed), Flips()
-    records = records_of(store)
-    by_kind: dict[str, list[str]] = {}
-    for path in store.list_files(""):
-        if kind_of(path):
-            by_kind.setdefault(kind_of(path), []).append(path)
-    datasets = {
-        path.rpartition("/")[0]: read_dataset(store, path)
-        for path in store.list_files("datasets")
-        if kind_of(path) == "dataset manifest"
-    }
-    trainings = {
-        path.rpartition("/")[0]: identity_of(read_training_record(store.read_manifest(path)))
-        for path in store.list_files("runs")
-        if kind_of(path) == "training.json"
-    }
-    for path in store.list_files("runs"):
-        if kind_of(path) == "checkpoint manifest":
-            training = path.split("/checkpoints/")[0]
-            trainings[checkpoints_folder(training)] = store.read_manifest(path)["key"]
-    missing = sorted(set(KINDS) - set(by_kind))
-    if missing:
-        raise ValueError(f"The store must hold a file of every kind. It holds none of: {', '.join(missing)}.")
+    sound_records = read_records(store)
+    by_kind = group_by_kind(store)
     copy = folder / "copy"
     for number in range(flips):
         kind = list(by_kind)[number % len(by_kind)]
@@ -184,7 +205,7 @@ def flip_bits(sound: Path, folder: Path, flips: int, seed: int) -> Flips:
         shutil.copytree(sound, copy)
         content, done = damage((copy / path).read_bytes(), chance)
         (copy / path).write_bytes(content)
-        note(found, Store(str(copy)), path, f"{kind} {path}: {done}", records, datasets, trainings)
+        check_readers(found, Store(str(copy)), path, f"{kind} {path}: {done}", sound_records)
         found.done[kind] += 1
         if (number + 1) % 100 == 0:
             print(f"  {number + 1} of {flips}, {len(found.missed)} missed", flush=True)
@@ -192,21 +213,37 @@ def flip_bits(sound: Path, folder: Path, flips: int, seed: int) -> Flips:
     return found
 
 
-def note(
-    found: Flips,
-    store: Store,
-    path: str,
-    what: str,
-    records: dict[str, StoredFile],
-    datasets: dict[str, Dataset],
-    trainings: dict[str, Any],
-) -> None:
-    """Ask the reader, `retrain verify` and whoever mends, and note who missed the damage."""
+def group_by_kind(store: Store) -> dict[str, list[str]]:
+    """Return the paths of a store's files by kind.
+
+    Raises:
+        ValueError: The store has no file of some kind.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for path in store.list_files(""):
+        if kind_of(path):
+            by_kind.setdefault(kind_of(path), []).append(path)
+    missing = sorted(set(KINDS) - set(by_kind))
+    if missing:
+        raise ValueError(f"The store must hold a file of every kind. It holds none of: {', '.join(missing)}.")
+    return by_kind
+
+
+def check_readers(found: Flips, store: Store, path: str, what: str, sound_records: Records) -> None:
+    """Note which readers do not find the damage in a file.
+
+    Args:
+        found: Where it is noted.
+        store: The store with the damaged file.
+        path: The file.
+        what: A description of the damage.
+        sound_records: What the store's manifests said before the damage.
+    """
     damaged = verify_store(store).damaged
     if len(damaged) != 1 or path not in damaged[0]:
         found.unverified.append(f"{what}: {damaged}")
     with suppress(DamagedFileError):
-        read_as_its_reader_does(store, path, records)
+        read_as_its_reader_does(store, path, sound_records.files)
         found.unread.append(what)
-    if not is_put_aside(store, path, datasets, trainings):
+    if not is_put_aside(store, path, sound_records):
         found.unmended.append(what)

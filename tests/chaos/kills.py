@@ -1,4 +1,4 @@
-"""Kill processes of runs at random moments, and hold what is left against what was there."""
+"""Kill processes of runs at random moments, and check that the store lost nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from pathlib import Path
 import psutil
 
 from tests.chaos.ledger import Ledger
-from tests.chaos.processes import Night, command_of, orphans_after, run_ids, start, start_night
+from tests.chaos.processes import StartedCommand, end_orphans, list_run_ids, read_command, start, start_run
 from tests.places import PROJECT_ROOT
 
 TARGETS = ("a training", "the flow", "another child")
-LEFT_ALONE_EVERY = 10
+# A run without kills follows after so many kills.
+ALONE_EVERY = 10
+RESUME = [sys.executable, "-m", "tests.chaos.resumed_flow"]
 
 
 @dataclass
@@ -26,14 +28,14 @@ class RandomKills:
     """What the random kills found.
 
     Attributes:
-        targets: How often each kind of process was killed.
-        codes: How often a run in which somebody was killed ended with which exit code.
-        runs: Runs in all.
-        resumed: Runs that went on with a flow run whose process had been killed.
-        undisturbed: Runs in between that nobody disturbed.
-        published: Runs that were published in the end.
-        wrong: One sentence for each thing that is damaged, lost or not as it must be.
-        orphans: Processes that outlived their run by 30 s.
+        targets: By kind of process, how many were killed.
+        codes: By exit code, how many runs with a killed process ended with it.
+        runs: Number of runs.
+        resumed: Number of runs that resumed a flow run whose process had been killed.
+        undisturbed: Number of runs without a killed process.
+        published: Number of published runs at the end.
+        wrong: One sentence for each damaged or lost file, and for each run with an end that is not allowed.
+        orphans: Command lines of processes that outlived their run by 30 s.
     """
 
     targets: Counter[str] = field(default_factory=Counter)
@@ -51,7 +53,7 @@ class RandomKills:
 
 
 def add_up(lanes: list[RandomKills]) -> RandomKills:
-    """Return what several campaigns found together."""
+    """Return the sum of several campaigns."""
     total = RandomKills()
     for lane in lanes:
         for one in fields(RandomKills):
@@ -60,16 +62,16 @@ def add_up(lanes: list[RandomKills]) -> RandomKills:
 
 
 class _Campaign:
-    """Runs on one store, one after the other."""
+    """One run after another on one store, with kills."""
 
     def __init__(self, environment: dict[str, str], folder: Path, seed: int) -> None:
         self.environment, self.folder, self.store = environment, folder, folder / "store"
         self.ledger, self.found, self.random = Ledger(self.store), RandomKills(), random.Random(seed)
-        # How long a run takes on this machine, learned from those that nobody disturbs.
+        # How long a run takes on this machine: as long as the last one without kills.
         self.seconds = 10.0
 
-    def choose(self) -> dict[str, object]:
-        """Return options of a run: now and then other datasets, which have to be built first."""
+    def choose_options(self) -> dict[str, object]:
+        """Return random options of a run. Some combinations need new datasets."""
         return {
             "sample_reviews": self.random.randrange(200, 400, 2),
             "epochs": self.random.choice((2, 12)),
@@ -78,25 +80,45 @@ class _Campaign:
         }
 
     def run_alone(self) -> None:
-        """Run once without a kill, which must succeed."""
+        """Run once without kills; this run must succeed."""
         began = time.monotonic()
-        night = start_night(self.environment, self.store, self.folder / "logs", **self.choose())
-        code, errors = night.wait()
+        run = start_run(self.environment, self.store, self.folder / "logs", **self.choose_options())
+        code, errors = run.wait()
         self.seconds = time.monotonic() - began
         if code:
-            self.found.wrong.append(f"a run that nobody disturbed ended with exit code {code}: {errors}")
+            self.found.wrong.append(f"a run without kills ended with exit code {code}: {errors}")
         self.found.undisturbed += 1
-        self.look_after(night, f"left alone: exit code {code}")
+        self.check_store(run, f"no kills: exit code {code}")
 
     def run_and_kill(self, most: int) -> None:
-        """Run the command, and kill up to so many of its processes."""
-        options = self.choose()
-        night = start_night(self.environment, self.store, self.folder / "logs", **options)
-        self.disturb(night, most, "run")
+        """Run the command, and kill up to `most` of its processes."""
+        options = self.choose_options()
+        run = start_run(self.environment, self.store, self.folder / "logs", **options)
+        self.disturb(run, most, "run")
 
     def resume_and_kill(self, most: int) -> None:
-        """Kill a flow run's processes, and go on with the same flow run until it ends well."""
-        options = self.choose()
+        """Kill processes of a flow run, and resume it until it ends Completed."""
+        identifier = self.create_flow_run()
+        before, killed_before = list_run_ids(self.store), self.found.kills
+        for attempt in range(1, 4):
+            run = start(self.environment, [*RESUME, identifier], self.folder / "logs")
+            left = most - (self.found.kills - killed_before)
+            # The last attempt has no kills, and must succeed.
+            code = self.disturb(run, left if attempt < 3 else 0, f"attempt {attempt} of one flow run")
+            self.found.resumed += attempt > 1
+            if code == 0:
+                break
+            if code == 1:
+                # A run with a failed training was published, and the next attempt publishes it again.
+                for run_id in set(list_run_ids(self.store)) - set(before):
+                    self.ledger.forget(run_id)
+        new = set(list_run_ids(self.store)) - set(before)
+        if code or len(new) != 1:
+            self.found.wrong.append(f"a flow run that was resumed ended with {code} and published {sorted(new)}")
+
+    def create_flow_run(self) -> str:
+        """Return the id of a new flow run with random options."""
+        options = self.choose_options()
         parameters = {
             **options,
             "source": "sample",
@@ -105,83 +127,67 @@ class _Campaign:
             "variants": str(options["variants"]).split(","),
             "store": str(self.store),
         }
-        launch = [sys.executable, "-m", "tests.chaos.resumed_flow"]
         created = subprocess.run(
-            [*launch, "--create", json.dumps(parameters)],
+            [*RESUME, "--create", json.dumps(parameters)],
             env=self.environment,
             cwd=PROJECT_ROOT,
             capture_output=True,
             text=True,
             check=True,
         )
-        identifier = created.stdout.strip()
-        before, killed_before = run_ids(self.store), self.found.kills
-        for attempt in range(1, 4):
-            night = start(self.environment, [*launch, identifier], self.folder / "logs")
-            left = most - (self.found.kills - killed_before)
-            # The last attempt is left alone, and has to end well.
-            code = self.disturb(night, left if attempt < 3 else 0, f"attempt {attempt} of one flow run")
-            self.found.resumed += attempt > 1
-            if code == 0:
-                break
-            if code == 1:
-                # A night with a failed training was published, and the next attempt publishes a better one.
-                for run_id in set(run_ids(self.store)) - set(before):
-                    self.ledger.forget(run_id)
-        new = set(run_ids(self.store)) - set(before)
-        if code or len(new) != 1:
-            self.found.wrong.append(f"a flow run that was resumed ended with {code} and published {sorted(new)}")
+        return created.stdout.strip()
 
-    def disturb(self, night: Night, most: int, what: str) -> int:
+    def disturb(self, run: StartedCommand, most: int, what: str) -> int:
         """Kill up to `most` processes of a run at random moments; return its exit code."""
         killed: list[str] = []
-        while len(killed) < most and night.process.poll() is None:
-            self.wait_a_while(night)
+        while len(killed) < most and run.process.poll() is None:
+            self.wait_at_random(run)
             target = self.random.choice(TARGETS)
-            victim = self.find(night, target)
+            victim = self.find_process(run, target)
             try:
                 if victim:
-                    name = "the flow" if target == "the flow" else command_of(victim)[-1]
+                    name = "the flow" if target == "the flow" else read_command(victim)[-1]
                     victim.kill()
                     killed.append(name)
                     self.found.targets[target] += 1
             except (psutil.NoSuchProcess, IndexError):
-                # It ended by itself at this very moment.
+                # It ended by itself at the same moment.
                 continue
-        code, errors = night.wait()
+        code, errors = run.wait()
         if killed:
             self.found.codes[code] += 1
-        self.judge(code, killed, errors)
-        self.look_after(night, f"{what}: killed {', '.join(killed) or 'nobody'}: exit code {code}  {night.last_line()}")
+        self.check_end(code, killed, errors)
+        self.check_store(run, f"{what}: killed {', '.join(killed) or 'nothing'}: exit code {code}  {run.last_line()}")
         return code
 
-    def wait_a_while(self, night: Night) -> None:
+    def wait_at_random(self, run: StartedCommand) -> None:
         until = time.monotonic() + self.random.uniform(0, self.seconds / 3)
-        while time.monotonic() < until and night.process.poll() is None:
+        while time.monotonic() < until and run.process.poll() is None:
             time.sleep(0.02)
 
-    def find(self, night: Night, target: str) -> psutil.Process | None:
-        """Return a living process of that kind."""
-        if night.process.poll() is not None:
+    def find_process(self, run: StartedCommand, target: str) -> psutil.Process | None:
+        """Return a living process of a run: one of a kind in `TARGETS`, or None."""
+        if run.process.poll() is not None:
             return None
         if target == "the flow":
-            return psutil.Process(night.process.pid)
-        children = night.children()
-        trainings = [child for child in children if "tasks.training.training" in command_of(child)]
+            return psutil.Process(run.process.pid)
+        children = run.children()
+        trainings = [child for child in children if "tasks.training.training" in read_command(child)]
         chosen = trainings if target == "a training" else [child for child in children if child not in trainings]
         return self.random.choice(chosen) if chosen else None
 
-    def judge(self, code: int, killed: list[str], errors: str) -> None:
-        """Note an end that is none of those that are allowed: well, with failures, in one line, or killed."""
+    def check_end(self, code: int, killed: list[str], errors: str) -> None:
+        """Note an exit code that is not allowed after these kills, and an error with a traceback."""
         allowed = {-9} if "the flow" in killed else {0, 1, 2} if killed else {0}
         if code not in allowed:
             self.found.wrong.append(f"exit code {code} after {killed}: {errors}")
         if "Traceback" in errors and "retrain run:" in errors:
             self.found.wrong.append(f"a traceback after {killed}: {errors}")
 
-    def look_after(self, night: Night, what: str) -> None:
+    def check_store(self, run: StartedCommand, what: str) -> None:
+        """Note what the run damaged, lost or left running, and print a line."""
         self.found.runs += 1
-        orphans, wrong = orphans_after(night.mark), self.ledger.check()
+        orphans, wrong = end_orphans(run.mark), self.ledger.check()
         self.found.orphans += orphans
         self.found.wrong += wrong
         print(
@@ -194,18 +200,26 @@ class _Campaign:
 def kill_at_random(
     environment: dict[str, str], folder: Path, kills: int, seed: int, most_seconds: float = float("inf")
 ) -> RandomKills:
-    """Kill so many processes over as many runs as that takes, or time allows; every few kills, let a run alone."""
+    """Kill processes of one run after another, with a run without kills after every ten kills and at the end.
+
+    Args:
+        environment: That of the runs; it names a Prefect server.
+        folder: For the store and the logs.
+        kills: How many processes to kill.
+        seed: Seed of all random choices.
+        most_seconds: Stop earlier, after this time.
+    """
     until = time.monotonic() + most_seconds
     campaign = _Campaign(environment, folder, seed)
     found = campaign.found
-    alone_at = 0 if kills > LEFT_ALONE_EVERY else LEFT_ALONE_EVERY
+    alone_at = 0 if kills > ALONE_EVERY else ALONE_EVERY
     while found.kills < kills and time.monotonic() < until:
         if found.kills >= alone_at:
             campaign.run_alone()
-            alone_at = found.kills + LEFT_ALONE_EVERY
+            alone_at = found.kills + ALONE_EVERY
         most = min(campaign.random.choice((1, 2, 3)), kills - found.kills)
         disturb = campaign.random.choice((campaign.run_and_kill, campaign.run_and_kill, campaign.resume_and_kill))
         disturb(most)
     campaign.run_alone()
-    found.published = len(run_ids(campaign.store))
+    found.published = len(list_run_ids(campaign.store))
     return found

@@ -1,4 +1,4 @@
-"""RESULTS.md of the campaign: one section for each part, each written by itself."""
+"""Write RESULTS.md of the campaign, one section for each part."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ HEADING = "# What the faults did\n\nWritten by `make chaos`, each part when it l
 
 
 def write_section(title: str, how: str, rows: list[tuple[str, str]], path: Path = RESULTS) -> None:
-    """Put a part's figures into its own section, and leave the others as they are."""
+    """Write a part's figures into its section, and leave the other sections as they are.
+
+    Args:
+        title: The section's title.
+        how: The command that does the part again.
+        rows: What was measured, and the figure.
+        path: The file.
+    """
     table = "".join(f"| {what} | {figure} |\n" for what, figure in rows)
     when = time.strftime("%Y-%m-%d")
-    # What else the machine had to do.
+    # It shows how busy the machine was with other work.
     load = f"load average {os.getloadavg()[2]:.1f} at the end"
     section = f"## {title}\n\n{when}, `{how}`; {describe_machine()}; {load}.\n\n| what | figure |\n|---|---|\n{table}"
     text = path.read_text() if path.exists() else HEADING

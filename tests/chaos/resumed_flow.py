@@ -1,4 +1,4 @@
-"""Run the nightly flow as a flow run that the server has already, as it does when Prefect retries one after a crash."""
+"""Run the nightly flow as an existing flow run of the server, as Prefect does if it retries one after a crash."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from flows.nightly import nightly_retraining
 
 
 def create_flow_run(**parameters: Any) -> str:
-    """Return the id of a new flow run with these parameters, on the server that the environment names."""
+    """Create a flow run with these parameters on the server that the environment names; return its id."""
     with get_client(sync_client=True) as client:
         flow_run = client.create_flow_run(nightly_retraining, parameters=parameters, state=Pending())
     return str(flow_run.id)
 
 
 def main(identifier: str) -> int:
-    """Run it, from whatever state it was left in; return 0 when it ended Completed."""
+    """Run a flow run again, whatever its state is; return 0 if it ends Completed, else 1."""
     with get_client(sync_client=True) as client:
-        # As after its worker was lost: what it was doing when it was killed, the server still takes it for.
+        # If its process was killed, the server still has it as running.
         client.set_flow_run_state(identifier, Pending(), force=True)
         flow_run = client.read_flow_run(identifier)
     state = run_flow(nightly_retraining, flow_run=flow_run, parameters=flow_run.parameters, return_type="state")

@@ -1,4 +1,4 @@
-"""Trainings on real workers: lose one again and again while they train, and measure what a second one saves."""
+"""Trainings on real workers: kill workers while they train, and measure the time that a second worker saves."""
 
 from __future__ import annotations
 
@@ -16,66 +16,78 @@ from typing import Any
 from storage.runs import read_run, verify_store
 from storage.store import Store
 from tests.benchmarks.run import REAL_ARCHIVE, spread
-from tests.chaos.processes import Night, orphans_after, run_ids, start
+from tests.chaos.processes import StartedCommand, end_orphans, list_run_ids, start
 from tests.e2e.servers import PREFECT, deploy, end, kill_whole, open_client
 
 Rows = list[tuple[str, str]]
 
 
-def start_worker(environment: dict[str, str], folder: Path, name: str) -> Night:
+def start_worker(environment: dict[str, str], folder: Path, name: str) -> StartedCommand:
     command = [PREFECT, "worker", "start", "--pool", "training", "--limit", "1", "--name", name]
     return start(environment, command, folder / "workers")
 
 
 @contextmanager
-def workers_on(environment: dict[str, str], folder: Path, count: int) -> Iterator[list[Night]]:
-    """Run so many workers; whoever is in the list at the end is ended."""
-    started = [start_worker(environment, folder, f"worker-{number}") for number in range(count)]
+def workers_on(environment: dict[str, str], folder: Path, count: int) -> Iterator[list[StartedCommand]]:
+    """Run so many workers, and yield them in a list. At the end, the workers in the list are ended."""
+    running = [start_worker(environment, folder, f"worker-{number}") for number in range(count)]
     try:
-        yield started
+        yield running
     finally:
-        for worker in started:
+        for worker in running:
             end(worker.process)
 
 
-def start_hand_out(environment: dict[str, str], store: Path, folder: Path, options: argparse.Namespace) -> Night:
-    """Start a night whose trainings, four variants with each seed, are handed to workers."""
+def start_hand_out(
+    environment: dict[str, str], store: Path, folder: Path, options: argparse.Namespace
+) -> StartedCommand:
+    """Start a run whose trainings, four variants with each seed, are handed to workers."""
     source = str(REAL_ARCHIVE) if REAL_ARCHIVE.is_file() and not options.sample else "sample"
     seeds = ",".join(str(42 + number) for number in range(options.seeds))
     given = ["--source", source, "--seeds", seeds]
     if options.epochs:
-        # All of them, whatever the validation loss does.
+        # With this patience no training stops early.
         given += ["--epochs", str(options.epochs), "--patience", str(options.epochs)]
     command = [sys.executable, "-m", "flows", "run", "--placement", "workers", "--no-baselines", "--store", str(store)]
     return start(environment, [*command, *given], folder / "logs")
 
 
+def ends_within(started: StartedCommand, seconds: float) -> bool:
+    """Wait at most so many seconds for the end of a command; return whether it ended."""
+    try:
+        started.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def lose_workers(environment: dict[str, str], folder: Path, options: argparse.Namespace) -> tuple[Rows, int]:
-    """Kill a worker every few seconds, start another in its place, and see whether all trainings finish."""
+    """Kill a worker every few seconds, start another in its place, and count the trainings that finish.
+
+    Returns:
+        The rows of the results, and the number of lost trainings, damaged files and orphans.
+    """
     chance, store, planned = random.Random(options.seed), folder / "store", 4 * options.seeds
     deploy(environment)
-    lost, idle, killed = 0, 0, []
-    began = time.monotonic()
+    marks: list[str] = []
+    lost, idle, began = 0, 0, time.monotonic()
     with workers_on(environment, folder, options.workers) as workers:
-        night = start_hand_out(environment, store, folder, options)
-        while night.process.poll() is None:
-            try:
-                night.process.wait(options.every_seconds)
-                break
-            except subprocess.TimeoutExpired:
-                place = chance.randrange(len(workers))
-                died = kill_whole(workers[place].process)
-                lost, idle = lost + 1, idle + (died == 1)
-                killed.append(workers[place])
-                workers[place] = start_worker(environment, folder, f"replacement-{lost}")
-                done = len(list(store.glob("runs/*/*/training.json")))
-                at = f"{time.monotonic() - began:4.0f} s"
-                print(f"  {at}  killed a worker, {died} processes; {done} of {planned} trainings done", flush=True)
-        code, errors = night.wait(5)
-        marks = [one.mark for one in (night, *killed, *workers)]
-    orphans = [orphan for mark in marks for orphan in orphans_after(mark)]
+        started = start_hand_out(environment, store, folder, options)
+        while not ends_within(started, options.every_seconds):
+            place = chance.randrange(len(workers))
+            processes = kill_whole(workers[place].process)
+            # A worker without a flow run is a single process.
+            lost, idle = lost + 1, idle + (processes == 1)
+            marks.append(workers[place].mark)
+            workers[place] = start_worker(environment, folder, f"replacement-{lost}")
+            done = len(list(store.glob("runs/*/*/training.json")))
+            at = f"{time.monotonic() - began:4.0f} s"
+            print(f"  {at}  killed a worker, {processes} processes; {done} of {planned} trainings done", flush=True)
+        code, errors = started.wait(5)
+        marks += [one.mark for one in (started, *workers)]
+    orphans = [orphan for mark in marks for orphan in end_orphans(mark)]
     damaged = verify_store(Store(str(store))).damaged
-    finished = read_run(Store(str(store)), run_ids(store)[-1]).trainings if run_ids(store) else ()
+    finished = read_run(Store(str(store)), list_run_ids(store)[-1]).trainings if list_run_ids(store) else ()
     for line in [line for line in errors.splitlines() if line.startswith("retrain run:")] + list(damaged) + orphans:
         print(f"  {line}")
     rows = [
@@ -83,7 +95,7 @@ def lose_workers(environment: dict[str, str], folder: Path, options: argparse.Na
         ("workers; one killed every", f"{options.workers}; {options.every_seconds:g} s"),
         ("workers killed with all their processes; of which had no work", f"{lost}; {idle}"),
         ("trainings handed out again", str(errors.count("it is submitted again"))),
-        ("the night's exit code", str(code)),
+        ("the run's exit code", str(code)),
         ("files damaged", str(len(damaged))),
         ("processes left 30 s after everything ended", str(len(orphans))),
     ]
@@ -91,32 +103,35 @@ def lose_workers(environment: dict[str, str], folder: Path, options: argparse.Na
 
 
 def measure_throughput(environment: dict[str, str], folder: Path, options: argparse.Namespace) -> Rows:
-    """Run the same trainings on one worker and on two."""
+    """Run the same trainings on one worker and on two; return the rows of the results."""
     deploy(environment)
     rows, spans = [], []
     for count in (1, 2):
         with workers_on(environment, folder, count) as workers:
             began = time.monotonic()
-            night = start_hand_out(environment, folder / "store", folder, options)
-            code, errors = night.wait(7200)
+            started = start_hand_out(environment, folder / "store", folder, options)
+            code, errors = started.wait(7200)
             wall = time.monotonic() - began
         if code or len(workers) != count:
-            raise RuntimeError(f"the night on {count} workers ended with exit code {code}: {errors}")
+            raise RuntimeError(f"the run on {count} workers ended with exit code {code}: {errors}")
         store = Store(str(folder / "store"))
-        run = read_run(store, run_ids(folder / "store")[-1])
-        runs = training_runs(environment, run.run_id)
+        run = read_run(store, list_run_ids(folder / "store")[-1])
+        flow_runs = list_training_flow_runs(environment, run.run_id)
         own = {f"train {one.variant}, seed {one.seed}": one.seconds for one in run.trainings}
-        spans.append(span := max(one["end"] for one in runs) - min(one["start"] for one in runs))
+        spans.append(span := max(one["end"] for one in flow_runs) - min(one["start"] for one in flow_runs))
         plural = "s" if count > 1 else ""
         rows += [
-            (f"{len(runs)} trainings on {count} worker{plural}, first start to last end", f"{span:.0f} s"),
+            (f"{len(flow_runs)} trainings on {count} worker{plural}, first start to last end", f"{span:.0f} s"),
             ("… whole command", f"{wall:.0f} s"),
-            ("… between two trainings on the same worker", spread(gaps(runs)) if len(runs) > count else "none"),
-            ("… a training's own time, from its request", spread([own[one["name"]]["total"] for one in runs])),
-            ("… of which fitting", spread([own[one["name"]]["fit"] for one in runs])),
+            (
+                "… between two trainings on the same worker",
+                spread(measure_gaps(flow_runs)) if len(flow_runs) > count else "none",
+            ),
+            ("… a training's own time, from its request", spread([own[one["name"]]["total"] for one in flow_runs])),
+            ("… of which fitting", spread([own[one["name"]]["fit"] for one in flow_runs])),
             (
                 "… flow run beyond its training",
-                spread([one["end"] - one["start"] - own[one["name"]]["total"] for one in runs]),
+                spread([one["end"] - one["start"] - own[one["name"]]["total"] for one in flow_runs]),
             ),
         ]
         print("\n".join(f"  {what}: {figure}" for what, figure in rows[-6:]), flush=True)
@@ -124,8 +139,8 @@ def measure_throughput(environment: dict[str, str], folder: Path, options: argpa
     return rows
 
 
-def training_runs(environment: dict[str, str], run_id: str) -> list[dict[str, Any]]:
-    """Return the flow runs of a night's trainings: name, and start and end in seconds."""
+def list_training_flow_runs(environment: dict[str, str], run_id: str) -> list[dict[str, Any]]:
+    """Return the flow runs of a run's trainings: name, and start and end in seconds since 1970."""
     asked = {"flows": {"name": {"any_": ["train-variant"]}}, "limit": 200}
     with open_client(environment) as client:
         found = client.post("/flow_runs/filter", json=asked).raise_for_status().json()
@@ -140,9 +155,9 @@ def training_runs(environment: dict[str, str], run_id: str) -> list[dict[str, An
     ]
 
 
-def gaps(runs: list[dict[str, Any]]) -> list[float]:
-    """Return the seconds between the end of a training and the start of the next that takes its place."""
-    waiting = sorted(one["end"] for one in runs)
-    starts = sorted(one["start"] for one in runs)
+def measure_gaps(flow_runs: list[dict[str, Any]]) -> list[float]:
+    """Return the seconds between the end of each training and the start of the next one on the same worker."""
+    waiting = sorted(one["end"] for one in flow_runs)
+    starts = sorted(one["start"] for one in flow_runs)
     places = sum(start < waiting[0] for start in starts)
     return [start - end for end, start in zip(waiting, starts[places:], strict=False)]

@@ -1,4 +1,4 @@
-"""Kill whoever writes, at each step of each write into the store: before it, within it, and around its renaming."""
+"""Kill the writing process at each step of each write into the store: before, within, and around the renaming."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.ledger import Ledger
-from tests.chaos.processes import orphans_after, run_ids, start_night, with_plan
+from tests.chaos.processes import end_orphans, list_run_ids, start_run, write_plan
 
-# One of each kind, for the tests; the campaign goes through all of them.
+# One step of each kind, for the tests; the campaign takes all steps.
 A_FEW = [
     "in the middle of writing split/train.parquet",
     "before renaming pad/manifest.json",
@@ -24,10 +24,10 @@ class WriteKills:
     """What the sweep over all steps found.
 
     Attributes:
-        steps: At which a process died, in the order of the writes.
-        runs: How many it took.
-        wrong: One sentence for each thing that is damaged, lost or left behind, or was not as it must be.
-        orphans: Processes that outlived their run.
+        steps: The steps at which a process was killed, in their order.
+        runs: Number of runs.
+        wrong: One sentence for each damaged or lost file, and for each run with an end that is not allowed.
+        orphans: Command lines of processes that outlived their run by 30 s.
     """
 
     steps: list[str]
@@ -39,32 +39,38 @@ class WriteKills:
 def sweep_writes(
     environment: dict[str, str], folder: Path, only: list[str] | None = None, most_seconds: float = float("inf")
 ) -> WriteKills:
-    """Run on one store again and again; each run dies at the first step at which none has died, until none is left.
+    """Run on one store again and again, and kill each run at the first step at which none was killed yet.
 
-    That a run gets past the step at which the one before it died says that it recovers from there. Ten epochs, so that
-    there is a checkpoint. When time is over, nobody is killed any more.
+    A run that gets past the step of the kill before it has recovered from that kill. Each run has ten epochs, so that
+    it writes a checkpoint.
+
+    Args:
+        environment: That of the runs; it names a Prefect server.
+        folder: For the store, the plan and the logs.
+        only: The steps; all if None.
+        most_seconds: After this time no run is killed any more.
     """
     until = time.monotonic() + most_seconds
     store, plan = folder / "store", folder / "plan"
-    variables, ledger, found = with_plan(plan, only), Ledger(folder / "store"), WriteKills([])
+    variables, ledger, found = write_plan(plan, only), Ledger(folder / "store"), WriteKills([])
     code = None
     while code != 0:
         before = time.monotonic()
         if before > until:
-            with_plan(plan, [])
-        night = start_night(environment, store, folder / "logs", epochs=10, patience=10, **variables)
-        code, errors = night.wait()
+            write_plan(plan, [])
+        run = start_run(environment, store, folder / "logs", epochs=10, patience=10, **variables)
+        code, errors = run.wait()
         found.runs += 1
-        found.orphans += orphans_after(night.mark)
+        found.orphans += end_orphans(run.mark)
         found.wrong += ledger.check()
         steps = (plan / "died.txt").read_text().splitlines()
         if steps == found.steps and code:
-            raise AssertionError(f"the run ended with exit code {code} and nobody had been killed: {errors}")
+            raise AssertionError(f"the run ended with exit code {code}, but no process was killed: {errors}")
         if code not in (0, 1, 2, -9):
-            found.wrong.append(f"exit code {code} after {steps[-1]}: {night.last_line()}")
+            found.wrong.append(f"exit code {code} after {steps[-1]}: {run.last_line()}")
         for step in steps[len(found.steps) :]:
-            print(f"  killed {step}: exit code {code}, {time.monotonic() - before:.1f} s  {night.last_line()}")
+            print(f"  killed {step}: exit code {code}, {time.monotonic() - before:.1f} s  {run.last_line()}")
         found.steps = steps
-    if not run_ids(store):
-        found.wrong.append("the last run, in which nobody was killed, was not published.")
+    if not list_run_ids(store):
+        found.wrong.append("the last run, without kills, was not published.")
     return found

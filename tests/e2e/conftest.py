@@ -1,4 +1,4 @@
-"""A real browser for what people look at, and a real Prefect server with the deployments on it."""
+"""A real browser, and a real Prefect server with the project's deployments."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # No name leads anywhere, whatever a page may ask for.
+    # The browser can reach this machine only.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
 LAPTOP = {"width": 1280, "height": 900}
 
-# Says on the console what a page's policy refused, and what a smuggled-in script would do first.
+# Writes to the console if the page's policy refused something, or if an injected script called `alert`.
 WATCH = """
 window.alert = () => console.error("a script ran");
 addEventListener("securitypolicyviolation", (event) => console.error("refused by policy", event.violatedDirective));
@@ -39,7 +39,7 @@ addEventListener("securitypolicyviolation", (event) => console.error("refused by
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Ends with the file, because it gives its thread an event loop, in which Prefect's functions return coroutines."""
+    """Ends with the test file: it gives its thread an event loop, in which Prefect's functions return coroutines."""
     path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
     if path is None:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")
@@ -53,7 +53,7 @@ def chromium():
 
 @dataclass
 class Tab:
-    """A tab that follows only the addresses in `allowed`, and what it complained about."""
+    """A tab that opens only the addresses in `allowed`, and notes all else in `complaints`."""
 
     page: Any
     allowed: set[str] = field(default_factory=set)
@@ -73,7 +73,7 @@ class Tab:
 
 @pytest.fixture(scope="module")
 def tab_of(chromium):
-    """Return the tab with scripts, or the one without; each is opened once, for that takes longer than many pages."""
+    """Return the tab with scripts or the one without. Each is opened once, because opening takes longer than a test."""
 
     @cache
     def open_tab(java_script_enabled):
@@ -92,9 +92,9 @@ def tab_of(chromium):
 
 @pytest.fixture
 def open_page(tab_of):
-    """Open a page as a reader would, from a file or an address, with no network beyond it and the files in `also`.
+    """Open a page from a file or an address; it may load nothing else but the files in `also`.
 
-    At the end nothing else may have been asked for, nobody else's script may have run, and the console must be empty.
+    The test fails if the page asks for anything else, runs an injected script, or writes to the console.
     """
     used = []
 
@@ -120,7 +120,7 @@ def open_page(tab_of):
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL | None]:
-    """A PostgreSQL server where one is installed, else None."""
+    """A PostgreSQL server if one is installed, else None."""
     server = PostgreSQL() if INSTALLED else None
     try:
         yield server
@@ -131,15 +131,15 @@ def postgresql() -> Iterator[PostgreSQL | None]:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory, migrated_home, object_server, postgresql):
-    """The environment of a Prefect server that this process's tests share, with a bucket's credentials.
+    """The environment of a Prefect server that the tests of this process share, with a bucket's credentials.
 
-    Its database has tables and nothing else. It is PostgreSQL's if possible, as with several workers in production: on
-    SQLite the server now and then stands still for a minute.
+    Its database is empty but for the tables. It is on PostgreSQL if that is installed, as in production with several
+    workers: on SQLite the server sometimes stands still for a minute.
     """
     folder = tmp_path_factory.mktemp("server")
     made = make_environment(folder) | CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}
     if postgresql:
-        postgresql.client("createdb", "shared")
+        postgresql.run_client("createdb", "shared")
         made["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = postgresql.url("shared")
         upgrade(made)
     else:
@@ -150,15 +150,15 @@ def environment(tmp_path_factory, migrated_home, object_server, postgresql):
 
 @dataclass
 class Site:
-    """A server to which `make deploy` has deployed, and its workers, whose trainings are stubs but for `REAL_SEED`."""
+    """A server with the deployments, and its workers. Their trainings are stubs, except for the seed `REAL_SEED`."""
 
     api: Any
     environment: dict[str, str]
     log: Any
     workers: dict[str, subprocess.Popen] = field(default_factory=dict)
 
-    def worker(self, pool: str, name: str) -> subprocess.Popen:
-        """Return a worker of a pool that lives, with one flow run at a time."""
+    def start_worker(self, pool: str, name: str) -> subprocess.Popen:
+        """Return a running worker of a pool, with one flow run at a time; start it if it does not run."""
         there = self.workers.get(name)
         if there is None or there.poll() is not None:
             self.workers[name] = start_worker(pool, self.environment, self.log, "--limit", "1", "--name", name)
@@ -172,6 +172,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def deployed_site(environment, tmp_path_factory) -> Iterator[Site]:
+    """The shared server with the deployments, and without workers at first."""
     with (tmp_path_factory.mktemp("workers") / "log.txt").open("w") as log, open_client(environment) as client:
         deploy(environment)
         site = Site(client, environment | STUB, log)
@@ -184,6 +185,6 @@ def deployed_site(environment, tmp_path_factory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(deployed_site) -> Site:
-    """A server with the deployments, and a worker of the pool `retraining` that lives."""
-    deployed_site.worker("retraining", "nights")
+    """A server with the deployments, and a running worker of the pool `retraining`."""
+    deployed_site.start_worker("retraining", "runs")
     return deployed_site

@@ -1,4 +1,4 @@
-"""Files served on loopback, as a site serves its reports."""
+"""Serve files on loopback, as a web server serves the reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def serve(folder):
-    """Serve a folder on loopback; yields the server's address and the growing list of the paths asked for."""
+    """Serve a folder on loopback; yield the server's address and the growing list of requested paths."""
     asked = []
 
     class Handler(SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own: in a temporary folder, on loopback, for as long as a test needs it."""
+"""Run a PostgreSQL server in a temporary folder, on loopback, for as long as a test needs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSWORD = "only-on-loopback"
 
 
 class PostgreSQL:
-    """The server's cluster, made by `initdb` with a password, as in production."""
+    """The server and its cluster, which `initdb` makes with a password, as in production."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
@@ -44,11 +44,11 @@ class PostgreSQL:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What PostgreSQL's own commands need to find the server."""
+        """The variables with which PostgreSQL's own commands find the server."""
         return {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "prefect", "PGPASSWORD": PASSWORD}
 
     def restart(self) -> None:
-        """Restart it as an upgrade of its package would: at once, with every connection cut."""
+        """Restart the server and cut every connection, as an upgrade of its package does."""
         self._control("restart", "--mode", "fast")
 
     def stop(self) -> None:
@@ -68,8 +68,8 @@ class PostgreSQL:
             timeout=60,
         )
 
-    def client(self, command: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's client commands, as the operator does."""
+    def run_client(self, command: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's client commands on this server."""
         subprocess.run(
             [str(INSTALLED[-1] / command), *arguments],
             env=os.environ | self.environment,

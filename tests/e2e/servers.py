@@ -1,4 +1,4 @@
-"""A real Prefect server with the project's deployments, the workers of its pools, and the nights on it."""
+"""Start a real Prefect server with the project's deployments, workers and flow runs, and wait for them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.waiting import wait_until
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 ALARMS = PROJECT_ROOT / "automations.yaml"
-# What `automations.yaml` says, and what the tests say instead: a silent run, a night that is not over, nothing at all.
-# Prefect allows for 10 s and more. A run is silent until its process has imported Prefect, which takes 5 s, and much
-# longer on a machine with much else to do.
+# The windows in `automations.yaml`, and shorter ones for the tests: of the alarms for a silent run, a run that is not
+# over, and no report. Prefect allows no less than 10 s. A run sends its first heartbeat when its process has imported
+# Prefect: after 5 s, and much later on a busy machine.
 SHORT_WINDOWS = {"within: 90\n": "within: 40\n", "within: 14400\n": "within: 10\n", "within: 100800\n": "within: 12\n"}
-# A night that takes a few seconds.
-NIGHT = {
+# Parameters of a run that takes a few seconds.
+SHORT_RUN = {
     "source": "sample",
     "sample_reviews": 400,
     "epochs": 2,
@@ -51,7 +51,7 @@ def free_port() -> int:
 
 
 def end(process: subprocess.Popen) -> None:
-    """Tell a process to end, as its operator would, and kill it if it does not."""
+    """Ask a process to end, and kill it if it still runs after 30 s."""
     process.terminate()
     try:
         process.wait(30)
@@ -61,7 +61,7 @@ def end(process: subprocess.Popen) -> None:
 
 
 def kill_whole(*processes: subprocess.Popen) -> int:
-    """Kill processes and all that they started, at once, as the loss of their machine would; return how many."""
+    """Kill processes and all their descendants at once, as if their machine was lost; return how many."""
     doomed = [psutil.Process(process.pid) for process in processes]
     doomed += [child for parent in doomed for child in parent.children(recursive=True)]
     for process in doomed:
@@ -74,7 +74,7 @@ def kill_whole(*processes: subprocess.Popen) -> int:
 
 
 def make_environment(folder: Path) -> dict[str, str]:
-    """Return the environment of a server, its workers and those who talk to it, with everything below `folder`."""
+    """Return the environment of a server, its workers and its clients; all their files are below `folder`."""
     return {
         **os.environ,
         "PREFECT_HOME": str(folder / "prefect"),
@@ -82,9 +82,9 @@ def make_environment(folder: Path) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        # By itself 5.
+        # The default is 5 s.
         "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
-        # As operate/ starts workers; by itself 10.
+        # As in operate/; the default is 10 s.
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PYTHONPATH": str(PROJECT_ROOT),
         "RETRAIN_STORE": str(folder / "store"),
@@ -97,7 +97,7 @@ def start(command: list[str], environment: dict[str, str], log: TextIO) -> subpr
 
 
 def upgrade(environment: dict[str, str]) -> None:
-    """Make the tables of the database that an environment names."""
+    """Create the tables of the database that an environment names."""
     command = [PREFECT, "server", "database", "upgrade", "-y"]
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
 
@@ -112,11 +112,13 @@ def start_worker(pool: str, environment: dict[str, str], log: TextIO, *options: 
 
 
 def open_client(environment: dict[str, str], timeout: float = 60) -> PrefectHttpxSyncClient:
-    """Return a client that asks again, as all of Prefect does, when SQLite is busy and the server answers 503."""
+    """Return a client that repeats a request if the server answers 503, as Prefect's own do, because SQLite is busy."""
     return PrefectHttpxSyncClient(base_url=environment["PREFECT_API_URL"], timeout=timeout, raise_on_all_errors=False)
 
 
 def wait_for_server(server: subprocess.Popen, client: PrefectHttpxSyncClient, seconds: float = 180) -> None:
+    """Wait until a server answers; fail if it ends before."""
+
     def is_healthy() -> bool:
         assert server.poll() is None, f"the server ended with exit code {server.poll()}: its log says why"
         try:
@@ -140,7 +142,7 @@ def prefect_server(environment: dict[str, str], log: TextIO) -> Iterator[Prefect
 
 
 def deploy(environment: dict[str, str]) -> str:
-    """Return what `make deploy` printed."""
+    """Run `make deploy`; return what it printed."""
     deployed = subprocess.run(
         ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
     )
@@ -149,80 +151,89 @@ def deploy(environment: dict[str, str]) -> str:
 
 
 def load_alarms(environment: dict[str, str], path: Path = ALARMS, address: str = "") -> tuple[int, str, str]:
-    """Do what `make deploy` does last, in this process; return the exit code, standard output and standard error."""
-    said, wrong = io.StringIO(), io.StringIO()
+    """Load the alarms in this process, as the last step of `make deploy` does.
+
+    Args:
+        environment: It names the Prefect server.
+        path: The file with the alarms.
+        address: The webhook's address; empty for none.
+
+    Returns:
+        The exit code, standard output and standard error.
+    """
+    output, errors = io.StringIO(), io.StringIO()
     variables = {"RETRAIN_ALARM_WEBHOOK": address}
     with (
         temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}),
         patch.dict(os.environ, variables),
-        redirect_stdout(said),
-        redirect_stderr(wrong),
+        redirect_stdout(output),
+        redirect_stderr(errors),
     ):
-        return alarms.main(str(path)), said.getvalue(), wrong.getvalue()
+        return alarms.main(str(path)), output.getvalue(), errors.getvalue()
 
 
 def shorten_alarms(environment: dict[str, str], windows: Sequence[str] = tuple(SHORT_WINDOWS)) -> str:
-    """Load the alarms with some of their windows shortened; return what was printed."""
+    """Load the alarms with some of their windows shortened; return standard output."""
     text = ALARMS.read_text()
     for window in windows:
         assert text.count(window) == 1, window
         text = text.replace(window, SHORT_WINDOWS[window])
     path = Path(environment["PREFECT_HOME"]) / "short-alarms.yaml"
     path.write_text(text)
-    code, said, wrong = load_alarms(environment, path)
-    assert (code, wrong) == (0, "")
-    return said
+    code, output, errors = load_alarms(environment, path)
+    assert (code, errors) == (0, "")
+    return output
 
 
-def deployment(api: httpx.Client, name: str) -> dict[str, Any]:
+def read_deployment(api: httpx.Client, name: str) -> dict[str, Any]:
     answer: dict[str, Any] = api.get(f"/deployments/name/{name}").raise_for_status().json()
     return answer
 
 
-def create_run(api: httpx.Client, name: str, parameters: dict[str, Any] | None = None) -> str:
-    """Return the id of a flow run of a deployment that is due now."""
+def create_flow_run(api: httpx.Client, name: str, parameters: dict[str, Any] | None = None) -> str:
+    """Create a flow run of a deployment that is due now; return its id."""
     wanted = {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}}
-    created = api.post(f"/deployments/{deployment(api, name)['id']}/create_flow_run", json=wanted)
+    created = api.post(f"/deployments/{read_deployment(api, name)['id']}/create_flow_run", json=wanted)
     identifier: str = created.raise_for_status().json()["id"]
     return identifier
 
 
-def start_night(api: httpx.Client, parameters: dict[str, Any]) -> str:
-    """Return the id of a flow run of the deployment `smoke` with other parameters."""
-    return create_run(api, "nightly-retraining/smoke", parameters)
+def start_run(api: httpx.Client, parameters: dict[str, Any]) -> str:
+    """Start a run of the deployment `smoke` with other parameters; return the id of its flow run."""
+    return create_flow_run(api, "nightly-retraining/smoke", parameters)
 
 
-def read_run_of(api: httpx.Client, identifier: str) -> dict[str, Any] | None:
-    """Return a flow run as the server has it, None while the server does not say."""
+def read_flow_run(api: httpx.Client, identifier: str) -> dict[str, Any] | None:
+    """Return a flow run as the server has it, or None if the server does not answer."""
     answer = api.get(f"/flow_runs/{identifier}")
     return answer.json() if answer.is_success else None
 
 
-# On SQLite the server now and then stands still for 60 s if two workers ask it, so whoever waits for it is patient.
+# The wait is long, because a server on SQLite can stand still for 60 s if two workers ask it.
 def wait_for_end(api: httpx.Client, identifier: str, seconds: float = 400) -> dict[str, Any]:
-    """Return the last state of a flow run."""
+    """Wait for the end of a flow run; return its last state."""
 
-    def over() -> dict[str, Any] | None:
-        flow_run = read_run_of(api, identifier)
+    def read_final_state() -> dict[str, Any] | None:
+        flow_run = read_flow_run(api, identifier)
         return flow_run["state"] if flow_run and flow_run["state_type"] in OVER else None
 
-    return wait_until(over, seconds, "the end of the night's flow run", every=0.5)
+    return wait_until(read_final_state, seconds, "the end of the flow run", every=0.5)
 
 
 def find_run(store: Store, identifier: str) -> Run:
-    """Return the run that a flow run has published in a store."""
+    """Return the run that a flow run published in a store."""
     manifests = [path for path in store.list_files("runs") if path.endswith(f"-{identifier[:6]}/run.json")]
     assert len(manifests) == 1, f"the flow run {identifier} published {manifests}"
     return read_run(store, manifests[0].split("/")[1])
 
 
 def read_logs(api: httpx.Client, identifier: str) -> list[str]:
-    """Return what a flow run has logged, the newest 200 messages, the newest first."""
+    """Return the newest 200 messages in a flow run's log, the newest first."""
     wanted = {"logs": {"flow_run_id": {"any_": [identifier]}}, "sort": "TIMESTAMP_DESC"}
     answer = api.post("/logs/filter", json=wanted)
     return [log["message"] for log in answer.json()] if answer.is_success else []
 
 
 def wait_for_epoch(api: httpx.Client, identifier: str) -> None:
-    """Return when a training of a flow run has finished an epoch."""
-    wait_until(lambda: any(" epoch " in said for said in read_logs(api, identifier)), 300, "an epoch", every=0.5)
+    """Wait until a training of a flow run has finished an epoch."""
+    wait_until(lambda: any(" epoch " in message for message in read_logs(api, identifier)), 300, "an epoch", every=0.5)

@@ -1,4 +1,4 @@
-"""A real Prefect server and a real worker on loopback, deployed to with the project's own command."""
+"""The project's deployments on a real Prefect server, with a real worker."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from storage.runs import verify_store
-from tests.e2e.servers import PREFECT, deployment, find_run, wait_for_end
+from tests.e2e.servers import PREFECT, find_run, read_deployment, wait_for_end
 from tests.places import PROJECT_ROOT
 from tests.stubs import REAL_SEED
 from tests.waiting import wait_until
 
 
-def test_make_deploy_says_that_it_needs_a_server():
+def test_make_deploy_without_a_server_says_what_it_needs():
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     answer = subprocess.run(
         ["make", "deploy"], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
@@ -27,8 +27,8 @@ def test_make_deploy_says_that_it_needs_a_server():
 
 
 def test_the_deployments_are_as_the_readme_says(site):
-    nightly = deployment(site.api, "nightly-retraining/nightly")
-    smoke = deployment(site.api, "nightly-retraining/smoke")
+    nightly = read_deployment(site.api, "nightly-retraining/nightly")
+    smoke = read_deployment(site.api, "nightly-retraining/smoke")
     (schedule,) = nightly["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 2 * * *", "Asia/Seoul")
     assert (schedule["slug"], schedule["active"]) == ("every-night-at-two", True)
@@ -41,7 +41,7 @@ def test_the_deployments_are_as_the_readme_says(site):
 
 
 def test_the_form_of_a_deployment_has_bounds_and_help(site):
-    properties = deployment(site.api, "nightly-retraining/nightly")["parameter_openapi_schema"]["properties"]
+    properties = read_deployment(site.api, "nightly-retraining/nightly")["parameter_openapi_schema"]["properties"]
     assert properties["epochs"]["description"] == "epochs of each training: at most this many"
     assert (properties["epochs"]["minimum"], properties["epochs"]["default"]) == (1, 100)
     assert properties["language"]["enum"] == ["en", "ko"]
@@ -58,9 +58,9 @@ def test_the_server_refuses_a_parameter_that_is_out_of_bounds(site):
     assert runs == []
 
 
-def test_the_schedule_really_makes_runs_at_two_in_the_morning(site):
+def test_the_schedule_creates_runs_at_two_in_the_morning(site):
     wanted = {
-        "deployments": {"id": {"any_": [deployment(site.api, "nightly-retraining/nightly")["id"]]}},
+        "deployments": {"id": {"any_": [read_deployment(site.api, "nightly-retraining/nightly")["id"]]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
     }
     runs = wait_until(lambda: site.api.post("/flow_runs/filter", json=wanted).json(), 60, "a scheduled run")
@@ -72,9 +72,9 @@ def test_the_schedule_really_makes_runs_at_two_in_the_morning(site):
 
 @pytest.fixture(scope="module")
 def real_run(deployed_site):
-    """A run of the deployment `smoke`, smaller, started as the README says; its trainings are real."""
+    """A small run of the deployment `smoke` with real trainings, started as the README says."""
     site = deployed_site
-    site.worker("retraining", "nights")
+    site.start_worker("retraining", "runs")
     smaller = ["sample_reviews=400", 'variants=["gru"]', "baselines=false", f"seeds=[{REAL_SEED}]"]
     options = [word for one in smaller for word in ("--param", one)]
     command = [PREFECT, "deployment", "run", "nightly-retraining/smoke", "--tag", "real", *options]

@@ -1,4 +1,4 @@
-"""The report and the list of runs in a real browser: what they ask for, how they look, who can use them."""
+"""The report and the list of runs in a real browser: requests, layout, accessibility and printing."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def source_of(name, language):
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory):
-    """Write a page, once, and return its path."""
+    """Write each page once, and return its path."""
     folder = tmp_path_factory.mktemp("pages")
 
     def write(name, language="en"):
@@ -78,7 +78,7 @@ def written(tmp_path_factory):
     return write
 
 
-# --- what a page asks for
+# --- requests
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -94,12 +94,12 @@ def test_a_page_from_a_server_asks_for_nothing_else_not_even_an_icon(written, op
     with serve(path.parent) as (address, asked):
         page = open_page(f"{address}/{path.name}")
         page.wait_for_load_state("networkidle")
-        # The server's own count: the browser's leaves its favicons out.
+        # The server's list, because the browser's own leaves out favicons.
         assert asked == [f"/{path.name}"]
         assert page.locator("link").evaluate_all("(links) => links.map((one) => one.href)") == ["data:,"]
 
 
-def test_the_pages_of_a_folder_lead_to_one_another(tmp_path, open_page):
+def test_the_pages_of_a_folder_link_to_each_other(tmp_path, open_page):
     run, evidence = run_of("seeds")
     before, evidence_before = PREVIOUS_RUN, evidence_of(PREVIOUS_RUN)
     runs = [(evidence_before.history.runs[-1], True), (evidence.history.runs[-1], False)]
@@ -127,11 +127,11 @@ def test_the_pages_of_a_folder_lead_to_one_another(tmp_path, open_page):
     assert before.run_id in follow(before.run_id, f"{before.run_id}.html")
 
 
-# --- who can use it
+# --- accessibility
 
 
 def find_violations(page, run_only=BEST_PRACTICE, contrast=True):
-    """Return what axe-core finds, one line for each element."""
+    """Return the violations that axe-core finds, one line for each element."""
     from axe_playwright_python.sync_playwright import Axe
 
     options = {"runOnly": run_only, "resultTypes": ["violations"]}
@@ -143,7 +143,7 @@ def find_violations(page, run_only=BEST_PRACTICE, contrast=True):
 
 @pytest.fixture(scope="module")
 def open_for_axe(chromium, written):
-    """Open a page whose policy lets axe in, with everything unfolded."""
+    """Open a page without its policy, which would block axe, and unfold everything."""
     context = chromium.new_context(bypass_csp=True, offline=True)
     page = context.new_page()
 
@@ -160,7 +160,7 @@ def open_for_axe(chromium, written):
 @pytest.mark.parametrize("name", ["run", "failed", "hostile", "index"])
 def test_axe_finds_no_barrier(open_for_axe, name, language):
     page = open_for_axe(name, language)
-    # The rows of a table are all of a kind, and so are the reviews; axe takes its time for each.
+    # Similar rows and reviews are removed, because axe takes long for each element.
     alike = page.locator(":is(figure, details, .facts) tbody tr:nth-child(n+3), .review:nth-child(n+2)")
     alike.evaluate_all("(ones) => ones.forEach((one) => one.remove())")
 
@@ -169,7 +169,7 @@ def test_axe_finds_no_barrier(open_for_axe, name, language):
         page.emulate_media(color_scheme=scheme)
         return find_violations(page, **options)
 
-    # Contrast, which takes axe most of its time, is the same at all widths; all other rules do not look at colours.
+    # Contrast takes axe most of its time and is the same at all widths; no other rule depends on colours.
     assert look(320, "light", contrast=False) == []
     assert look(1280, "dark", run_only=COLOUR_RULES) == []
     # The Korean pages have the same markup.
@@ -192,15 +192,15 @@ def tab_to(page, is_there, most=40):
         page.keyboard.press("Tab")
         if page.evaluate(f"(({is_there})(document.activeElement))"):
             return
-    raise AssertionError(f"{most} times Tab do not lead there; the last was {focused(page)[:200]}")
+    raise AssertionError(f"{most} times Tab did not reach it; the last element was {focused(page)[:200]}")
 
 
 @pytest.mark.parametrize("name", ["run", "index"])
-def test_the_first_tab_leads_past_the_head_of_the_page(written, open_page, name):
+def test_the_first_tab_stop_skips_the_head_of_the_page(written, open_page, name):
     page = open_page(written(name), viewport={"width": 800, "height": 900})
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    # Seen only now that it is needed.
+    # It is visible only while it has the focus.
     assert page.locator(".skip").bounding_box()["x"] >= 0
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
@@ -230,7 +230,7 @@ def test_a_reader_without_a_mouse_can_scroll_every_wide_table(written, open_page
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_link_within_a_page_leads_somewhere_and_every_id_is_there_once(written, open_page, name):
+def test_every_link_within_a_page_has_a_target_and_every_id_is_unique(written, open_page, name):
     page = open_page(written(name))
 
     def values(attribute):
@@ -244,7 +244,7 @@ def test_every_link_within_a_page_leads_somewhere_and_every_id_is_there_once(wri
     assert {label for labels in values("aria-labelledby") for label in labels.split()} <= {*ids}
 
 
-# What is to be pressed, smaller than 24 by 24 pixels and not within a sentence.
+# Links, buttons and summaries smaller than 24 by 24 pixels, except those within a sentence.
 SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary")].filter((one) => {
   const { width, height } = one.getBoundingClientRect();
   if (width === 0 || one.className === "skip") return false;
@@ -256,7 +256,7 @@ SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary")].fi
 
 @pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("name", ["seeds", "failed", "index"])
-def test_everything_to_press_is_large_enough_for_a_finger(written, open_page, name, width):
+def test_all_links_and_buttons_are_large_enough_for_a_finger(written, open_page, name, width):
     page = open_page(written(name), viewport={"width": width, "height": 900})
     page.evaluate(OPEN_ALL)
     assert page.evaluate(SMALL_TARGETS) == []
@@ -289,7 +289,7 @@ def test_the_comparison_is_sorted_by_keyboard(written, open_page):
         assert set(names()[-2:]) == {"bag_of_words", "majority_class"}
 
 
-# Presses each header of each sortable table twice; returns where figures are not in order or what has none is not last.
+# Clicks each header of each sortable table twice; returns columns with wrong order, or with empty cells not at the end.
 DISORDER = """() => {
   const wrong = [];
   const read = (cell) => cell?.dataset.v ?? cell?.textContent.trim() ?? "";
@@ -312,7 +312,7 @@ DISORDER = """() => {
 
 
 @pytest.mark.parametrize("name", ["seeds", "failed", "index"])
-def test_every_column_can_be_sorted_and_what_has_no_figure_stays_last(written, open_page, name):
+def test_every_column_can_be_sorted_and_empty_cells_stay_last(written, open_page, name):
     page = open_page(written(name))
     assert page.evaluate(DISORDER) == []
     assert page.locator("thead button").count() > 5
@@ -348,8 +348,8 @@ def heights(page, selector):
 
 # --- colours
 
-# The ink and the paper of the page, then of everything drawn in a chart what it is drawn with, except for what is meant
-# to be faint: grid lines and bands.
+# The text and background colours of the page, then the colours in its charts; not those of grid lines and bands, which
+# are faint on purpose.
 COLOURS = """() => {
   const { color, backgroundColor } = getComputedStyle(document.body);
   const drawn = [...document.querySelectorAll("figure svg *")].flatMap((one) => {
@@ -383,13 +383,13 @@ def test_contrast_is_that_of_the_guideline():
 
 
 PAPERS = [("screen", "light", "rgb(255, 255, 255)"), ("screen", "dark", "rgb(20, 23, 26)")]
-# Whoever reads in the dark does not print in it.
+# Print has a light background in the dark scheme too.
 PAPERS += [("print", "dark", "rgb(255, 255, 255)")]
 
 
 @pytest.mark.parametrize(("media", "scheme", "paper"), PAPERS, ids=["light", "dark", "print"])
 @pytest.mark.parametrize("name", ["run", "seeds"])
-def test_charts_are_drawn_in_the_ink_of_the_text_and_in_colours_that_stand_out(
+def test_charts_have_the_colour_of_the_text_and_colours_with_enough_contrast(
     written, open_page, name, media, scheme, paper
 ):
     page = open_page(written(name), color_scheme=scheme)
@@ -430,7 +430,7 @@ def test_the_verdict_is_on_the_first_screen_of_a_telephone(written, open_page, n
     assert box["y"] + box["height"] <= 700
 
 
-# Labels that reach beyond their chart where that hides them, or else beyond the frame around it.
+# Labels that reach beyond their chart if it hides them, else beyond the frame around it.
 CUT_LABELS = """() => [...document.querySelectorAll("figure svg text")].filter((text) => {
   const svg = text.ownerSVGElement;
   const frame = getComputedStyle(svg).overflow === "visible" ? svg.closest("figure") : svg;
@@ -448,7 +448,7 @@ def test_no_label_of_a_chart_is_cut_off(written, open_page, language, width):
 
 # --- on paper
 
-# Figures that are broken over lines, as when a column has no room.
+# Figures that are broken over two lines, because their column is too narrow.
 BROKEN_FIGURES = r"""() => [...document.querySelectorAll("td")].filter((cell) => {
   const figure = cell.firstChild;
   if (!figure || figure.nodeType !== 3 || !/^\s*[+−\d.,%–]+\s*$/.test(figure.data)) return false;
@@ -473,7 +473,7 @@ def test_a_page_fits_on_a4(written, open_page, name, language):
 
 
 @pytest.mark.parametrize("name", ["run", "seeds"])
-def test_no_figure_is_torn_over_two_sheets(written, open_page, name):
+def test_no_chart_is_split_over_two_sheets(written, open_page, name):
     page = open_page(written(name), viewport={"width": PAPER_WIDTH, "height": PAPER_HEIGHT})
     page.emulate_media(media="print")
     assert max(heights(page, "figure")) < PAPER_HEIGHT
@@ -496,10 +496,10 @@ def test_the_page_prints_with_its_sections_and_links(written, open_page):
     assert b"index.html" in paper
 
 
-# --- words of others
+# --- foreign text
 
 
-# Where words of others stand, and which of our own words that follow them run from right to left.
+# Foreign text that is not isolated, and text of our own after it that runs from right to left.
 LEAKS = r"""() => {
   const leaks = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -529,7 +529,7 @@ LEAKS = r"""() => {
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize("name", ["hostile", "index"])
-def test_words_of_others_run_nothing_and_turn_nothing_around(written, open_page, name, language):
+def test_foreign_text_runs_no_script_and_changes_no_direction(written, open_page, name, language):
     page = open_page(written(name, language))
     page.evaluate(OPEN_ALL)
     assert page.locator("img, iframe, object, embed, form, base").count() == 0
@@ -540,7 +540,7 @@ def test_words_of_others_run_nothing_and_turn_nothing_around(written, open_page,
     assert "\u202e" not in "".join(page.locator("svg text").all_text_contents())
 
 
-def test_words_of_others_are_shown_letter_by_letter(written, open_page):
+def test_foreign_text_is_shown_letter_by_letter(written, open_page):
     page = open_page(written("hostile"))
     for place in (".notice", ".failure", "#comparison tbody small", "#errors .words", "#provenance td"):
         assert HOSTILE in "".join(page.locator(place).all_text_contents())

@@ -1,4 +1,4 @@
-"""`retrain run` as a person starts it: a process of its own, on Prefect's temporary server. Stubs train."""
+"""`retrain run` as a process of its own, on a temporary Prefect server. The trainings are stubs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.stubs import STUB
 pytestmark = pytest.mark.usefixtures("migrated_home")
 SMALL = ["--source", "sample", "--sample-reviews", "400", "--epochs", "2", "--maxlen", "40", "--variants", "lstm,gru"]
 
-# Runs the command in this interpreter and then says what that took.
+# Runs the command in its own interpreter, and then prints the exit code, the imported libraries and the peak memory.
 MEASURED = """
 import json, pathlib, re, sys
 from flows.cli.command import main
 code = main(sys.argv[1:])
 costly = {"tensorflow", "keras", "numba", "prefect.server", "scipy.stats", "sklearn", "pandas", "matplotlib"}
 heavy = sorted(costly & set(sys.modules))
-# Not getrusage, whose maximum begins with that of the process that started this one.
+# The maximum of getrusage would include the memory of the parent process before exec.
 status = pathlib.Path("/proc/self/status")
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())[1]) * 1024 if status.exists() else None
 print(json.dumps({"code": code, "heavy": heavy, "peak_bytes": peak}))
@@ -35,11 +35,12 @@ print(json.dumps({"code": code, "heavy": heavy, "peak_bytes": peak}))
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A folder for all nights."""
+    """A folder for all runs."""
     return tmp_path_factory.mktemp("store")
 
 
 def retrain(store, *arguments):
+    """Run the command; return its lines, standard error, and the measurements."""
     command = [sys.executable, "-c", MEASURED, "run", "--store", str(store), *SMALL, *arguments]
     environment = os.environ | STUB
     answer = subprocess.run(
@@ -49,11 +50,11 @@ def retrain(store, *arguments):
     return printed, answer.stderr, json.loads(measured)
 
 
-def test_a_run_prints_the_verdict_the_table_and_the_report_and_stays_small(store):
+def test_a_run_prints_verdict_table_and_report_and_imports_no_large_library(store):
     printed, stderr, measured = retrain(store)
     assert measured["code"] == 0, stderr
     assert measured["heavy"] == []
-    # None where there is no /proc to ask.
+    # None if the system has no /proc.
     assert measured["peak_bytes"] is None or measured["peak_bytes"] < 350_000_000
     assert printed[0].startswith("Best tonight: ")
     assert printed[1].split()[:3] == ["training", "epochs", "best"]
@@ -69,8 +70,8 @@ def test_a_run_prints_the_verdict_the_table_and_the_report_and_stays_small(store
     assert verify_store(Store(str(store))).damaged == ()
 
 
-def test_a_run_whose_training_failed_ends_with_1_and_one_line_for_it(store):
-    # It would take ten seconds.
+def test_a_run_with_a_failed_training_ends_with_exit_code_1_and_one_line(store):
+    # Without its timeout this training would take ten seconds.
     options = ["--variants", "gru", "--no-baselines", "--epochs", "100", "--timeout-seconds", "0.5"]
     printed, stderr, measured = retrain(store, *options)
     assert measured["code"] == 1, stderr

@@ -1,4 +1,4 @@
-"""Trainings on real workers: a night hands them out, loses one, and finds none at all."""
+"""Trainings on real workers: a run hands them out; a worker is lost, or none exists."""
 
 from __future__ import annotations
 
@@ -11,29 +11,38 @@ import pytest
 
 from storage.runs import read_run, verify_store
 from storage.store import Store
-from tests.e2e.servers import NIGHT, OVER, PREFECT, deployment, find_run, start_night, wait_for_end, wait_for_epoch
+from tests.e2e.servers import (
+    OVER,
+    PREFECT,
+    SHORT_RUN,
+    find_run,
+    read_deployment,
+    start_run,
+    wait_for_end,
+    wait_for_epoch,
+)
 from tests.processes import training_children
 from tests.stubs import REAL_SEED
 from tests.waiting import wait_until
 
-ON_WORKERS = NIGHT | {"placement": "workers", "timeout_seconds": 120}
+ON_WORKERS = SHORT_RUN | {"placement": "workers", "timeout_seconds": 120}
 
 
-def wait_for_night(site, identifier, store=None):
-    """Return the flow run's last state, and the run that it published."""
+def wait_for_run(site, identifier, store=None):
+    """Wait for the end of a flow run; return its last state and the run that it published."""
     state = wait_for_end(site.api, identifier)
     return state, find_run(store or site.store, identifier)
 
 
-def training_runs(site, run_folder):
-    """Return the flow runs of a night's trainings."""
-    wanted = {"deployments": {"id": {"any_": [deployment(site.api, "train-variant/worker")["id"]]}}}
+def find_training_flow_runs(site, run_folder):
+    """Return the flow runs of a run's trainings."""
+    wanted = {"deployments": {"id": {"any_": [read_deployment(site.api, "train-variant/worker")["id"]]}}}
     found = site.api.post("/flow_runs/filter", json=wanted).raise_for_status().json()
     return [flow_run for flow_run in found if flow_run["parameters"]["run_folder"].endswith(run_folder)]
 
 
 def find_flow_process(identifier):
-    """Return the process that runs a flow run, the first with the environment that the worker gave it, or None."""
+    """Return the process of a flow run, or None: the first with the environment that the worker gave it."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if process.environ().get("PREFECT__FLOW_RUN_ID") == identifier:
@@ -44,12 +53,12 @@ def find_flow_process(identifier):
 @pytest.fixture
 def workers(site):
     """Two workers of the pool `training`, each with one training at a time."""
-    return [site.worker("training", name) for name in ("first", "second")]
+    return [site.start_worker("training", name) for name in ("first", "second")]
 
 
 @contextmanager
 def paused(site, pool):
-    """Let the server hand nothing of a pool to its workers."""
+    """Keep the server from handing flow runs of a pool to its workers."""
     site.api.patch(f"/work_pools/{pool}", json={"is_paused": True}).raise_for_status()
     try:
         yield
@@ -58,14 +67,14 @@ def paused(site, pool):
 
 
 def test_trainings_have_a_pool_of_their_own_and_no_schedule(site):
-    training = deployment(site.api, "train-variant/worker")
+    training = read_deployment(site.api, "train-variant/worker")
     assert (training["work_pool_name"], training["schedules"]) == ("training", [])
-    assert deployment(site.api, "nightly-retraining/nightly")["work_pool_name"] == "retraining"
+    assert read_deployment(site.api, "nightly-retraining/nightly")["work_pool_name"] == "retraining"
 
 
-def test_without_a_worker_the_trainings_fail_with_the_reason_and_the_report_is_written(site):
+def test_without_a_worker_the_trainings_fail_with_a_reason_and_the_report_is_written(site):
     with paused(site, "training"):
-        state, run = wait_for_night(site, start_night(site.api, ON_WORKERS | {"timeout_seconds": 5}))
+        state, run = wait_for_run(site, start_run(site.api, ON_WORKERS | {"timeout_seconds": 5}))
     assert state["type"] == "FAILED"
     reason = "no worker of the pool training took it within 5 s"
     assert {(failure.name, failure.error) for failure in run.failures} == {
@@ -73,16 +82,16 @@ def test_without_a_worker_the_trainings_fail_with_the_reason_and_the_report_is_w
         ("gru-seed42", reason),
     }
     assert "No model tonight: every training failed." in site.store.read_bytes(run.report.path).decode()
-    assert {flow_run["state_type"] for flow_run in training_runs(site, run.run_id)} == {"CANCELLED"}
+    assert {flow_run["state_type"] for flow_run in find_training_flow_runs(site, run.run_id)} == {"CANCELLED"}
 
 
-def test_two_workers_train_for_real_what_the_night_hands_out_in_a_bucket(site, workers, object_store):
+def test_two_workers_train_for_real_what_a_run_hands_out_with_its_store_in_a_bucket(site, workers, object_store):
     wanted = ON_WORKERS | {"store": object_store.uri, "seeds": [REAL_SEED]}
-    state, run = wait_for_night(site, start_night(site.api, wanted), object_store)
+    state, run = wait_for_run(site, start_run(site.api, wanted), object_store)
     assert state["type"] == "COMPLETED", state
     assert [training.name for training in run.trainings] == ["lstm-seed7", "gru-seed7"]
     assert [training.epochs for training in run.trainings] == [2, 2]
-    trained = training_runs(site, run.run_id)
+    trained = find_training_flow_runs(site, run.run_id)
     assert {flow_run["name"] for flow_run in trained} == {"train lstm, seed 7", "train gru, seed 7"}
     assert [flow_run["state_type"] for flow_run in trained] == ["COMPLETED", "COMPLETED"]
     assert all(flow_run["parent_task_run_id"] for flow_run in trained)
@@ -90,36 +99,36 @@ def test_two_workers_train_for_real_what_the_night_hands_out_in_a_bucket(site, w
 
 
 def test_a_real_training_whose_process_is_killed_is_handed_out_again(site, workers):
-    identifier = start_night(
+    identifier = start_run(
         site.api, ON_WORKERS | {"variants": ["lstm"], "seeds": [REAL_SEED], "epochs": 300, "patience": 300}
     )
-    # In the middle of its work: the flow's process has a child that trains.
+    # The flow run's process now has a child that trains.
     (child,) = wait_until(lambda: training_children(*workers)[:1], 300, "a training on a worker")
     child.parent().kill()
-    state, run = wait_for_night(site, identifier)
+    state, run = wait_for_run(site, identifier)
     assert state["type"] == "COMPLETED", state
     assert [training.name for training in run.trainings] == ["lstm-seed7"]
-    states = sorted(flow_run["state_type"] for flow_run in training_runs(site, run.run_id))
+    states = sorted(flow_run["state_type"] for flow_run in find_training_flow_runs(site, run.run_id))
     assert states == ["COMPLETED", "CRASHED"]
     assert verify_store(site.store).damaged == ()
-    # The orphan ended itself.
+    # The child ends by itself when its parent is gone.
     psutil.wait_procs([child], timeout=20)
     assert not child.is_running()
 
 
-def test_a_night_that_is_run_again_takes_over_what_it_had_finished(site, workers):
-    # Stubs, for 2 s each.
+def test_a_run_that_is_retried_takes_over_its_finished_trainings(site, workers):
+    # Each stub trains for 2 s.
     wanted = {"seeds": [42, 43], "variants": ["lstm", "gru"], "epochs": 20}
-    identifier = start_night(site.api, ON_WORKERS | wanted)
+    identifier = start_run(site.api, ON_WORKERS | wanted)
     ours = identifier[:6]
 
     def first_finished():
-        return any(one["state_type"] == "COMPLETED" for one in training_runs(site, ours))
+        return any(one["state_type"] == "COMPLETED" for one in find_training_flow_runs(site, ours))
 
     wait_until(first_finished, 300, "a finished training", every=0.5)
     find_flow_process(identifier).kill()
 
-    # Its worker marks the flow run as crashed twice, and the second time would end the new attempt; then it says this.
+    # The worker marks the flow run Crashed twice, and the second mark would end a new attempt. This event follows it.
     executed = {
         "event": {"name": ["prefect.worker.executed-flow-run"]},
         "related": {"id": [f"prefect.flow-run.{identifier}"]},
@@ -127,23 +136,34 @@ def test_a_night_that_is_run_again_takes_over_what_it_had_finished(site, workers
     wait_until(
         lambda: site.api.post("/events/filter", json={"filter": executed}).raise_for_status().json()["events"],
         300,
-        "the worker's last word of the night's process",
+        "the worker's event on the end of the flow run's process",
         every=0.5,
     )
     assert site.api.get(f"/flow_runs/{identifier}").json()["state_type"] == "CRASHED"
     subprocess.run([PREFECT, "flow-run", "retry", identifier], env=site.environment, check=True, capture_output=True)
-    state, run = wait_for_night(site, identifier)
+    state, run = wait_for_run(site, identifier)
     assert state["type"] == "COMPLETED", state
     assert [training.name for training in run.trainings] == ["lstm-seed42", "lstm-seed43", "gru-seed42", "gru-seed43"]
-    # No training was done twice: those that were finished were found, and those at work were waited for.
-    assert [one["state_type"] for one in training_runs(site, run.run_id)] == ["COMPLETED"] * 4
+    # No training was done twice: finished ones were found, and unfinished ones were waited for.
+    assert [one["state_type"] for one in find_training_flow_runs(site, run.run_id)] == ["COMPLETED"] * 4
     logs = site.api.post("/logs/filter", json={"logs": {"flow_run_id": {"any_": [identifier]}}}).json()
-    assert any(log["message"].endswith(": found in the store") for log in logs)
+    assert any(log["message"].endswith(" was found in the store") for log in logs)
     assert verify_store(site.store).damaged == ()
 
 
-def test_the_command_line_hands_out_too_and_its_relative_store_is_the_workers_own(site, workers, tmp_path):
-    command = [sys.executable, "-m", "flows", "run", "--placement", "workers", "--store", "night", "--source", "sample"]
+def test_a_run_at_the_command_line_hands_out_too_and_its_workers_find_its_relative_store(site, workers, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "flows",
+        "run",
+        "--placement",
+        "workers",
+        "--store",
+        "relative",
+        "--source",
+        "sample",
+    ]
     small = ["--sample-reviews", "400", "--epochs", "2", "--maxlen", "40", "--variants", "lstm", "--no-baselines"]
     answer = subprocess.run(
         [*command, *small],
@@ -155,16 +175,16 @@ def test_the_command_line_hands_out_too_and_its_relative_store_is_the_workers_ow
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
-    store = Store(str(tmp_path / "night"))
+    store = Store(str(tmp_path / "relative"))
     (manifest,) = [path for path in store.list_files("runs") if path.endswith("/run.json")]
     assert [training.name for training in read_run(store, manifest.split("/")[1]).trainings] == ["lstm-seed42"]
     assert verify_store(store).damaged == ()
 
 
-def test_a_worker_that_is_told_to_end_leaves_no_process_and_no_run_without_an_end(site):
+def test_a_terminated_worker_leaves_no_process_and_no_unfinished_flow_run(site):
     endless = {"placement": "local", "variants": ["lstm"], "epochs": 20_000, "patience": 20_000}
-    identifier = start_night(site.api, ON_WORKERS | endless)
-    # Its children are there from the start, and train later.
+    identifier = start_run(site.api, ON_WORKERS | endless)
+    # Its children start with the run, and train later.
     wait_for_epoch(site.api, identifier)
     process = find_flow_process(identifier)
     assert training_children(process)
@@ -175,14 +195,14 @@ def test_a_worker_that_is_told_to_end_leaves_no_process_and_no_run_without_an_en
     _, alive = psutil.wait_procs(processes, timeout=90)
     assert alive == []
 
-    def ended():
+    def find_final_state():
         state = site.api.get(f"/flow_runs/{identifier}").raise_for_status().json()["state"]
         return state if state["type"] in OVER else None
 
-    state = wait_until(ended, 300, "the end of the night's run", every=0.5)
+    state = wait_until(find_final_state, 300, "the end of the flow run", every=0.5)
     assert state["type"] in ("FAILED", "CRASHED", "CANCELLED")
     assert state["message"]
     assert verify_store(site.store).damaged == ()
-    site.worker("retraining", "nights")
-    state, _ = wait_for_night(site, start_night(site.api, NIGHT | {"variants": ["lstm"]}))
+    site.start_worker("retraining", "runs")
+    state, _ = wait_for_run(site, start_run(site.api, SHORT_RUN | {"variants": ["lstm"]}))
     assert state["type"] == "COMPLETED", state

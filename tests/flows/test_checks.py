@@ -1,34 +1,15 @@
-"""Every parameter that is wrong is refused at the door, in one line with its name, what it must be and what came."""
+"""A wrong parameter is refused before the run starts: one line has its name, what it must be and its value."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.checks import check_parameters
-from flows.parameters import choose_store
+from flows.parameters import NightlyParameters, choose_store
 
-GOOD = {
-    "source": "sample",
-    "sha256": None,
-    "variants": ("lstm", "gru"),
-    "seeds": (42, 43),
-    "epochs": 100,
-    "batch_size": 64,
-    "patience": 3,
-    "learning_rate": 1e-4,
-    "num_words": 500,
-    "maxlen": 100,
-    "embedding_dim": 16,
-    "validation_fraction": 0.2,
-    "split_seed": 42,
-    "jobs": None,
-    "placement": "local",
-    "timeout_seconds": 3600.0,
-    "sample_reviews": 50_000,
-    "baselines": True,
-    "language": "en",
-}
+GOOD = NightlyParameters(source="sample", variants=("lstm", "gru"), seeds=(42, 43), timeout_seconds=3600.0)
 NAMES = "different names out of lstm, lstm_dropout, lstm_stacked, gru"
 SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
@@ -36,7 +17,7 @@ SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 @pytest.fixture
 def check(tmp_path):
     def run(**changes) -> None:
-        check_parameters({**GOOD, "store": str(tmp_path / "store"), **changes})
+        check_parameters(replace(GOOD, **{"store": str(tmp_path / "store"), **changes}))
 
     return run
 
@@ -108,14 +89,14 @@ def test_good_parameters_pass(check, changes):
         ),
     ],
 )
-def test_a_bad_parameter_is_refused_by_its_name(check, tmp_path, name, value, message):
+def test_a_wrong_parameter_is_refused_with_its_name(check, tmp_path, name, value, message):
     with pytest.raises(ValueError, match=f"^`{name}` must be ") as caught:
         check(**{name: value})
     assert str(caught.value) == message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_all_wrong_parameters_are_named_in_one_line(check, tmp_path):
+def test_one_line_names_all_wrong_parameters(check, tmp_path):
     wrong = {"epochs": 0, "jobs": 0, "seeds": (1, 1), "source": "http://example.org/x.npz", "store": "ftp://host/x"}
     with pytest.raises(ValueError, match="epochs") as caught:
         check(**wrong)
@@ -137,7 +118,7 @@ def test_all_wrong_parameters_are_named_in_one_line(check, tmp_path):
         ({"source": "auto", "sha256": "abc"}, ValueError, "`sha256` must be 64 hexadecimal digits in lower case."),
     ],
 )
-def test_a_bad_source_is_refused_before_anything_is_written(check, tmp_path, monkeypatch, changes, error, start):
+def test_a_wrong_source_is_refused_before_anything_is_written(check, tmp_path, monkeypatch, changes, error, start):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error) as caught:
         check(**changes)
@@ -145,11 +126,11 @@ def test_a_bad_source_is_refused_before_anything_is_written(check, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_need_a_server_that_they_can_reach(check, tmp_path):
+def test_placement_on_workers_is_refused_without_a_server_of_its_own(check, tmp_path):
     with temporary_settings(restore_defaults={PREFECT_API_URL}), pytest.raises(ValueError, match="placement") as caught:
         check(placement="workers")
     assert str(caught.value) == (
-        "`placement` must be local where PREFECT_API_URL is not set, for no worker could reach a temporary server. "
+        "`placement` must be local if PREFECT_API_URL is not set, because no worker can reach a temporary server. "
         "Received: placement=workers."
     )
     assert list(tmp_path.iterdir()) == []
@@ -163,7 +144,7 @@ def test_a_store_that_cannot_be_written_is_refused(check, tmp_path):
         check(store=str(tmp_path / "file"))
 
 
-def test_the_store_is_the_one_given_else_the_variable_s_else_output(monkeypatch):
+def test_the_store_is_the_given_one_else_that_of_the_environment_else_output(monkeypatch):
     assert choose_store(None) == "output"
     monkeypatch.setenv("RETRAIN_STORE", "/srv/retraining")
     assert choose_store(None) == "/srv/retraining"

@@ -45,7 +45,7 @@ def task_states(state):
 
 
 def wait_for_states(state, names):
-    """The server hears of task states by events, a moment after the flow has ended."""
+    """The server learns task states from events, a moment after the flow has ended."""
 
     def find_ended():
         states = task_states(state)
@@ -55,16 +55,16 @@ def wait_for_states(state, names):
 
 
 @pytest.fixture(scope="module")
-def two_nights(prefect_server, stub_trainings, tmp_path_factory):
-    """The same flow twice in one store: the second night finds the data of the first."""
-    store = str(tmp_path_factory.mktemp("nights"))
+def two_runs(prefect_server, stub_trainings, tmp_path_factory):
+    """Run the flow twice on one store; the second run finds the datasets of the first."""
+    store = str(tmp_path_factory.mktemp("runs"))
     first = nightly_retraining(**SMALL, store=store, return_state=True)
     second = nightly_retraining(**ALONE, store=store, variants=("gru",), return_state=True)
     return Store(store), first, second
 
 
-def test_a_night_ends_completed_with_all_variants_in_the_declared_order(two_nights):
-    _, first, _ = two_nights
+def test_a_run_ends_completed_with_all_variants_in_the_declared_order(two_runs):
+    _, first, _ = two_runs
     run = first.result()
     assert first.is_completed()
     assert [training.name for training in run.trainings] == [
@@ -76,23 +76,23 @@ def test_a_night_ends_completed_with_all_variants_in_the_declared_order(two_nigh
     assert [baseline.name for baseline in run.baselines] == ["simple_rnn-seed42"]
 
 
-def test_the_verdict_and_the_report_s_address_are_the_message_of_the_final_state(two_nights):
-    store, first, second = two_nights
+def test_the_verdict_and_the_report_s_address_are_the_message_of_the_final_state(two_runs):
+    store, first, second = two_runs
     assert first.message.startswith("Best tonight: ")
     assert first.message.endswith(f" Report: {store.locate(first.result().report.path)}")
     assert second.message.startswith("Best tonight: gru, with the lowest validation loss (")
 
 
-def test_the_baselines_stand_in_the_comparison_and_do_not_compete(two_nights):
-    store, first, second = two_nights
+def test_the_baselines_are_in_the_comparison_and_cannot_be_the_best(two_runs):
+    store, first, second = two_runs
     rows = read_evidence(store, first.result()).comparison
     assert {row.name for row in rows if row.is_baseline} == {"simple_rnn", "bag_of_words", "majority_class"}
     assert not rows[0].is_baseline
     assert [row.name for row in read_evidence(store, second.result()).comparison] == ["gru"]
 
 
-def test_each_training_answers_the_minimal_pairs_that_the_vocabulary_can_say(two_nights):
-    store, first, _ = two_nights
+def test_each_training_predicts_the_minimal_pairs_whose_words_are_in_the_vocabulary(two_runs):
+    store, first, _ = two_runs
     run = first.result()
     pairs = run.datasets["profile"].files["minimal_pairs"].rows
     assert pairs >= 2
@@ -100,52 +100,52 @@ def test_each_training_answers_the_minimal_pairs_that_the_vocabulary_can_say(two
     assert read_evidence(store, run).minimal_pairs.categories
 
 
-def test_the_second_night_knows_the_first(two_nights):
-    store, first, second = two_nights
+def test_the_report_of_the_second_run_compares_it_with_the_first(two_runs):
+    store, first, second = two_runs
     history = read_evidence(store, second.result()).history
-    assert (history.last, history.looks) == (first.result().run_id, 2)
+    assert (history.last, history.test_set_uses) == (first.result().run_id, 2)
     assert {change.name for change in history.changes} >= {"variants", "baselines"}
     # The same seed on the same machine gives the same model.
     assert history.regressions == ()
 
 
-def test_the_list_of_nights_links_both_and_the_latest_page_is_the_second_night_s(two_nights):
-    store, first, second = two_nights
+def test_the_list_of_runs_links_both_and_the_latest_page_is_the_second_run_s(two_runs):
+    store, first, second = two_runs
     index = store.read_bytes(INDEX_PATH).decode()
-    links = [index.index(f'href="./{night.result().run_id}.html"') for night in (second, first)]
+    links = [index.index(f'href="./{state.result().run_id}.html"') for state in (second, first)]
     assert links == sorted(links)
     assert store.read_bytes(LATEST_PATH) == store.read_verified(second.result().report)
 
 
-def test_run_json_gives_the_run_back_and_everything_it_names_is_sound(two_nights):
-    store, first, _ = two_nights
+def test_the_record_is_read_back_from_run_json_and_all_files_that_it_names_are_sound(two_runs):
+    store, first, _ = two_runs
     assert read_run(store, first.result().run_id) == first.result()
     found = verify_store(store)
     assert (found.damaged, found.unfinished, found.quarantined) == ((), (), ())
 
 
-def test_a_run_read_back_gives_the_very_report_that_was_published(two_nights):
-    store, first, _ = two_nights
+def test_a_run_that_is_read_back_gives_the_published_report(two_runs):
+    store, first, _ = two_runs
     assert render_stored_run(store, read_run(store, first.result().run_id), "en") == store.read_verified(
         first.result().report
     )
 
 
-def test_the_report_says_that_the_reviews_are_made_up(two_nights):
-    store, first, _ = two_nights
+def test_the_report_says_that_the_reviews_are_made_up(two_runs):
+    store, first, _ = two_runs
     page = store.read_verified(first.result().report).decode()
     assert "Made-up reviews: this run trained on the sample corpus." in page
 
 
-def test_the_second_night_finds_its_data_and_prefect_shows_them_cached(two_nights):
-    _, _, second = two_nights
+def test_the_second_run_finds_its_datasets_and_prefect_shows_them_cached(two_runs):
+    _, _, second = two_runs
     names = ["make 400 sample reviews", "split", "pad to 40", "profile", "train gru, seed 42"]
     states = wait_for_states(second, names)
     assert [states[name] for name in names] == ["Cached", "Cached", "Cached", "Cached", "Completed"]
 
 
-def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_nights):
-    _, first, _ = two_nights
+def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_runs):
+    _, first, _ = two_runs
     flow_run_id = first.state_details.flow_run_id
     epochs = [f"{variant.name}-seed42 epoch {epoch}/2" for variant in VARIANTS for epoch in (1, 2)]
 
@@ -164,19 +164,19 @@ def test_every_epoch_is_in_the_prefect_log_and_the_table_in_an_artifact(two_nigh
     assert artifacts["training-lstm-stacked-seed42"]["type"] == "progress"
 
 
-def test_the_record_has_every_parameter(two_nights):
-    _, first, second = two_nights
+def test_the_record_has_every_parameter(two_runs):
+    _, first, second = two_runs
     for state in (first, second):
         assert set(state.result().parameters) == {parameter.name for parameter in PARAMETERS}
 
 
-def test_the_record_says_how_long_each_step_took(two_nights):
-    for run in (night.result() for night in two_nights[1:]):
+def test_the_record_says_how_long_each_step_took(two_runs):
+    for run in (state.result() for state in two_runs[1:]):
         assert set(run.step_seconds) == {"archive", "split", "pad", "profile", "train"}
         assert 0 < sum(run.step_seconds.values()) < run.seconds
 
 
-def test_a_killed_child_of_a_real_training_is_started_again(tmp_path):
+def test_a_real_training_whose_child_is_killed_is_started_again(tmp_path):
     killed = []
 
     def kill_the_first_child():
@@ -215,7 +215,7 @@ def test_a_failed_variant_is_left_out_of_the_report_and_fails_the_flow(tmp_path)
 
 def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path):
     def interrupt_when_training():
-        # Children are there from the start; they train once the padded reviews are.
+        # The children start with the run, and train as soon as the padded reviews exist.
         wait_until(lambda: list(tmp_path.glob("datasets/pad-*/manifest.json")), 60, "the padding", every=0.05)
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
@@ -238,7 +238,7 @@ def test_bad_parameters_fail_the_flow_before_anything_is_written(tmp_path):
 def test_an_unreachable_source_falls_back_to_the_sample_only_when_it_was_auto(tmp_path, monkeypatch):
     from tasks.sources import IMDB
 
-    # Port 9 of this machine has no server: the connection is refused at once, as without a network.
+    # Port 9 of this machine has no server, so that the connection is refused at once.
     gone = replace(IMDB, archive="http://127.0.0.1:9/imdb.npz")
     monkeypatch.setattr("tasks.sources.IMDB", gone)
     options = {**ALONE, "variants": ("lstm",), "epochs": 1}
@@ -252,8 +252,8 @@ def test_an_unreachable_source_falls_back_to_the_sample_only_when_it_was_auto(tm
         refused.result()
 
 
-def test_the_run_id_is_the_scheduled_time_and_prefects_own_id(two_nights):
-    _, first, _ = two_nights
+def test_the_run_id_is_the_scheduled_time_and_the_start_of_the_flow_run_s_id(two_runs):
+    _, first, _ = two_runs
     flow_run_id = first.state_details.flow_run_id
     with get_client(sync_client=True) as client:
         (flow_run,) = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))

@@ -30,6 +30,8 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from tests.waiting import wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("RESULTS.md")
 REASONS = Path(__file__).with_name("survivors.toml")
@@ -111,19 +113,29 @@ def run_tests(project: Path, module: str, log: Path) -> str:
             code = run_in_child(project, module, log)
         finally:
             os._exit(code)
-    ends = time.monotonic() + TIMEOUT_SECONDS
-    ended, status = 0, 0
-    while not ended and time.monotonic() < ends:
-        time.sleep(0.05)
-        ended, status = os.waitpid(child, os.WNOHANG)
-    # What the tests have started, too.
+    statuses = wait_for_status(child)
+    # The process group has the processes that the tests started, too.
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
-    if not ended:
+    if not statuses:
         os.waitpid(child, 0)
-    if not ended or os.WTERMSIG(status) == signal.SIGXCPU:
         return "timeout"
-    return "killed" if status else "survived"
+    if os.WTERMSIG(statuses[0]) == signal.SIGXCPU:
+        return "timeout"
+    return "killed" if statuses[0] else "survived"
+
+
+def wait_for_status(child: int) -> list[int]:
+    """Return the exit status of a child process as the only item; an empty list if it does not end in time."""
+
+    def poll_status() -> list[int]:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        return [status] if ended else []
+
+    try:
+        return wait_until(poll_status, TIMEOUT_SECONDS, "the end of the tests", every=0.05)
+    except AssertionError:
+        return []
 
 
 def try_mutant(project: Path, mutant: dict, log: Path) -> str:

@@ -1,1 +1,1 @@
-"""On PYTHONPATH of a process under test, this folder makes Python import `sitecustomize` before anything else."""
+"""If this folder is on a process's PYTHONPATH, Python imports its `sitecustomize` before anything else."""

@@ -1,11 +1,13 @@
-"""Kills the process it is loaded into at a step of a write into the store, as a plan in a folder says, or starves it.
+"""Inject faults into the process that imports this module, as variables of its environment say.
 
-Python imports this by its name in every process whose PYTHONPATH names this folder, so in a run and in all its
-children, and the project itself knows nothing of it. FAULT_PLAN names the folder: `only.json` holds the steps at which
-to die, or null for all of them, and `died.txt` those at which a process has died, one a line. Every step kills once.
-FAULT_STARVE names a variant, whose trainings find no memory left. Where STUB_TRAINING is set, a stub trains: see
-`tests/stub_training_child.py`. Where HEARTBEAT_SECONDS is set, runs send heartbeats so often, which Prefect's own
-setting allows for 30 s and more alone.
+Python imports this module by its name in every process whose PYTHONPATH has this folder: in a run and all its children,
+without a change to the project's code.
+
+- FAULT_PLAN names a folder. The process is killed at steps of writes into the store: `only.json` lists the steps (null:
+  all), and `died.txt` lists those at which a process was killed, one a line. Each step kills one process only.
+- FAULT_STARVE names a variant whose trainings run out of memory.
+- STUB_TRAINING: a stub trains, see `tests/stub_training_child.py`.
+- HEARTBEAT_SECONDS: seconds between a run's heartbeats. Prefect's own setting allows no less than 30 s.
 """
 
 import fcntl
@@ -26,7 +28,7 @@ MOMENTS = ("before writing", "in the middle of writing", "before renaming", "aft
 
 
 def name_step(key: str, moment: str) -> str:
-    """Return what a step of a write is called in every run: its file's place without ids and hashes."""
+    """Return a name for a step of a write that is the same in every run: the file's path without ids and hashes."""
     path = re.sub(r".*/(datasets|runs|reports)/", r"\1/", key)
     path = re.sub(r"^datasets/([a-z]+)-[0-9a-f]{16}/", r"\1/", path)
     path = re.sub(r"^runs/[^/]+/|\d{8}T\d{6}Z-", "", path)
@@ -37,7 +39,7 @@ def name_step(key: str, moment: str) -> str:
 
 
 def die_at(key: str, moment: str) -> None:
-    """Die here, where the plan says so and nobody has yet."""
+    """Kill this process if the plan has this step and no process was killed at it."""
     folder, step = Path(PLAN), name_step(key, moment)
     only = json.loads((folder / "only.json").read_text())
     with (folder / "died.txt").open("a+") as died:
@@ -50,11 +52,12 @@ def die_at(key: str, moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def patch(publishing) -> None:
+def kill_at_writes(publishing) -> None:
+    """Make each write of `storage.publishing` call `die_at` at its four moments."""
     original = publishing._renaming
 
     class Watched:
-        """A file system that dies before it opens, and before and after it renames."""
+        """A file system that calls `die_at` before opening a file, and before and after renaming one."""
 
         def __init__(self, filesystem, key):
             self.filesystem, self.key = filesystem, key
@@ -75,18 +78,19 @@ def patch(publishing) -> None:
     def renaming(filesystem, key):
         with original(Watched(filesystem, key), key) as write:
 
-            def write_in_two(content):
+            def write_halves(content):
                 middle = len(content) // 2
                 write(content[:middle])
                 die_at(key, "in the middle of writing")
                 write(content[middle:])
 
-            yield write_in_two
+            yield write_halves
 
     publishing._renaming = renaming
 
 
-def starve(training):
+def starve_training(training):
+    """Make a training of the variant `STARVED` run out of memory."""
     original = training.main
 
     def main(request, tell):
@@ -100,7 +104,7 @@ def starve(training):
 
 
 class Patching(importlib.abc.MetaPathFinder):
-    """Patches a module as soon as it has been imported."""
+    """Patches a module right after its import."""
 
     def __init__(self, name, patch):
         self.name, self.patch = name, patch
@@ -120,7 +124,7 @@ class Patching(importlib.abc.MetaPathFinder):
 
 
 class Replacing(importlib.abc.MetaPathFinder):
-    """Loads another file in the place of a module."""
+    """Loads another file in place of a module."""
 
     def __init__(self, name, path):
         self.name, self.path = name, path
@@ -140,6 +144,6 @@ if "STUB_TRAINING" in os.environ:
 if "HEARTBEAT_SECONDS" in os.environ:
     sys.meta_path.insert(0, Patching("prefect.flow_engine", send_heartbeats_often))
 if PLAN:
-    sys.meta_path.insert(0, Patching("storage.publishing", patch))
+    sys.meta_path.insert(0, Patching("storage.publishing", kill_at_writes))
 if STARVED:
-    sys.meta_path.insert(0, Patching("tasks.training.training", starve))
+    sys.meta_path.insert(0, Patching("tasks.training.training", starve_training))

@@ -1,4 +1,4 @@
-"""The command: help that helps, and one line with exit code 2 for whatever is wrong, with nothing left behind."""
+"""The command prints help; for bad input it prints one line, ends with exit code 2, and leaves no file."""
 
 import subprocess
 import sys
@@ -51,7 +51,7 @@ def test_help_lists_the_commands(retrain):
         ("verify", ["Exit code: 0 all sound, 2 not.", "retrain verify --store /srv/retraining"]),
     ],
 )
-def test_the_help_of_a_command_names_defaults_and_gives_examples(retrain, command, phrases):
+def test_the_help_of_a_command_has_defaults_and_examples(retrain, command, phrases):
     code, out, err = retrain(command, "--help")
     assert (code, err) == (0, "")
     for phrase in phrases:
@@ -68,7 +68,7 @@ def test_the_help_of_a_command_names_defaults_and_gives_examples(retrain, comman
         ),
         (
             ["run", "--seeds", "1,x"],
-            "retrain run: argument --seeds: must be integers with commas between. Received: 1,x. "
+            "retrain run: argument --seeds: must be integers separated by commas. Received: 1,x. "
             "(see retrain run --help)",
         ),
         (["run", "--epochs", "0"], "retrain run: `epochs` must be an integer of at least 1. Received: epochs=0."),
@@ -118,7 +118,7 @@ def test_bad_input_gives_one_line_and_exit_code_2_and_leaves_nothing(retrain, tm
 
 
 @pytest.mark.parametrize("arguments", [["dance"], ["run", "--unknown"], ["run", "--epochs"], ["verify", "extra"]])
-def test_an_argument_that_nobody_knows_gives_one_line_that_points_to_the_help(retrain, tmp_path, arguments):
+def test_an_unknown_argument_gives_one_line_that_points_to_the_help(retrain, tmp_path, arguments):
     code, out, err = retrain(*arguments)
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
@@ -153,8 +153,8 @@ def test_the_module_and_the_command_are_the_same():
     assert outputs == [(2, "", expected)] * 2
 
 
-def test_help_needs_neither_arrow_nor_jinja():
-    """They would cost half a second; the help of each command comes in a fifth of that."""
+def test_help_imports_no_large_library():
+    """The imports would take half a second, and the help takes a fifth of that."""
     script = (
         "import sys; from flows.cli.command import main\n"
         "try: main(['run', '--help'])\n"
@@ -192,7 +192,7 @@ def test_verify_counts_the_files_of_a_sound_store(retrain, store):
     assert retrain("verify", "--store", store.uri) == (0, f"{store.uri}: 2 files sound, 0 damaged or missing\n", "")
 
 
-def test_verify_names_what_is_damaged_and_exits_with_code_2(retrain, store):
+def test_verify_names_damaged_files_and_exits_with_code_2(retrain, store):
     Path(store.locate(publish_pad(store).files["train"].path)).unlink()
     code, out, err = retrain("verify", "--store", store.uri)
     assert code == 2
@@ -200,7 +200,7 @@ def test_verify_names_what_is_damaged_and_exits_with_code_2(retrain, store):
     assert out == f"{store.uri}: 1 files sound, 1 damaged or missing\n"
 
 
-def test_verify_lists_what_is_unfinished_and_what_was_put_aside(retrain, store):
+def test_verify_lists_unfinished_and_quarantined_files(retrain, store):
     store.write_bytes("raw/half.npz", b"hello")
     checkpoint = store.write_bytes("runs/1/gru-seed42/checkpoints/epoch-0005/state-x.npz", b"state").path
     store.write_bytes("raw/bad.npz", b"hello")
@@ -208,14 +208,14 @@ def test_verify_lists_what_is_unfinished_and_what_was_put_aside(retrain, store):
     code, out, err = retrain("verify", "--store", store.uri)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "raw/half.npz is named by no manifest: a run was interrupted here, or is still at work.",
-        f"{checkpoint} belongs to a checkpoint: a run was interrupted here, or is still at work.",
-        f"{target} was found damaged earlier and put aside; it may be deleted.",
+        "raw/half.npz is named by no manifest: a run was interrupted, or is still writing.",
+        f"{checkpoint} belongs to a checkpoint: a run was interrupted, or is still writing.",
+        f"{target} was found damaged earlier and moved here; you may delete it.",
         f"{store.uri}: 0 files sound, 0 damaged or missing",
     ]
 
 
-def test_verify_looks_into_the_store_of_the_environment(retrain, store, monkeypatch):
+def test_verify_reads_the_store_that_the_environment_names(retrain, store, monkeypatch):
     publish_pad(store)
     monkeypatch.setenv("RETRAIN_STORE", store.uri)
     assert retrain("verify") == (0, f"{store.uri}: 2 files sound, 0 damaged or missing\n", "")

@@ -1,4 +1,4 @@
-"""Past runs, from the store alone: the page again byte for byte, and one line a run."""
+"""Past runs are read from the store alone: a page is rendered again byte for byte, and a run listed in one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.stores import FIRST, SECOND, publish_training
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """Two published runs, the second with a failed training; right on the first 800 and 804 of 1,000 reviews."""
+    """Two published runs, the second with a failed training. The models are right on 800 and 804 of 1,000 reviews."""
     store = Store(str(tmp_path_factory.mktemp("published")))
     lstm, gru = a_training("lstm", 0.43, 800), a_training("gru", 0.42, 804)
     runs = [replace(a_run(lstm, gru), run_id=FIRST)]
@@ -38,7 +38,7 @@ def published(tmp_path_factory):
 
 @pytest.fixture
 def pages(published, store):
-    """The same runs in a store of the test's own; returns their pages."""
+    """Copy the published runs into the test's own store; return their pages."""
     shutil.copytree(published[0].uri, store.uri)
     return published[1]
 
@@ -59,14 +59,14 @@ def test_the_newest_run_is_rendered_again_byte_for_byte(retrain, store, pages):
     assert retrain("verify")[0] == 0
 
 
-def test_an_older_run_can_be_rendered_into_a_file_of_its_own(retrain, tmp_path, pages):
+def test_an_older_run_can_be_rendered_to_another_file(retrain, tmp_path, pages):
     target = tmp_path / "page.html"
     assert retrain("report", FIRST, "--out", str(target)) == (0, f"report: {target}\n", "")
     assert target.read_bytes() == pages[0]
 
 
 @pytest.mark.parametrize("run_id", ["20261124T020000Z-cccccc", "../secret", ""])
-def test_a_run_that_is_not_there_gives_one_line(retrain, store, pages, run_id):
+def test_a_missing_run_gives_one_line(retrain, store, pages, run_id):
     if not run_id:
         Path(store.locate(f"runs/{FIRST}/run.json")).unlink()
         Path(store.locate(f"runs/{SECOND}/run.json")).unlink()
@@ -85,15 +85,15 @@ def test_a_page_that_another_version_published_is_not_overwritten(retrain, store
     assert retrain("report") == (
         2,
         "",
-        f"retrain report: {SECOND} was published by other versions, and its page would be another one now. "
-        "Give `--out FILE` to have that page beside it.\n",
+        f"retrain report: {SECOND} was published by other versions, and its page would differ now. "
+        "Give `--out FILE` to write the new page to a file of its own.\n",
     )
     assert store.read_bytes(report_path(SECOND)) == b"<h1>of older code</h1>"
     assert retrain("report", "--out", str(tmp_path / "page.html"))[0] == 0
     assert (tmp_path / "page.html").read_bytes() == pages[1]
 
 
-def test_a_page_in_another_language_goes_beside_the_published_one(retrain, store, pages):
+def test_a_page_in_another_language_is_written_beside_the_published_one(retrain, store, pages):
     path = Path(store.locate(report_path(SECOND, "ko")))
     assert retrain("report", "--lang", "ko") == (0, f"report: {path}\n", "")
     assert '<html lang="ko">' in path.read_text()
@@ -101,7 +101,7 @@ def test_a_page_in_another_language_goes_beside_the_published_one(retrain, store
     assert retrain("verify")[0] == 0
 
 
-def test_rendering_again_mends_the_list_of_runs_and_the_latest_page(retrain, store, pages):
+def test_rendering_again_repairs_the_list_of_runs_and_the_latest_page(retrain, store, pages):
     before = store.read_bytes(INDEX_PATH)
     for path in (INDEX_PATH, LATEST_PATH):
         Path(store.locate(path)).write_bytes(b"torn")
@@ -113,17 +113,17 @@ def test_rendering_again_mends_the_list_of_runs_and_the_latest_page(retrain, sto
     assert retrain("verify")[0] == 0
 
 
-def test_a_run_without_evidence_says_where_its_page_is(retrain, store, pages):
+def test_the_error_for_a_run_without_evidence_says_where_its_page_is(retrain, store, pages):
     publish_run(store, replace(read_run(store, SECOND), evidence=None))
     assert retrain("report") == (
         2,
         "",
-        f"retrain report: {SECOND} was published by a version that kept no evidence, and its page cannot be rendered "
-        f"again. The page that it published is {store.locate(report_path(SECOND))}.\n",
+        f"retrain report: {SECOND} was published by a version that stored no evidence, so its page cannot be rendered "
+        f"again. The published page is {store.locate(report_path(SECOND))}.\n",
     )
 
 
-def test_a_damaged_record_is_named_in_the_list_of_runs_and_hides_no_other(store, pages):
+def test_the_list_of_runs_names_a_damaged_record_and_shows_the_other_runs(store, pages):
     path = Path(store.locate(f"runs/{FIRST}/run.json"))
     path.write_bytes(path.read_bytes()[:-9])
     publish_index(store, "en", SECOND)
@@ -145,7 +145,7 @@ def test_a_damaged_file_is_not_rendered(retrain, store, pages):
     assert err.startswith(f"retrain report: {path} must have SHA-256 ")
 
 
-def test_history_has_one_line_a_run_and_the_newest_last(retrain, pages):
+def test_history_has_one_line_for_each_run_the_newest_last(retrain, pages):
     code, out, err = retrain("history")
     assert (code, err) == (0, "")
     header, first, second = (line.split() for line in out.splitlines())
@@ -163,11 +163,11 @@ def test_history_has_one_line_a_run_and_the_newest_last(retrain, pages):
         "80.00%",
         "80.40%",
     ]
-    # Which of the two is best stays open where one failed.
+    # If a training failed, no variant is the best.
     assert second == [SECOND, "none", "1", "lstm-seed42", "61", "imdb.npz", "80.40%"]
 
 
-def test_history_as_json_has_one_object_a_line(retrain, pages):
+def test_history_as_json_has_one_object_for_each_run(retrain, pages):
     first, second = (json.loads(line) for line in retrain("history", "--json")[1].splitlines())
     assert (first["run_id"], first["trained"], first["failed"]) == (FIRST, ["lstm-seed42", "gru-seed42"], [])
     assert (first["test_accuracy"], second["test_accuracy"], second["failed"]) == (0.804, None, ["lstm-seed42"])
@@ -175,13 +175,13 @@ def test_history_as_json_has_one_object_a_line(retrain, pages):
     assert second["variants"] == {"gru": {"seeds": [42], "loss": 0.44, "accuracy": 0.804}}
 
 
-def test_a_run_on_which_everything_failed_has_its_line(retrain, store):
+def test_history_has_a_line_for_a_run_in_which_every_training_failed(retrain, store):
     run = a_run(failures=[FailedTraining("lstm", 42, "it was killed by SIGKILL")])
     publish_run(store, run)
     assert retrain("history")[1].splitlines()[1].split() == [run.run_id, "none", "0", "lstm-seed42", "61", "imdb.npz"]
 
 
-def test_a_damaged_record_is_named_and_the_other_runs_are_listed(retrain, store, pages):
+def test_history_names_a_damaged_record_and_lists_the_other_runs(retrain, store, pages):
     path = Path(store.locate(f"runs/{FIRST}/run.json"))
     path.write_bytes(path.read_bytes().replace(b"61.0", b"60.0"))
     code, out, err = retrain("history")

@@ -1,4 +1,4 @@
-"""What `retrain run` prints at its end: the verdict first, then the table, and the report's address once."""
+"""`retrain run` ends with the verdict, then the table, then the report's address once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.example_runs import FOUR_VARIANTS, evidence_of
 ADDRESS = "/srv/reports/x.html"
 
 
-def test_the_verdict_stands_above_the_table_and_the_report_s_address_once_below_it(capsys):
+def test_the_verdict_is_above_the_table_and_the_report_s_address_once_below_it(capsys):
     assert print_outcome(FOUR_VARIANTS, evidence_of(FOUR_VARIANTS), ADDRESS) == 0
     out, err = capsys.readouterr()
     verdict, header, *rows, last = out.splitlines()
@@ -28,7 +28,7 @@ def test_the_verdict_is_in_the_report_s_language(capsys):
     assert capsys.readouterr().out.startswith("이번 실행의 최고 모델은 lstm입니다")
 
 
-def test_a_failed_training_is_in_the_verdict_and_in_the_exit_code(capsys):
+def test_the_verdict_and_the_exit_code_tell_of_a_failed_training(capsys):
     run = replace(FOUR_VARIANTS, failures=(FailedTraining("gru", 42, "gone"),), notice="Made-up reviews.")
     assert print_outcome(run, evidence_of(run), ADDRESS) == 1
     out, err = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""The command's own Prefect server starts, answers, and leaves nothing behind."""
+"""The command's temporary Prefect server starts, answers, and leaves no process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def is_listening(port: int) -> bool:
     return any(one.laddr.port == port for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
 
 
-def test_it_answers_on_loopback_alone_and_is_gone_when_it_is_stopped(server):
+def test_a_server_answers_on_loopback_alone_and_ends_if_it_is_stopped(server):
     server.wait()
     assert httpx.get(f"{server.url}/health").json() is True
     process = psutil.Process(server._process.pid)
@@ -50,13 +50,13 @@ def test_it_answers_on_loopback_alone_and_is_gone_when_it_is_stopped(server):
     ]
     assert [address.port for address in listening] == [server.port]
     assert {address.ip for address in listening} == {"127.0.0.1"}
-    # Of datagrams as well, which are in no state.
+    # UDP sockets have no state, so that none may exist.
     assert [one for each in processes for one in each.net_connections("udp")] == []
     server.stop()
     assert not is_listening(server.port)
 
 
-def test_one_that_cannot_start_is_told_by_its_last_words(monkeypatch):
+def test_the_error_of_a_server_that_cannot_start_has_its_last_log_line(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as occupant:
         monkeypatch.setattr(temporary_server, "_find_free_port", lambda: occupant.getsockname()[1])
         started = TemporaryServer()
@@ -71,7 +71,7 @@ def test_one_that_cannot_start_is_told_by_its_last_words(monkeypatch):
     assert str(caught.value).endswith("Set PREFECT_API_URL to use a server of your own.")
 
 
-def test_one_whose_command_is_killed_ends_itself():
+def test_a_server_whose_command_is_killed_ends():
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", START], cwd=PROJECT_ROOT, **pipes) as command:
         pid = int(command.stdout.readline())

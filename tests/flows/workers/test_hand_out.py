@@ -1,4 +1,4 @@
-"""What is handed to workers, and what is believed of their answers. Real workers are in tests/e2e/test_workers.py."""
+"""Which trainings are handed to workers, and how results are checked. For real workers: tests/e2e/test_workers.py."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def inputs(tmp_path):
 
 
 def write_training(inputs, **changes):
-    """Write what a worker leaves of the training lstm-seed42, with the changes given."""
+    """Write the files of the training lstm-seed42 as a worker does, with changes to its record."""
     result = a_training(
         "lstm",
         0.69,
@@ -62,7 +62,7 @@ def find_lstm(inputs):
         return find_finished(LSTM_42, inputs)
 
 
-def test_the_training_that_was_asked_for_is_read_back(inputs):
+def test_the_result_of_the_planned_training_is_read(inputs):
     written = write_training(inputs)
     assert read_result(LSTM_42, inputs) == written
 
@@ -93,7 +93,7 @@ def test_a_record_that_was_changed_afterwards_is_refused_and_not_used_again(inpu
     assert find_lstm(inputs) is None
 
 
-def test_what_is_no_record_of_a_training_is_refused(inputs):
+def test_a_file_that_is_not_a_record_of_a_training_is_refused(inputs):
     inputs.store.write_manifest(f"{FOLDER}/lstm-seed42/training.json", {"variant": "lstm"})
     with pytest.raises(DamagedFileError, match="must be the record of a training"):
         read_result(LSTM_42, inputs)
@@ -115,7 +115,7 @@ def test_a_worker_finds_every_variant_and_baseline_by_its_name():
 
 @pytest.fixture
 def deployment(prefect_server):
-    """The deployment of the trainings on a pool that no worker looks at; returns its id."""
+    """Create the deployment of the trainings on a pool that no worker serves; return its id."""
     with get_client(sync_client=True) as client:
         if "training" not in {pool.name for pool in client.read_work_pools()}:
             client.create_work_pool(WorkPoolCreate(name="training", type="process"))
@@ -130,8 +130,8 @@ def flow_runs(client, deployment):
     return client.read_flow_runs(deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment])))
 
 
-@flow(name="a night of one training")
-def night(inputs, act):
+@flow(name="a run of one training")
+def run_flow(inputs, act):
     with children_of_run() as children:
         return act(inputs, children)
 
@@ -140,14 +140,14 @@ def hand_out_lstm(inputs, children):
     return list(train_on_workers([LSTM_42], inputs, children))
 
 
-def test_a_retried_night_takes_what_is_at_work_and_starts_anew_only_what_is_over(inputs, deployment):
+def test_a_retried_run_takes_over_unfinished_flow_runs_and_submits_ended_ones_again(inputs, deployment):
     def submit_again_and_again(inputs, _children):
         first, second = (hand_out._submit(LSTM_42, inputs) for _ in range(2))
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(first.id, Cancelled())
         return [str(run.id) for run in (first, second, hand_out._submit(LSTM_42, inputs))]
 
-    first, second, third = night(inputs, submit_again_and_again)
+    first, second, third = run_flow(inputs, submit_again_and_again)
     assert first == second != third
     with get_client(sync_client=True) as client:
         runs = flow_runs(client, deployment)
@@ -158,7 +158,7 @@ def test_a_retried_night_takes_what_is_at_work_and_starts_anew_only_what_is_over
     assert handed_over["padded"] == asdict(inputs.padded)
 
 
-def test_a_training_that_ends_while_a_retried_night_looks_for_it_is_not_handed_out_again(inputs, deployment):
+def test_a_training_that_ends_while_a_retried_run_looks_for_it_is_not_handed_out_again(inputs, deployment):
     def submit_and_end(inputs, _children):
         with get_client(sync_client=True) as client:
             first = hand_out._submit(LSTM_42, inputs)
@@ -167,23 +167,23 @@ def test_a_training_that_ends_while_a_retried_night_looks_for_it_is_not_handed_o
         write_training(inputs)
         return [str(run.id) for run in (first, without_an_answer, hand_out._submit(LSTM_42, inputs))]
 
-    first, second, third = night(inputs, submit_and_end)
+    first, second, third = run_flow(inputs, submit_and_end)
     assert first == third != second
     with get_client(sync_client=True) as client:
         assert {str(run.id) for run in flow_runs(client, deployment)} == {first, second}
 
 
-def test_a_training_that_is_there_already_is_handed_to_nobody(inputs, deployment):
+def test_a_finished_training_is_not_handed_out(inputs, deployment):
     written = write_training(inputs)
-    assert night(inputs, hand_out_lstm) == [written]
+    assert run_flow(inputs, hand_out_lstm) == [written]
     with get_client(sync_client=True) as client:
         assert flow_runs(client, deployment) == []
 
 
 @pytest.mark.parametrize("state", [Pending, Running])
-def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(inputs, deployment, monkeypatch, state):
-    """As it looks when a whole machine is lost: nobody tells the server."""
-    # A second to be over in, and half a minute to be taken in.
+def test_a_training_whose_worker_never_ends_it_is_handed_out_three_times_in_all(inputs, deployment, monkeypatch, state):
+    """If a whole machine is lost, no process reports to the server."""
+    # A taken training has one second to end; a waiting one has half a minute to be taken.
     monkeypatch.setattr(hand_out, "GRACE_SECONDS", 1.0)
     monkeypatch.setattr(hand_out, "SUPERVISED_ATTEMPTS", 0)
     monkeypatch.setattr(hand_out, "POLL_SECONDS", 0.1)
@@ -200,7 +200,7 @@ def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(
     worker = threading.Thread(target=take_and_vanish)
     worker.start()
     try:
-        (failure,) = night(replace(inputs, timeout_seconds=30.0), hand_out_lstm)
+        (failure,) = run_flow(replace(inputs, timeout_seconds=30.0), hand_out_lstm)
     finally:
         over.set()
         worker.join()
@@ -210,8 +210,8 @@ def test_a_training_that_stays_with_its_worker_is_handed_out_three_times_in_all(
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Crashed"] * 3
 
 
-def test_a_training_that_gets_on_between_two_losses_is_not_given_up(inputs):
-    training = hand_out._HandedOut(LSTM_42, run=None)
+def test_a_training_with_progress_between_two_losses_is_submitted_again(inputs):
+    training = hand_out._HandedOut(LSTM_42, flow_run=None)
     submitted = []
 
     def lose():
@@ -228,7 +228,7 @@ def test_a_training_that_gets_on_between_two_losses_is_not_given_up(inputs):
     assert submitted == [0, 1, 0, 1, 0, 1]
 
 
-def test_a_night_that_is_ended_ends_its_trainings(inputs, deployment):
+def test_a_run_that_is_ended_ends_its_trainings(inputs, deployment):
     def interrupt_when_handed_out():
         with get_client(sync_client=True) as client:
             wait_until(lambda: flow_runs(client, deployment), 60, "the handing out of the training")
@@ -237,13 +237,11 @@ def test_a_night_that_is_ended_ends_its_trainings(inputs, deployment):
 
     threading.Thread(target=interrupt_when_handed_out).start()
     with pytest.raises(KeyboardInterrupt):
-        night(inputs, hand_out_lstm)
+        run_flow(inputs, hand_out_lstm)
     with get_client(sync_client=True) as client:
         assert [run.state.name for run in flow_runs(client, deployment)] == ["Cancelled"]
 
 
 def test_a_server_without_the_deployment_is_refused_with_what_to_do(inputs, prefect_server):
-    with pytest.raises(
-        ValueError, match=r"^`placement` must be local where the server has no deployment train-variant"
-    ):
-        night(inputs, hand_out_lstm)
+    with pytest.raises(ValueError, match=r"^`placement` must be local if the server has no deployment train-variant"):
+        run_flow(inputs, hand_out_lstm)
