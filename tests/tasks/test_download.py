@@ -11,7 +11,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tasks.download import SourceUnreachableError, TimeLimits, download_reviews, read_chunks
+from tasks.data.fetching import SourceUnreachableError, TimeLimits, read_chunks
+from tasks.download import download_reviews
 from tasks.sources import Source, resolve_source
 from tests.archives import make_sample
 
@@ -284,7 +285,7 @@ def test_a_closed_port_fails_the_task_after_its_attempts(download, store):
 
 @pytest.mark.parametrize("behaviour", ["gigabytes", "endless"])
 def test_more_than_any_archive_has_is_given_up_and_not_asked_for_again(server, download, store, monkeypatch, behaviour):
-    monkeypatch.setattr("tasks.download.MAXIMUM_FILE_BYTES", 10_000_000)
+    monkeypatch.setattr("tasks.data.fetching.MAXIMUM_FILE_BYTES", 10_000_000)
     error = failure_of(download(Source(server.url_for(behaviour), SHA256)))
     assert type(error) is SourceUnreachableError
     assert str(error).startswith(
@@ -295,7 +296,7 @@ def test_more_than_any_archive_has_is_given_up_and_not_asked_for_again(server, d
 
 
 def test_a_file_that_is_larger_than_any_archive_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.download.MAXIMUM_FILE_BYTES", 4)
+    monkeypatch.setattr("tasks.data.fetching.MAXIMUM_FILE_BYTES", 4)
     (tmp_path / "large.npz").write_bytes(b"hello")
     with pytest.raises(ValueError, match="a file must have at most 4 bytes, and it has 5 or more"):
         list(read_chunks(str(tmp_path / "large.npz"), SHORT))
