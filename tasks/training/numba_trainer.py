@@ -51,7 +51,7 @@ class NumbaTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
         padded_labels, weights = (np.pad(column, ((0, 0), missing)) for column in columns)
         return np.ascontiguousarray(filled.transpose(0, 2, 1)), padded_labels, weights
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         tokens, labels, weights = (part.numpy() for part in data)
         self.optimizer.build(self.network.trainable_variables)
         network = self.arithmetic
@@ -88,7 +88,7 @@ class NumbaTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
         network.finish_gradients()
         return _score(logits, labels, weights)
 
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         tokens, labels, weights = (part.numpy() for part in data)
         self._read_weights()
         sums = np.zeros(3)
@@ -138,5 +138,5 @@ def _score(logits: Floats, labels: Floats, weights: Floats) -> npt.NDArray[np.fl
     return np.array([losses @ weights, hits @ weights, weights.sum()])
 
 
-def _average(sums: npt.NDArray[np.float64]) -> dict[str, Any]:
+def _average(sums: npt.NDArray[np.float64]) -> dict[str, tf.Tensor]:
     return {"loss": tf.constant(sums[0] / sums[2]), "accuracy": tf.constant(sums[1] / sums[2])}

@@ -39,7 +39,7 @@ class XlaTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
         """Return the epoch as the steps take it; see `tasks.training.batches.stack_batches`."""
         return stack_batches(tokens, labels, self.batch_size if training else min(EVALUATION_BATCH_SIZE, len(labels)))
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         def train_on_batch(tokens: Any, labels: Any, weights: Any) -> Any:
             with tf.GradientTape() as tape:
                 losses, hits = _score(labels, self.network(tokens, training=True))
@@ -50,7 +50,7 @@ class XlaTrainer(keras.Model):  # type: ignore[misc]  # keras has no types
 
         return _loop_over_batches(train_on_batch, data)
 
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         def score_batch(tokens: Any, labels: Any, weights: Any) -> Any:
             losses, hits = _score(labels, self.network(tokens, training=False))
             return tf.stack([tf.reduce_sum(losses * weights), tf.reduce_sum(hits * weights), tf.reduce_sum(weights)])
@@ -71,7 +71,7 @@ def _score(labels: Any, outputs: Any) -> tuple[Any, Any]:
     return losses, tf.cast(tf.equal(probabilities > 0.5, labels > 0.5), tf.float32)
 
 
-def _loop_over_batches(step: Any, epoch: Any) -> dict[str, Any]:
+def _loop_over_batches(step: Any, epoch: Any) -> dict[str, tf.Tensor]:
     tokens, labels, weights = epoch
 
     def body(index: Any, sums: Any) -> Any:

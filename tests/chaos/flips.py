@@ -140,7 +140,7 @@ def is_put_aside(store: Store, path: str, datasets: dict[str, Dataset], training
         find_dataset(store, datasets[folder].step, datasets[folder].inputs)
     elif "/checkpoints/" in path:
         # In this process, where nothing else imports Keras.
-        from tasks.training.checkpoints import find_checkpoint
+        from tasks.training.checkpoint_store import find_checkpoint
 
         training = folder.split("/checkpoints/")[0]
         find_checkpoint(store, training, trainings[checkpoints_folder(training)])

@@ -180,7 +180,7 @@ def test_the_tangent_is_within_three_tenmillionths_and_lets_nan_through():
     ids=lambda layers: " ".join(str(one) for one in layers),
 )
 def test_layers_that_the_kernels_do_not_know_are_left_to_keras(layers):
-    from tasks.training.training import make_trainer
+    from tasks.training.fitting import make_trainer
     from tasks.training.xla_trainer import XlaTrainer
 
     network = build(layers)
@@ -189,8 +189,8 @@ def test_layers_that_the_kernels_do_not_know_are_left_to_keras(layers):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_layers_that_the_kernels_know_are_computed_by_them(name):
+    from tasks.training.fitting import make_trainer
     from tasks.training.numba_trainer import NumbaTrainer
-    from tasks.training.training import make_trainer
 
     network = build(*NETWORKS[name])
     assert isinstance(make_trainer(network, 64, 1e-4), NumbaTrainer)

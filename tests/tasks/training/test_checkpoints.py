@@ -220,7 +220,7 @@ def test_the_checkpoint_of_another_training_is_not_used(prepared, change):
 
 @pytest.mark.slow
 def test_all_that_determines_a_training_is_in_the_key_of_its_checkpoints(prepared):
-    from tasks.training.checkpoints import make_key
+    from tasks.training.checkpoint_store import make_key
 
     asked = request(prepared, LSTM_DROPOUT, "runs/1")
     changed = [
@@ -336,7 +336,7 @@ def any_store(request, tmp_path):
 
 @pytest.mark.slow
 def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
-    from tasks.training.checkpoints import Checkpoint, find_checkpoint, publish_checkpoint, remove_checkpoints
+    from tasks.training.checkpoint_store import Checkpoint, find_checkpoint, publish_checkpoint, remove_checkpoints
 
     store, folder, key = any_store, "runs/1/lstm-seed42", {"seed": 42}
     store.write_bytes(f"{folder}/model.keras", b"weights")
@@ -358,7 +358,7 @@ def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
 
 @pytest.mark.slow
 def test_a_checkpoint_of_a_newer_version_is_left_alone(store):
-    from tasks.training.checkpoints import Checkpoint, find_checkpoint, publish_checkpoint
+    from tasks.training.checkpoint_store import Checkpoint, find_checkpoint, publish_checkpoint
 
     folder, key = "runs/1/lstm-seed42", {"seed": 42}
     publish_checkpoint(store, folder, key, Checkpoint(5, Stopping(best=0.3, wait=1, best_epoch=3), {}))
