@@ -25,7 +25,7 @@ from tasks.data.profile import (
     word_keys,
 )
 from tasks.data.split import draw_validation, shuffled_orders
-from tasks.evaluation.evaluate import decode_words
+from tasks.evaluation.review_facts import decode_words
 from tests.archives import as_column, make_npz, make_sample, reviews_of
 from tests.places import REAL_WORD_INDEX
 from tests.splits import split_archive
