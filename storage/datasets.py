@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
 
 from storage.damage import NewerFormatError
 from storage.decoding import decode_record
-from storage.records import Dataset, StoredFile
+from storage.records import Dataset, Inputs, StoredFile
 from storage.store import DamagedFileError, Store, hash_inputs
 from storage.upgrades import upgrade_dataset
 
 
-def dataset_folder(step: str, inputs: dict[str, Any]) -> str:
+def dataset_folder(step: str, inputs: Inputs) -> str:
     return f"datasets/{step}-{hash_inputs(inputs)}"
 
 
-def find_dataset(store: Store, step: str, inputs: dict[str, Any]) -> tuple[Dataset | None, list[str]]:
+def find_dataset(store: Store, step: str, inputs: Inputs) -> tuple[Dataset | None, list[str]]:
     """Look a dataset up by what goes into it, and verify every file of it.
 
     Returns:
@@ -68,9 +67,7 @@ def read_dataset(store: Store, manifest: str) -> Dataset:
     return decode_record(Dataset, store.read_manifest(manifest), must, upgrade_dataset)
 
 
-def publish_dataset(
-    store: Store, step: str, inputs: dict[str, Any], files: dict[str, StoredFile], source: str
-) -> Dataset:
+def publish_dataset(store: Store, step: str, inputs: Inputs, files: dict[str, StoredFile], source: str) -> Dataset:
     """Make a dataset exist: write its manifest, when all its files are there.
 
     File names hold their content's hash, so two runs that build the same dataset at once never tear each other's

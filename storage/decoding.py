@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
 Record = TypeVar("Record")
-Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+Upgrade = Callable[[Any], Any]
 
 # pydantic keeps 800 bytes of every wrong value. Evidence has 4 for each epoch of a training, and some thousands more.
 MAXIMUM_VALUES = 500_000

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args
+from functools import cached_property
+from typing import Annotated, Literal, get_args
 
 from storage.bounds import Constraint, Count, Positive, Real, Sha256, Share, StorePath, Whole
+from storage.decoding import decode_record
 
 # Of reports.
 Language = Literal["en", "ko"]
@@ -16,6 +18,15 @@ LANGUAGES: tuple[str, ...] = get_args(Language)
 RECORD_FORMAT = 2
 CHECKPOINT_FORMAT = 1
 RecordFormat = Annotated[int, Constraint(ge=1, le=RECORD_FORMAT)]
+
+# A JSON object that is to be written, or that was read and not checked yet. Decode it into a record to use its values.
+JsonObject = dict[str, object]
+# By name, what a dataset is made from: parameters and version of the step, and hashes or keys of what the step reads.
+Inputs = dict[str, str | int | float | None]
+# By name, the numbers that all trainings of a run share: `TrainingParameters` of tasks/training.
+Hyperparameters = dict[str, int | float]
+# JSON that is only compared as a whole.
+CheckpointKey = JsonObject
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class Dataset:
 
     step: str
     key: str
-    inputs: dict[str, Any]
+    inputs: Inputs
     files: dict[str, StoredFile]
     source: str
     format: RecordFormat = RECORD_FORMAT
@@ -99,7 +110,7 @@ class TrainingResult:
     variant: str
     layers: str
     seed: Whole
-    parameters: dict[str, Any]
+    parameters: Hyperparameters
     versions: dict[str, str]
     dataset: str
     epochs: Whole
@@ -139,7 +150,7 @@ class CheckpointRecord:
         file: The arrays.
     """
 
-    key: dict[str, Any]
+    key: CheckpointKey
     epoch: Positive
     stopping: Stopping
     file: StoredFile
@@ -173,6 +184,29 @@ class CodeVersion:
 
 
 @dataclass(frozen=True)
+class KnownParameters:
+    """The run parameters that the project reads from a run's record. A record may have others, by its version.
+
+    Attributes:
+        variants: Names of the variants to train.
+        seeds: Each variant is trained once with each.
+        maxlen: Tokens per review; None if an older version did not record it.
+        num_words: Size of the vocabulary; None if an older version did not record it.
+        store: The store that was given; None if an older version did not record it.
+        language: Of the report.
+        baselines: Whether baselines are trained and predicted too.
+    """
+
+    variants: tuple[str, ...]
+    seeds: tuple[Whole, ...]
+    maxlen: Whole | None = None
+    num_words: Whole | None = None
+    store: str | None = None
+    language: Language = "en"
+    baselines: bool = False
+
+
+@dataclass(frozen=True)
 class Run:
     """One night: what the report is rendered from, and what `run.json` holds.
 
@@ -202,7 +236,7 @@ class Run:
     source: str
     is_sample: bool
     notice: str | None
-    parameters: dict[str, Any]
+    parameters: JsonObject
     versions: dict[str, str]
     datasets: dict[str, Dataset]
     trainings: tuple[TrainingResult, ...]
@@ -215,17 +249,15 @@ class Run:
     cpu: str = "not recorded"
     format: RecordFormat = RECORD_FORMAT
 
+    @cached_property
+    def known(self) -> KnownParameters:
+        """The parameters that the project reads.
 
-@dataclass(frozen=True)
-class KnownParameters:
-    """Those of a run's parameters that a reader of past runs asks for; others come and go with versions."""
-
-    variants: tuple[str, ...]
-    seeds: tuple[Whole, ...]
-    maxlen: Whole | None = None
-    num_words: Whole | None = None
-    store: str | None = None
-    language: Language = "en"
+        Raises:
+            DamagedFileError: A parameter has another type.
+        """
+        must = f"{self.run_id} must be a run with known parameters: parameters"
+        return decode_record(KnownParameters, self.parameters, must, unknown="ignore")
 
 
 def training_name(variant: str, seed: int) -> str:

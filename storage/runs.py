@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from storage.datasets import read_dataset
 from storage.decoding import decode_record
 from storage.pages import is_intact
-from storage.records import CheckpointRecord, KnownParameters, Run, StoredFile, TrainingResult
+from storage.records import CheckpointRecord, JsonObject, KnownParameters, Run, StoredFile, TrainingResult
 from storage.store import DamagedFileError, Store
 from storage.text import on_one_line
 from storage.upgrades import upgrade_run, upgrade_training
@@ -62,7 +61,7 @@ def read_run(store: Store, run_id: str) -> Run:
     return run
 
 
-def read_run_record(content: dict[str, Any], where: str = "run.json") -> Run:
+def read_run_record(content: JsonObject, where: str = "run.json") -> Run:
     """Return the record that `run.json` holds; `where` says in an error which one.
 
     Raises:
@@ -85,7 +84,7 @@ def list_runs(store: Store) -> list[str]:
     return [path.split("/")[1] for path in store.list_files("runs") if re.fullmatch(r"runs/[^/]+/run\.json", path)]
 
 
-def read_training_record(content: dict[str, Any], where: str = "training.json") -> TrainingResult:
+def read_training_record(content: JsonObject, where: str = "training.json") -> TrainingResult:
     """Return the record that `training.json` holds; `where` says in an error which one.
 
     Raises:

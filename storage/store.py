@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +20,7 @@ from storage.damage import DamagedFileError
 from storage.location import Location, resolve_location
 from storage.parquet import read_parquet
 from storage.publishing import publishing
-from storage.records import StoredFile
+from storage.records import Inputs, JsonObject, StoredFile
 
 __all__ = ["CHUNK_BYTES", "DamagedFileError", "Store", "hash_inputs"]
 
@@ -191,11 +190,11 @@ class Store:
         """
         return read_parquet(self.read_verified(file), schema, file.rows, self.locate(file.path))
 
-    def write_manifest(self, path: str, content: dict[str, Any]) -> StoredFile:
+    def write_manifest(self, path: str, content: JsonObject) -> StoredFile:
         """Publish a JSON file that carries the SHA-256 of its own content."""
         return self.write_bytes(path, _seal(content))
 
-    def read_manifest(self, path: str) -> dict[str, Any]:
+    def read_manifest(self, path: str) -> JsonObject:
         """Return the content of a sealed JSON file.
 
         Raises:
@@ -251,12 +250,12 @@ class Store:
         return target
 
 
-def hash_inputs(inputs: dict[str, Any]) -> str:
+def hash_inputs(inputs: Inputs) -> str:
     """Return the key of a dataset: the first 16 hexadecimal digits of the SHA-256 of what went into it."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _seal(content: dict[str, Any]) -> bytes:
+def _seal(content: JsonObject) -> bytes:
     text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False)
     sealed = {"content": content, "sha256": hashlib.sha256(text.encode()).hexdigest()}
     return (json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from prefect import get_run_logger
 from prefect.states import Completed
 
 from storage.datasets import find_dataset, publish_dataset
-from storage.records import Dataset, StoredFile
+from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
 from tasks.processes.children import ChildFailedError
 
@@ -17,7 +17,7 @@ from tasks.processes.children import ChildFailedError
 def reuse_or_build(
     store: Store,
     step: str,
-    inputs: dict[str, Any],
+    inputs: Inputs,
     source: str,
     build: Callable[[], dict[str, StoredFile]],
 ) -> Dataset:

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.tasks import exponential_backoff
 
-from storage.records import Dataset, StoredFile
+from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
 from tasks.caching import reuse_or_build
 from tasks.data.fetching import DEFAULT_LIMITS, SourceUnreachableError, TimeLimits, fetch_source
@@ -38,7 +38,7 @@ def download_reviews(source: Source, store: Store, limits: TimeLimits = DEFAULT_
         ValueError: A file has another SHA-256, or the archive is not a whole .npz file.
         SourceUnreachableError: A file could not be fetched; the task is tried again if that may help.
     """
-    inputs = {"archive": source.sha256, "word_index": source.word_index_sha256}
+    inputs: Inputs = {"archive": source.sha256, "word_index": source.word_index_sha256}
 
     def build() -> dict[str, StoredFile]:
         get_run_logger().info("download: fetching %s", source.archive)

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.datasets import dataset_folder
-from storage.records import Dataset, StoredFile
+from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
 from tasks.caching import reuse_or_build
 from tasks.data import minimal_pairs, pad, profile, sample, split
@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 600
 @task(name="sample", task_run_name="make {reviews} sample reviews", cache_policy=NO_CACHE, persist_result=False)
 def make_sample(reviews: int, store: Store, children: Children) -> Dataset:
     """Publish an archive of made-up reviews and its word index."""
-    inputs = {"version": sample.VERSION, "reviews": reviews}
+    inputs: Inputs = {"version": sample.VERSION, "reviews": reviews}
     request = sample.SampleRequest(reviews, store.absolute_uri, dataset_folder("sample", inputs))
 
     def build() -> dict[str, StoredFile]:
@@ -34,7 +34,7 @@ def make_sample(reviews: int, store: Store, children: Children) -> Dataset:
 @task(name="split", task_run_name="split", cache_policy=NO_CACHE, persist_result=False)
 def split_reviews(archive: Dataset, parameters: split.SplitParameters, store: Store, children: Children) -> Dataset:
     """Publish three Parquet files of whole reviews, token for token what Keras and scikit-learn give."""
-    inputs = {"version": split.VERSION, "archive": archive.files["archive"].sha256, **asdict(parameters)}
+    inputs: Inputs = {"version": split.VERSION, "archive": archive.files["archive"].sha256, **asdict(parameters)}
 
     def split_part(part: Literal["train", "test"]) -> dict[str, StoredFile]:
         folder = dataset_folder("split", inputs)
@@ -57,7 +57,7 @@ def split_reviews(archive: Dataset, parameters: split.SplitParameters, store: St
 @task(name="pad", task_run_name="pad to {maxlen}", cache_policy=NO_CACHE, persist_result=False)
 def pad_reviews(whole: Dataset, maxlen: int, store: Store, children: Children) -> Dataset:
     """Publish the three Parquet files that the trainings read, made of a split dataset."""
-    inputs = {"version": pad.VERSION, "split": whole.key, "maxlen": maxlen}
+    inputs: Inputs = {"version": pad.VERSION, "split": whole.key, "maxlen": maxlen}
     request = pad.PadRequest(whole.files, maxlen, store.absolute_uri, dataset_folder("pad", inputs))
 
     def build() -> dict[str, StoredFile]:
@@ -72,7 +72,7 @@ def profile_reviews(
 ) -> Dataset:
     """Publish "facts" (counts of each part), "reviews" (of each test review) and "minimal_pairs" (their tokens)."""
     word_index = archive.files.get("word_index")
-    inputs = {
+    inputs: Inputs = {
         "version": profile.VERSION,
         "minimal_pairs": minimal_pairs.VERSION,
         "split": whole.key,

@@ -17,7 +17,7 @@ from prefect.states import Completed
 
 from storage.damage import NewerFormatError
 from storage.datasets import put_damaged_aside
-from storage.records import Dataset, StoredFile, TrainingResult, training_name
+from storage.records import Dataset, Hyperparameters, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training_record
 from storage.store import DamagedFileError, Store
 from tasks.processes.children import BadInputError, ChildFailedError, Children
@@ -73,7 +73,7 @@ class TrainingIdentity(NamedTuple):
     layers: str
     seed: int
     dataset: str
-    parameters: dict[str, Any]
+    parameters: Hyperparameters
 
 
 def asked_for(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingIdentity:

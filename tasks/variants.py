@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -11,7 +10,7 @@ class Layer:
     """One layer of `keras.layers` by its name, with its arguments."""
 
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.arguments.items())})"
@@ -37,7 +36,7 @@ class Variant:
         return " → ".join(str(layer) for layer in self.layers)
 
 
-def layer(name: str, **arguments: Any) -> Layer:
+def layer(name: str, **arguments: object) -> Layer:
     return Layer(name, arguments)
 
 
