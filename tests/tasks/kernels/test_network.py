@@ -88,12 +88,12 @@ def fast_outputs_and_gradients(network, tokens, labels, masks):
 
     fast = make_arithmetic(network, REVIEWS)
     read_variables(network.trainable_variables, fast.weights)
-    fast.pack()
+    fast.pack_weights()
     columns = np.ascontiguousarray(tokens.T), [np.ascontiguousarray(mask.T) for mask in masks]
     probabilities = 1 / (1 + np.exp(-fast.forward(*columns)))
-    fast.start_gradients()
+    fast.reset_gradients()
     fast.backward((probabilities - labels) / REVIEWS, *columns)
-    fast.finish_gradients()
+    fast.collect_gradients()
     return probabilities, fast
 
 
@@ -152,9 +152,9 @@ def test_the_tangent_is_within_three_tenmillionths_and_lets_nan_through():
     from tasks.kernels.vectors import tanh_inplace
 
     numbers = np.linspace(-12, 12, 100_001, dtype=np.float32)
-    squashed = numbers.copy()
-    tanh_inplace(squashed)
-    np.testing.assert_allclose(squashed, np.tanh(numbers.astype(np.float64)), atol=3e-7)
+    results = numbers.copy()
+    tanh_inplace(results)
+    np.testing.assert_allclose(results, np.tanh(numbers.astype(np.float64)), atol=3e-7)
     hostile = np.array([np.nan, np.inf, -np.inf, 0], np.float32)
     tanh_inplace(hostile)
     np.testing.assert_allclose(hostile, [np.nan, 1, -1, 0], atol=3e-7)
