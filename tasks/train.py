@@ -16,7 +16,7 @@ from prefect.exceptions import PrefectException
 from prefect.states import Completed
 
 from storage.damage import NewerFormatError
-from storage.datasets import put_damaged_aside
+from storage.datasets import quarantine_damaged
 from storage.records import Dataset, Hyperparameters, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training_record
 from storage.store import DamagedFileError, Store
@@ -150,7 +150,7 @@ def find_training(store: Store, folder: str, identity: TrainingIdentity) -> tupl
         return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
     if identity_of(result) != identity:
         return None, []
-    damage = put_damaged_aside(store, result.files.values(), "training again")
+    damage = quarantine_damaged(store, result.files.values(), "training again")
     if damage:
         store.quarantine(manifest)
         return None, damage

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.archive import read_arrays
+from storage.checkpoint_records import CheckpointKey, CheckpointRecord, Stopping, read_checkpoint_record
 from storage.damage import NewerFormatError
-from storage.records import CheckpointKey, CheckpointRecord, Stopping
-from storage.runs import checkpoints_folder, read_checkpoint_record
+from storage.runs import checkpoints_folder
 from storage.store import DamagedFileError, Store
 from tasks.processes.messages import Event, Warned
 from tasks.training.training_request import TrainingRequest

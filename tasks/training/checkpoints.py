@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from storage.records import Stopping
+from storage.checkpoint_records import Stopping
 from storage.store import Store
 from tasks.processes.messages import Event, Resumed, Warned
 from tasks.training.checkpoint_store import (

@@ -86,7 +86,7 @@ def fit(
 
     Args:
         trainer: From `make_trainer`.
-        tables: Padded reviews; "train" and "validation" are used.
+        tables: The padded reviews "train" and "validation".
         request: The training.
         tell: Called with each event.
 
@@ -111,13 +111,12 @@ def fit(
         shuffle=False,
         validation_data=as_dataset(trainer.stack_batches(*validation, training=False)),
         validation_steps=1,
-        # In this order: `checkpoints` saves what the other two have recorded of the epoch.
+        # In this order: `checkpoints` saves what the others recorded.
         callbacks=[stopping, reporter, checkpoints],
         verbose=0,
     )
-    columns = {name: reporter.history[name] for name in HISTORY_SCHEMA.names if name in reporter.history}
-    epoch_numbers = np.arange(1, len(reporter.history["seconds"]) + 1)
-    return pa.table({"epoch": epoch_numbers, **columns}).cast(HISTORY_SCHEMA)
+    epochs = np.arange(1, len(reporter.history["seconds"]) + 1)
+    return pa.table({"epoch": epochs, **reporter.history}).select(HISTORY_SCHEMA.names).cast(HISTORY_SCHEMA)
 
 
 def list_versions() -> dict[str, str]:

@@ -4,9 +4,10 @@ from dataclasses import asdict
 
 import pytest
 
+from storage.checkpoint_records import CheckpointRecord
 from storage.damage import DamagedFileError, NewerFormatError
 from storage.decoding import decode_json, decode_record
-from storage.records import CheckpointRecord, CodeVersion, FailedTraining, Run, Scores, StoredFile
+from storage.records import CodeVersion, FailedTraining, Run, Scores, StoredFile
 from storage.runs import read_run_record
 from tests.fuzzing import bounded_memory
 

@@ -20,10 +20,11 @@ from flows.cli.past_runs import read_history
 from reports.evidence import from_json, to_json
 from reports.page.learning_curves import BOOK_COLUMNS, read_book
 from reports.sections.data_section import PartFacts
+from storage.checkpoint_records import CheckpointRecord, Stopping, read_checkpoint_record
 from storage.datasets import find_dataset, read_dataset
 from storage.decoding import decode_json
-from storage.records import CheckpointRecord, Stopping, StoredFile
-from storage.runs import read_checkpoint_record, read_run, read_run_record, verify_store
+from storage.records import StoredFile
+from storage.runs import read_run, read_run_record, verify_store
 from storage.schemas import REVIEW_SCHEMA
 from storage.store import DamagedFileError, Store
 from storage.word_index import read_word_index
