@@ -45,7 +45,7 @@ class Location:
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     @contextmanager
-    def asking(self) -> Iterator[fs.FileSystem]:
+    def open_filesystem(self) -> Iterator[fs.FileSystem]:
         """Yield the file system, and re-raise object-store errors with the store's address and what to check."""
         try:
             yield self.filesystem

@@ -61,7 +61,7 @@ def _uploading(location: Location, key: str) -> Iterator[Write]:
     # the upload begins after the last byte is written, and in a thread, which Ctrl-C does not interrupt.
     content = io.BytesIO()
     yield content.write
-    with location.asking() as filesystem, ThreadPoolExecutor(1) as uploader:
+    with location.open_filesystem() as filesystem, ThreadPoolExecutor(1) as uploader:
         uploader.submit(_upload, filesystem, key, content.getbuffer()).result()
 
 

@@ -82,14 +82,14 @@ class Store:
             FileNotFoundError: The store does not exist.
             OSError: The object store could not be asked.
         """
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             found = filesystem.get_file_info(self._key("")).type
         if found != fs.FileType.Directory:
             must = "a folder that exists" if self._location.is_local else "a bucket and prefix that hold something"
             raise FileNotFoundError(f"`store` must be {must}. Received: store={self.uri!r}.")
 
     def exists(self, path: str) -> bool:
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             return bool(filesystem.get_file_info(self._key(path)).type == fs.FileType.File)
 
     def list_files(self, folder: str) -> list[str]:
@@ -98,7 +98,7 @@ class Store:
         if self._location.is_local:
             return sorted(key[start:] for key in walk(top))
         selector = fs.FileSelector(top, recursive=True, allow_not_found=True)
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             found = filesystem.get_file_info(selector)
         return sorted(info.path[start:] for info in found if info.type == fs.FileType.File)
 
@@ -109,7 +109,7 @@ class Store:
             FileNotFoundError: The file does not exist.
         """
         # Not `open_input_stream`, which reads from an object store in requests of 256 KB.
-        with self._location.asking() as filesystem, filesystem.open_input_file(self._key(path)) as file:
+        with self._location.open_filesystem() as filesystem, filesystem.open_input_file(self._key(path)) as file:
             content: bytes = file.read()
         return content
 
@@ -160,7 +160,10 @@ class Store:
         """
         digest, size = hashlib.sha256(), 0
         try:
-            with self._location.asking() as filesystem, filesystem.open_input_stream(self._key(file.path)) as stream:
+            with (
+                self._location.open_filesystem() as filesystem,
+                filesystem.open_input_stream(self._key(file.path)) as stream,
+            ):
                 while chunk := stream.read(CHUNK_BYTES):
                     digest.update(chunk)
                     size += len(chunk)
@@ -223,14 +226,14 @@ class Store:
         folders = {posixpath.dirname(path) for path in leaving} - {posixpath.dirname(path) for path in keep}
         for path in sorted(leaving, key=lambda path: not path.endswith("/manifest.json")):
             self.delete_file(path)
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             for emptied in [folder] if leaving and not keep else sorted(folders):
                 with suppress(FileNotFoundError):
                     filesystem.delete_dir(self._key(emptied))
 
     def delete_file(self, path: str) -> None:
         """Delete one file, if it exists."""
-        with self._location.asking() as filesystem, suppress(FileNotFoundError):
+        with self._location.open_filesystem() as filesystem, suppress(FileNotFoundError):
             filesystem.delete_file(self._key(path))
 
     def quarantine(self, path: str) -> str:
@@ -238,7 +241,7 @@ class Store:
         source = self._key(path)
         # Cut in front, because the end of a path says more.
         target = f"quarantine/{uuid.uuid4().hex[:8]}-{path.replace('/', '-')[-200:]}"
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             filesystem.create_dir(self._key("quarantine"), recursive=True)
             try:
                 filesystem.move(source, self._key(target))

@@ -18,13 +18,13 @@ from tasks.data.profile import (
     count_repeats,
     find_negations,
     main,
+    make_word_keys,
     mark_seen,
     profile_part,
     tabulate_pairs,
     tabulate_reviews,
-    word_keys,
 )
-from tasks.data.split import draw_validation, shuffled_orders
+from tasks.data.split import draw_orders, draw_validation
 from tasks.evaluation.review_facts import decode_words
 from tests.archives import as_column, make_npz, make_sample, reviews_of
 from tests.places import REAL_WORD_INDEX
@@ -35,7 +35,7 @@ from tests.trainings import ignore
 
 
 def describe(reviews, positions, maxlen=3):
-    return profile_part(reviews, np.array(positions), word_keys(reviews), num_words=10, maxlen=maxlen)
+    return profile_part(reviews, np.array(positions), make_word_keys(reviews), num_words=10, maxlen=maxlen)
 
 
 def tabulate(reviews, training=(), negations=(5,)):
@@ -60,13 +60,13 @@ def test_marks_are_counted_review_by_review():
 
 
 def test_two_reviews_are_the_same_only_where_all_words_are_in_order():
-    keys = word_keys(reviews_of([1, 2], [2, 1], [1, 2], [1, 2, 0], [], []))
+    keys = make_word_keys(reviews_of([1, 2], [2, 1], [1, 2], [1, 2, 0], [], []))
     assert [keys.index(key) for key in keys] == [0, 1, 0, 3, 4, 4]
     assert count_repeats(keys) == 2
 
 
 def test_ranks_that_share_bytes_are_not_the_same_words():
-    first, second = word_keys(reviews_of([258], [2, 1]))
+    first, second = make_word_keys(reviews_of([258], [2, 1]))
     assert first != second
 
 
@@ -123,7 +123,7 @@ def test_the_counts_can_be_written_as_json():
 
 
 def test_each_test_review_has_its_words_its_cut_and_what_is_in_what_the_models_see():
-    table = tabulate(reviews_of([5, 9, 1, 7], [5, 1], [9], [1, 1, 1]), training=word_keys(reviews_of([9])))
+    table = tabulate(reviews_of([5, 9, 1, 7], [5, 1], [9], [1, 1, 1]), training=make_word_keys(reviews_of([9])))
     assert table == {
         "review_id": ["test-7", "test-8", "test-9", "test-10"],
         "words": [[5, 9, 1, 7], [5, 1], [9], [1, 1, 1]],
@@ -261,7 +261,7 @@ def imdb(imdb_archive):
 
 @pytest.mark.slow
 def test_imdb_s_repeats_are_those_that_are_known(imdb):
-    training, test = word_keys(imdb["train"]), word_keys(imdb["test"])
+    training, test = make_word_keys(imdb["train"]), make_word_keys(imdb["test"])
     assert (count_repeats(training), count_repeats(test)) == (98, 199)
     known = set(training)
     assert sum(key in known for key in test) == 123
@@ -270,11 +270,11 @@ def test_imdb_s_repeats_are_those_that_are_known(imdb):
 @pytest.mark.slow
 def test_imdb_s_parts_are_described_by_the_figures_that_are_known(imdb):
     # 98 repeats among all 25,000 training reviews; 34 of them stand in the other part of the split than the first.
-    train_order, test_order = shuffled_orders(25_000, 25_000)
+    train_order, test_order = draw_orders(25_000, 25_000)
     drawn = draw_validation(25_000, 0.2, 42)
-    keys = word_keys(imdb["train"])
+    keys = make_word_keys(imdb["train"])
     train, validation = (profile_part(imdb["train"], train_order[places], keys, 500, 100) for places in drawn)
-    test = profile_part(imdb["test"], test_order, word_keys(imdb["test"]), 500, 100)
+    test = profile_part(imdb["test"], test_order, make_word_keys(imdb["test"]), 500, 100)
     described = (train, validation, test)
     assert [one.reviews for one in described] == [20_000, 5000, 25_000]
     assert [one.positive for one in described] == [9937, 2563, 12_500]
@@ -291,7 +291,7 @@ def test_imdb_s_first_review_is_the_one_that_everybody_knows(imdb):
         pytest.skip("IMDB's word index is not beside the archive")
     words = {rank: word for word, rank in json.loads(REAL_WORD_INDEX.read_text()).items()}
     # As Keras serves it, whose tokens are the archive's ranks and 3.
-    place = shuffled_orders(25_000, 25_000)[0][0]
+    place = draw_orders(25_000, 25_000)[0][0]
     ranks = imdb["train"].tokens[imdb["train"].offsets[place] :][:10].tolist()
     shown, unknown = decode_words(ranks, words, num_words=500)
     assert " ".join(shown) == "this film was just brilliant casting location scenery story direction"

@@ -7,7 +7,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from storage.schemas import SPLIT_SCHEMA
-from tasks.data.split import draw_validation, encode_reviews, shuffled_orders, split_part
+from tasks.data.split import draw_orders, draw_validation, encode_reviews, split_part
 from tasks.prepare import split_reviews
 from tests.archives import publish_archive, reviews_of
 from tests.splits import RECIPE, flatten
@@ -35,7 +35,7 @@ def test_a_rank_at_the_type_s_limit_does_not_wrap_round_to_a_small_token(rank):
 
 
 def test_both_parts_are_shuffled_by_one_generator_as_keras_does():
-    train, test = shuffled_orders(5, 5)
+    train, test = draw_orders(5, 5)
     assert train.tolist() == [1, 0, 3, 2, 4]
     assert test.tolist() == [3, 0, 1, 4, 2]
 
