@@ -70,9 +70,8 @@ class Store:
         except OSError as error:
             if not self._location.is_local:
                 raise
-            reason = error.strerror or error
             raise ValueError(
-                f"`store` must be a folder that can be written. Received: store={self.uri!r} ({reason})."
+                f"`store` must be a folder that can be written. Received: store={self.uri!r} ({error.strerror or error})."
             ) from error
 
     def check_readable(self) -> None:
@@ -205,11 +204,9 @@ class Store:
             FileNotFoundError: The manifest does not exist.
             DamagedFileError: The manifest was changed after it was written.
         """
-        content = open_manifest(self.read_bytes(path))
+        content, name = open_manifest(self.read_bytes(path)), self.locate(path)
         if content is None:
-            raise DamagedFileError(
-                f"{self.locate(path)} must be as it was written, and its own SHA-256 does not match."
-            )
+            raise DamagedFileError(f"{name} must be as it was written, and its own SHA-256 does not match.")
         return content
 
     def delete(self, folder: str, keep: Collection[str] = ()) -> None:
