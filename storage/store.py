@@ -70,8 +70,9 @@ class Store:
         except OSError as error:
             if not self._location.is_local:
                 raise
+            reason = error.strerror or error
             raise ValueError(
-                f"`store` must be a folder that can be written. Received: store={self.uri!r} ({error.strerror or error})."
+                f"`store` must be a folder that can be written. Received: store={self.uri!r} ({reason})."
             ) from error
 
     def check_readable(self) -> None:

@@ -1,4 +1,4 @@
-"""Records are decoded field by field, and what is refused is named by its place."""
+"""Records are decoded field by field, and an error names the field."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""A pickle's opcodes are counted one by one, and every other than an array of lists needs is refused."""
+"""The opcodes of a pickle are counted, and all that an array of lists does not need are refused."""
 
 import pickle
 
@@ -8,7 +8,7 @@ import pytest
 from storage.pickles import PickledArray, PickledDtype, check_opcodes, read_array
 
 ONE_OBJECT = b"])\x85\x86\x87tN\x88\x89R\x93"
-# 0x81 is an opcode that is refused, so whatever steps into the bytes of one of these is found out.
+# 0x81 is an opcode that is refused. So an argument that is read as an opcode raises an error.
 STRINGS = [
     b"\x8c\x02\x81\x81",
     b"X\x02\x00\x00\x00\x81\x81",

@@ -1,4 +1,4 @@
-"""Records are what steps hand each other, so nobody may change one."""
+"""Steps pass records to each other, so a record cannot be changed."""
 
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 

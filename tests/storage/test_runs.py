@@ -1,4 +1,4 @@
-"""A run is read back as it was published, and a look at the whole store names every damage."""
+"""A run is read back as it was published, and the verification of a store names every damaged file."""
 
 from dataclasses import FrozenInstanceError, asdict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the store promises, in a folder and in an object store: whole files or none, and no damage unnoticed."""
+"""The store in a folder and in an object store: it publishes whole files or none, and notices all damage."""
 
 import hashlib
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def test_nothing_appears_under_the_final_name_before_the_last_byte(store):
         yield b"lo"
 
     store.write_chunks("raw/hello.txt", chunks(), HELLO_SHA256)
-    # A folder holds it under another name meanwhile, an object store nothing.
+    # Until then, a folder has the bytes under a temporary name, and an object store has nothing.
     assert seen in ([(False, [True])], [(False, [])])
 
 

@@ -1,4 +1,4 @@
-"""Downloads from a real server on this machine: good ones, broken ones, and ones that never end."""
+"""Downloads from a real server on this machine, some of which are broken or never end."""
 
 import gzip
 import hashlib
@@ -46,14 +46,14 @@ def compress(request: Request) -> Response:
 
 @pytest.fixture(scope="module")
 def make_httpserver() -> Iterator[HTTPServer]:
-    """In threads, so that the next attempt is answered while the one before stalls."""
+    """A server with threads, so that it answers the next attempt while the previous one stalls."""
     with HTTPServer(host="127.0.0.1", threaded=True) as server:
         yield server
 
 
 @pytest.fixture
 def server(httpserver: HTTPServer) -> Iterator[HTTPServer]:
-    """Serves `/<what to do>`."""
+    """A server whose paths name its behaviour."""
     over, once, always = threading.Event(), httpserver.expect_oneshot_request, httpserver.expect_request
     size = {"Content-Length": str(len(CONTENT))}
     always("/good").respond_with_data(CONTENT)
@@ -143,7 +143,7 @@ def test_a_name_that_nobody_has_is_found_out():
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
-    """The time limits of httpx leave the resolver out, which may try for half a minute without a name server."""
+    """The time limits of httpx do not cover the resolver, which may try for half a minute without a name server."""
     over, began, ended = threading.Event(), [], []
 
     def answer_late(name, *_arguments, **_options):

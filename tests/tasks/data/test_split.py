@@ -1,4 +1,4 @@
-"""Splitting a small archive; that it is what Keras and scikit-learn give is tested in test_keras_data.py."""
+"""The split of a small archive; test_keras_data.py compares it with Keras and scikit-learn."""
 
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ def test_two_reviews_are_enough_for_a_part(sample_archive, fraction, train, vali
 
 @pytest.mark.parametrize("fraction", [0.005, 0.985, 0.9999])
 def test_an_archive_too_small_to_give_all_three_parts_is_refused(sample_archive, fraction):
-    """Of its 100 reviews that leaves 1 for validation, 1 for training, and none for training."""
+    """With these fractions, 100 reviews leave 1 for validation, 1 for training, and none for training."""
     parameters = replace(RECIPE, validation_fraction=fraction)
     with pytest.raises(ValueError, match="at least two reviews") as caught:
         split_part("train", sample_archive.read_bytes(), "sample.npz", parameters)

@@ -1,4 +1,4 @@
-"""The compiled kernels, held against the stock Keras layers whose place they take."""
+"""The compiled kernels, compared with the stock Keras layers that they replace."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def build(layers, embedding_dim=EMBEDDING_DIM):
 
 
 def draw(network, *, dropout):
-    """Return tokens, labels, and a mask of fixed zeros for the input of each recurrent layer."""
+    """Return tokens, labels, and for the input of each recurrent layer a mask whose zeros are always the same."""
     random = np.random.default_rng(SEED)
     tokens = random.integers(0, NUM_WORDS, (REVIEWS, MAXLEN)).astype(np.uint16)
     labels = random.integers(0, 2, REVIEWS).astype(np.float32)
@@ -67,8 +67,10 @@ def draw(network, *, dropout):
 
 
 def stock_outputs_and_gradients(network, tokens, labels, masks):
-    """Return the stock layers' probabilities and gradients; each layer's input is multiplied with the same mask at
-    all steps, as Keras does with the one it draws."""
+    """Return the probabilities and gradients of stock layers, with the given dropout masks.
+
+    The input of a layer is multiplied by the same mask at all steps, as Keras does.
+    """
     import keras
     import tensorflow as tf
 
