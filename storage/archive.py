@@ -184,12 +184,14 @@ def _unpack(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
     if information.compress_type not in COMPRESSIONS:
         raise ValueError(f"it must be stored or deflated. Received: compression {information.compress_type}")
     if information.file_size > MAXIMUM_MEMBER_BYTES:
-        raise ValueError(f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and says {information.file_size}")
+        raise ValueError(
+            f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and its header gives {information.file_size}"
+        )
     with archive.open(member) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             size += len(chunk)
             if size > MAXIMUM_MEMBER_BYTES:
-                raise ValueError(f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and goes on")
+                raise ValueError(f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and has more")
             yield chunk
 
 

@@ -79,7 +79,7 @@ def _bring_up_to_date(content: Any, newest: int | None, what: str, upgrade: Upgr
         return content
     if written > newest:
         raise NewerFormatError(
-            f"{what}: it was written by a newer version of this project (format {written!r:.20}, where this version "
+            f"{what}: it was written by a newer version of this project (format {written!r:.20}; this version "
             f"reads formats up to {newest}). Use that version."
         )
     return upgrade(content) if written == 1 else content

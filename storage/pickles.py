@@ -48,7 +48,7 @@ def read_array(content: bytes, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """
     elements = math.prod(shape)
     if elements > MAXIMUM_ELEMENTS:
-        raise pickle.UnpicklingError(f"at most {MAXIMUM_ELEMENTS} reviews are allowed, and it announces {elements}")
+        raise pickle.UnpicklingError(f"at most {MAXIMUM_ELEMENTS} reviews are allowed, and its header gives {elements}")
     check_opcodes(content, elements + FURTHER_OBJECTS)
     array = ArrayUnpickler(io.BytesIO(content)).load()
     if not isinstance(array, PickledArray) or array.shape != shape:
@@ -69,7 +69,7 @@ def check_opcodes(content: bytes, most: int) -> None:
     while True:
         position = _end_of_elements(content, position)
         if position >= len(content):
-            raise pickle.UnpicklingError("it breaks off")
+            raise pickle.UnpicklingError("it is truncated")
         opcode = content[position]
         position += 1
         if opcode == _STOP:

@@ -95,7 +95,7 @@ class ChildProcess:
             reason = f"it was killed by {signal.Signals(-returncode).name}"
             if -returncode == signal.SIGKILL:
                 reason += " (the system does that when memory runs out)"
-        return f"{reason}; its last words: {lines[-1]}" if lines else reason
+        return f"{reason}; the last line of its errors: {lines[-1]}" if lines else reason
 
 
 def _read_lines(stderr: IO[bytes]) -> list[str]:

@@ -142,7 +142,7 @@ def build_network(layers: Sequence[Layer], num_words: int, embedding_dim: int, m
 
 
 def build_compiled_network(layers: Sequence[Layer], parameters: TrainingParameters) -> keras.Sequential:
-    """Return the network, compiled so that whoever loads the saved model can call `evaluate`.
+    """Return the network, compiled so that one can call `evaluate` after loading the saved model.
 
     The trainer has an optimizer of its own. Keras builds the optimizer when it loads a model, and warns if the saved
     one has fewer variables, so this one is built too.

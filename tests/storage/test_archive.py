@@ -152,7 +152,9 @@ def test_an_array_that_announces_more_than_there_is_is_refused():
 def test_a_member_that_would_unpack_to_more_than_four_gigabytes_is_refused(monkeypatch):
     monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 100)
     message = refuse(make_npz(y_train=np.zeros(1000, np.int64)))
-    assert message == ("reviews.npz: y_train.npy cannot be read: it must unpack to at most 100 bytes, and says 8128.")
+    assert message == (
+        "reviews.npz: y_train.npy cannot be read: it must unpack to at most 100 bytes, and its header gives 8128."
+    )
 
 
 def test_a_member_of_exactly_the_allowed_size_is_read(monkeypatch):
@@ -160,7 +162,7 @@ def test_a_member_of_exactly_the_allowed_size_is_read(monkeypatch):
     monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 1128)
     assert len(read_labels(content, "train", "reviews.npz")) == 1000
     monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 1127)
-    assert refuse(content).endswith("it must unpack to at most 1127 bytes, and says 1128.")
+    assert refuse(content).endswith("it must unpack to at most 1127 bytes, and its header gives 1128.")
 
 
 def test_as_many_words_as_are_allowed_are_read_and_one_more_is_refused(monkeypatch):

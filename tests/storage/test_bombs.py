@@ -93,7 +93,7 @@ def pickled(payload: bytes, shape: tuple[int, ...] = (2,)) -> bytes:
 def test_an_archive_that_says_it_unpacks_to_gigabytes_is_refused_unread(tmp_path):
     error, megabytes = refuse(tmp_path, announce(pack_zeros(1 << 20, zipfile.ZIP_DEFLATED), 3 << 30))
     assert error == (
-        "evil.npz: y_train.npy cannot be read: it must unpack to at most 67108864 bytes, and says 3221225472."
+        "evil.npz: y_train.npy cannot be read: it must unpack to at most 67108864 bytes, and its header gives 3221225472."
     )
     assert megabytes < 40
 
@@ -128,7 +128,7 @@ def test_an_archive_of_a_million_members_is_refused_unread(tmp_path):
     [
         # A place in the memo, for which the unpickler allocates all places before it.
         (b"]r\xff\xff\xff\x0f.", "only 1 objects are there, and it puts one in place 268435455"),
-        (b"B\xff\xff\xff\xff.", "it breaks off"),
+        (b"B\xff\xff\xff\xff.", "it is truncated"),
         (b"\x8e\xff\xff\xff\xff\xff\xff\xff\x3f.", "it holds the opcode 0x8e"),
         (b"\x96\xff\xff\xff\xff\x03\x00\x00\x00.", "it holds the opcode 0x96"),
         (b"\x8b\xff\xff\xff\x7f.", "it holds the opcode 0x8b"),
@@ -153,7 +153,7 @@ def test_a_pickle_that_asks_for_much_memory_or_time_is_refused_before_it_is_obey
 def test_an_array_that_announces_a_trillion_reviews_is_refused_before_it_is_made(tmp_path):
     error, megabytes = refuse(tmp_path, pickled(b"].", (10**12,)))
     assert error == (
-        "evil.npz: x_train.npy cannot be read: at most 1048576 reviews are allowed, and it announces 1000000000000."
+        "evil.npz: x_train.npy cannot be read: at most 1048576 reviews are allowed, and its header gives 1000000000000."
     )
     assert megabytes < 40
 
@@ -184,7 +184,7 @@ def test_an_archive_of_checkpoints_is_bounded_too(tmp_path):
     path = tmp_path / "evil.npz"
     path.write_bytes(announce(pack_zeros(256 << 20, zipfile.ZIP_DEFLATED), 3 << 30))
     error, megabytes = measure("attempt(lambda: read_arrays(open(sys.argv[1], 'rb').read(), 'evil.npz'))", str(path))
-    assert error.endswith("it must unpack to at most 67108864 bytes, and says 3221225472.")
+    assert error.endswith("it must unpack to at most 67108864 bytes, and its header gives 3221225472.")
     assert megabytes < 40
 
 

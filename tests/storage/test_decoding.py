@@ -200,8 +200,8 @@ def test_a_record_of_a_newer_version_is_told_from_a_damaged_one(kind, good, newe
     with pytest.raises(NewerFormatError) as error:
         decode_record(kind, {**good, "format": newer}, "x.json must be a record")
     assert str(error.value) == (
-        f"x.json must be a record: it was written by a newer version of this project (format {newer}, where this "
-        f"version reads formats up to {newer - 1}). Use that version."
+        f"x.json must be a record: it was written by a newer version of this project (format {newer}; this version "
+        f"reads formats up to {newer - 1}). Use that version."
     )
 
 

@@ -63,7 +63,7 @@ def test_every_other_opcode_is_refused(opcode):
 )
 def test_a_pickle_without_an_end_breaks_off(content):
     assert refuse(content, 64) in (
-        "it breaks off",
+        "it is truncated",
         "only arrays of lists of integers are allowed, and it holds the opcode 0x4b",
     )
 
@@ -115,7 +115,7 @@ def test_as_many_reviews_as_the_real_archive_has_are_read():
 def test_as_many_elements_as_are_allowed_are_read_and_no_more(monkeypatch):
     monkeypatch.setattr("storage.pickles.MAXIMUM_ELEMENTS", 3)
     assert read_array(pickle.dumps(as_array([1, 2, 3], (3,))), (3,)).tolist() == [1, 2, 3]
-    with pytest.raises(pickle.UnpicklingError, match=r"^at most 3 reviews are allowed, and it announces 4$"):
+    with pytest.raises(pickle.UnpicklingError, match=r"^at most 3 reviews are allowed, and its header gives 4$"):
         read_array(pickle.dumps(as_array([1, 2, 3, 4], (4,))), (4,))
 
 

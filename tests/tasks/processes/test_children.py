@@ -110,10 +110,10 @@ def test_a_child_that_ends_without_a_word_is_told_by_its_exit_code(children):
     assert str(caught.value) == "it ended with exit code 7"
 
 
-def test_a_module_that_cannot_be_started_is_told_by_its_last_words(children):
+def test_a_module_that_cannot_be_started_is_named_with_the_last_line_of_its_errors(children):
     with pytest.raises(ChildFailedError) as caught:
         children.ask(Job("tasks.no_such_module", dict, dict), {}, 30)
-    assert str(caught.value).startswith("it ended with exit code 1; its last words: ")
+    assert str(caught.value).startswith("it ended with exit code 1; the last line of its errors: ")
     assert str(caught.value).endswith("No module named 'tasks.no_such_module'")
 
 
