@@ -59,14 +59,11 @@ def mark_seen(offsets: Counts, maxlen: int) -> npt.NDArray[np.bool_]:
 
 
 def count_per_review(marks: npt.NDArray[np.bool_], offsets: Counts) -> Counts:
-    """Return the number of marked words in each review.
+    """Return the number of marked words in each review: int64, shape (reviews,).
 
     Args:
         marks: bool, shape (words,).
         offsets: int64, shape (reviews + 1,).
-
-    Returns:
-        int64, shape (reviews,).
     """
     return np.diff(np.concatenate([[0], np.cumsum(marks, dtype=np.int64)])[offsets])
 

@@ -93,7 +93,8 @@ def pickled(payload: bytes, shape: tuple[int, ...] = (2,)) -> bytes:
 def test_an_archive_that_says_it_unpacks_to_gigabytes_is_refused_unread(tmp_path):
     error, megabytes = refuse(tmp_path, announce(pack_zeros(1 << 20, zipfile.ZIP_DEFLATED), 3 << 30))
     assert error == (
-        "evil.npz: y_train.npy cannot be read: it must unpack to at most 67108864 bytes, and its header gives 3221225472."
+        "evil.npz: y_train.npy cannot be read: "
+        "it must unpack to at most 67108864 bytes, and its header gives 3221225472."
     )
     assert megabytes < 40
 
