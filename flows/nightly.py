@@ -19,8 +19,9 @@ from flows.workers.hand_out import train_on_workers
 from storage.records import Dataset, Run
 from storage.runs import run_folder
 from storage.store import Store
+from tasks.data.fetching import SourceUnreachableError
 from tasks.data.split import SplitParameters
-from tasks.download import SourceUnreachableError, download_reviews
+from tasks.download import download_reviews
 from tasks.prepare import make_sample, pad_reviews, profile_reviews, split_reviews
 from tasks.processes.children import Children, children_of_run
 from tasks.report import PublishedReport, write_report

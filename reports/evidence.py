@@ -17,6 +17,7 @@ from reports.sections.minimal_pairs_section import MinimalPairs
 from reports.sections.pairs_section import Pairs
 from storage.bounds import Constraint
 from storage.decoding import decode_json
+from storage.records import JsonObject
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -77,7 +78,7 @@ OLD_NAMES = {
 }
 
 
-def upgrade_evidence(old: dict[str, Any]) -> dict[str, Any]:
+def upgrade_evidence(old: JsonObject) -> JsonObject:
     """Return evidence that was written in format 1 with the names of this version."""
 
     def rename(section: Any, names: dict[str, str]) -> Any:

@@ -1,1 +1,1 @@
-"""Where every byte lives: the archive, Parquet datasets, models, runs and reports."""
+"""The store and its files: archives, Parquet datasets, models, runs and reports."""

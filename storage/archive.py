@@ -1,4 +1,4 @@
-"""Read the IMDB archive (an .npz with pickled lists) without trusting it."""
+"""Read an archive in the format of IMDB's, an .npz file with pickled lists, that anyone may have written."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from storage.pickles import read_array
 from storage.text import on_one_line
 
 PARTS = ("train", "test")
-# Unpacked, the largest member of the IMDB archive has 14 MB. To read one takes up to 16 times its bytes and 256 MB.
+# The largest member of the IMDB archive has 14 MB unpacked. Reading a member takes up to 16 times its size plus 256 MB.
 MAXIMUM_MEMBER_BYTES = 64 << 20
-# The IMDB archive has 6 million in each part.
+# Each part of the IMDB archive has 6 million words.
 MAXIMUM_WORDS = 32 << 20
-# NumPy uses no others, and those of the other kinds unpack without a limit.
+# NumPy uses no other compressions, and `zipfile` unpacks the others without a limit.
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# Each takes 700 bytes to read; a checkpoint has some dozens.
+# `zipfile` needs 700 bytes of memory for each member. A checkpoint has a few dozen.
 MAXIMUM_MEMBERS = 10_000
 CHUNK_BYTES = 1 << 20
-AS_THEY_STAND = slice(None)
+ARCHIVE_ORDER = slice(None)
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,14 @@ class Reviews:
 
 
 def check_archive(file: IO[bytes], name: str) -> None:
-    """Check that a file is a whole .npz archive with the four members, without reading them.
+    """Check that a file is a whole .npz archive with the four members of IMDB's, without reading them.
+
+    Args:
+        file: Open for reading, at its start.
+        name: The archive's name for error messages.
 
     Raises:
-        ValueError: It is not: truncated, say, or something else altogether.
+        ValueError: The file is truncated, is not an .npz archive, or lacks a member.
     """
     with _open_archive(file, name) as archive:
         missing = sorted({f"{column}_{part}.npy" for column in "xy" for part in PARTS} - set(archive.namelist()))
@@ -61,10 +65,13 @@ def read_labels(content: bytes, part: str, name: str) -> npt.NDArray[np.uint8]:
     Args:
         content: The whole .npz file.
         part: "train" or "test".
-        name: What to call the archive in an error.
+        name: The archive's name for error messages.
+
+    Returns:
+        uint8, shape (reviews,): 0 negative, 1 positive.
 
     Raises:
-        ValueError: It is no such archive, or holds labels other than 0 and 1.
+        ValueError: The content is not such an archive, or holds labels other than 0 and 1.
     """
     labels = _read_part(content, f"y_{part}.npy", name)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
@@ -76,15 +83,19 @@ def read_labels(content: bytes, part: str, name: str) -> npt.NDArray[np.uint8]:
 
 
 def read_reviews(
-    content: bytes, part: str, name: str, order: npt.NDArray[np.integer] | slice = AS_THEY_STAND
+    content: bytes, part: str, name: str, order: npt.NDArray[np.integer] | slice = ARCHIVE_ORDER
 ) -> Reviews:
-    """Return the reviews and labels of one part; arguments as for `read_labels`.
+    """Return the reviews and labels of one part.
 
-    `order` holds positions in the part: which reviews to return, and in which order. To put Python's lists in order
-    moves pointers, where Arrow would move every token.
+    Args:
+        content: The whole .npz file.
+        part: "train" or "test".
+        name: The archive's name for error messages.
+        order: Positions of the reviews to return, in their order. Sorting Python lists here moves pointers only;
+            sorting an Arrow table later would copy every token.
 
     Raises:
-        ValueError: It is no such archive, or holds anything but one list of word ranks per label.
+        ValueError: The content is not such an archive, or does not hold one list of word ranks per label.
     """
     labels = read_labels(content, part, name)
     lists = _read_part(content, f"x_{part}.npy", name)
@@ -101,10 +112,10 @@ def read_reviews(
 
 
 def read_arrays(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
-    """Return all arrays of an .npz archive that holds no pickles, by their names.
+    """Return the arrays of an .npz archive by name.
 
     Raises:
-        ValueError: It is no such archive.
+        ValueError: The content is not an .npz archive, or it holds a pickle.
     """
     with _open_archive(io.BytesIO(content), name) as archive:
         members = archive.namelist()
@@ -120,7 +131,7 @@ def _flatten(
     if strange:
         raise ValueError(f"{name} must hold one list of word ranks per review. Received: {min(strange)}.")
     lists = lists[order]
-    # A pickle can hold one list and name it a million times.
+    # A small pickle can hold one list and refer to it a million times.
     words = sum(map(len, lists))
     if words > MAXIMUM_WORDS:
         raise ValueError(f"{name} must hold at most {MAXIMUM_WORDS} words. Received: {words}.")
@@ -128,7 +139,7 @@ def _flatten(
     offsets = np.zeros(len(lists) + 1, np.int64)
     try:
         for position, review in enumerate(lists, start=1):
-            # Takes integers alone, where NumPy would take 1.5 for 1 and "7" for 7.
+            # Accepts integers only. NumPy would convert 1.5 to 1 and "7" to 7.
             tokens.fromlist(review)
             offsets[position] = len(tokens)
     except (TypeError, OverflowError) as error:
@@ -144,7 +155,7 @@ def _open_archive(file: IO[bytes], name: str) -> zipfile.ZipFile:
                 f"it must have at most {MAXIMUM_MEMBERS} members, and has more"
             )
         return zipfile.ZipFile(file)
-    # A damaged directory raises more kinds of errors than `BadZipFile`.
+    # A damaged directory of the archive raises other errors than `BadZipFile` too.
     except Exception as error:
         size = file.seek(0, io.SEEK_END)
         raise ValueError(
@@ -162,23 +173,25 @@ def _read_part(content: bytes, member: str, name: str) -> npt.NDArray[Any]:
 def _read_member(archive: zipfile.ZipFile, member: str, name: str, *, allow_pickle: bool) -> npt.NDArray[Any]:
     try:
         return _read_npy(io.BytesIO(b"".join(_unpack(archive, member))), allow_pickle=allow_pickle)
-    # The pickle module documents that damaged input may raise almost anything.
+    # By its documentation, the pickle module may raise almost any error on damaged input.
     except Exception as error:
         raise ValueError(f"{name}: {on_one_line(member)} cannot be read: {on_one_line(error)}.") from None
 
 
 def _unpack(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
-    """Yield a member's bytes in pieces, because what the directory says of its size may be a lie."""
+    """Yield a member's bytes in chunks, because its size in the directory of the archive may be wrong."""
     information, size = archive.getinfo(member), 0
     if information.compress_type not in COMPRESSIONS:
         raise ValueError(f"it must be stored or deflated. Received: compression {information.compress_type}")
     if information.file_size > MAXIMUM_MEMBER_BYTES:
-        raise ValueError(f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and says {information.file_size}")
+        raise ValueError(
+            f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and its header gives {information.file_size}"
+        )
     with archive.open(member) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             size += len(chunk)
             if size > MAXIMUM_MEMBER_BYTES:
-                raise ValueError(f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and goes on")
+                raise ValueError(f"it must unpack to at most {MAXIMUM_MEMBER_BYTES} bytes, and has more")
             yield chunk
 
 

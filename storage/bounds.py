@@ -1,6 +1,6 @@
-"""What the fields of a record may hold, said in their types; pydantic checks it when a record is decoded.
+"""Constraints on the fields of records, as annotated types. pydantic checks them when a record is decoded.
 
-Not by pydantic's own `Field`: every process imports the records, and few of them decode any.
+They do not use pydantic's own `Field`, because every process imports the records, but few processes need pydantic.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from storage.containment import join
 
-# What is larger is no count, and no float could hold it.
+# Limit of all numbers. Larger ones are not counts of ours, and may be too large for a float.
 LARGEST = 2**63
 
 
 class Constraint:
-    """Constraints on a field: `ge`, `gt`, `le` and `lt` of a number, `pattern` of a text, as pydantic calls them."""
+    """Constraints on a field, by pydantic's names: `ge`, `gt`, `le` and `lt` for a number, `pattern` for a text."""
 
     def __init__(self, **constraints: float | str) -> None:
         self.constraints = constraints
@@ -25,7 +25,7 @@ class Constraint:
 
 
 class Check:
-    """A function that raises a ValueError, which begins with "must", on what the field may not hold."""
+    """Checks a field with a function that raises a ValueError if the value is wrong; its message begins with "must"."""
 
     def __init__(self, check: Callable[[Any], None]) -> None:
         self.check = check

@@ -1,4 +1,4 @@
-"""What keeps a store's names inside the store, whoever wrote the manifest that they stand in."""
+"""Refuse paths that lead out of the store, because anyone may have written the manifest that names them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from storage.damage import DamagedFileError
 from storage.text import on_one_line
 
-# Of Linux, in bytes: of one name, and of a path with room for the root's own.
+# Linux's limit of a name, and half of its limit of a path, which leaves room for the store's own path. In bytes.
 LONGEST_NAME, LONGEST_PATH = 255, 2048
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -20,8 +20,12 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 def join(root: str, path: str) -> str:
     """Return the full path of a stored file.
 
+    Args:
+        root: The store's path.
+        path: The file's path in the store, with forward slashes; "" for the store itself.
+
     Raises:
-        DamagedFileError: It would be outside of the root, or no file can have that name.
+        DamagedFileError: The path is outside the root, is too long, or holds characters that a path must not have.
     """
     names = path.split("/")
     too_long = len(path) > LONGEST_PATH or any(
@@ -40,10 +44,14 @@ def join(root: str, path: str) -> str:
 
 
 def check_inside(root: str, key: str) -> None:
-    """Check that a file, wherever its links lead, is in the folder; the folder itself may be a link.
+    """Check that a path is inside a local folder, after all links are followed. The folder itself may be a link.
+
+    Args:
+        root: The folder.
+        key: The full path of a file or a folder, which may not exist.
 
     Raises:
-        DamagedFileError: It is not, or it is there and is neither a file nor a folder: to read a pipe never ends.
+        DamagedFileError: The path is outside the folder, or is a device, a pipe or a socket. Reading one may never end.
     """
     real, real_root = os.path.realpath(key), os.path.realpath(root)
     if os.path.commonpath([real, real_root]) != real_root:
@@ -59,6 +67,6 @@ def check_inside(root: str, key: str) -> None:
 
 
 def walk(folder: str) -> Iterator[str]:
-    """Yield the full path of each file below a folder; links to folders are not followed, which might go in circles."""
+    """Yield the full path of each file below a folder. It follows no links to folders, which may be circular."""
     for here, _, names in os.walk(folder):
         yield from (posixpath.join(here, name) for name in names)

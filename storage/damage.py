@@ -1,11 +1,11 @@
-"""What is raised of a stored file that is not as it must be."""
+"""The errors for stored files that cannot be used."""
 
 from __future__ import annotations
 
 
 class DamagedFileError(ValueError):
-    """A stored file is not what its manifest says, or not where a store's files may be."""
+    """A stored file differs from its manifest, is missing, or has a path outside the store."""
 
 
 class NewerFormatError(DamagedFileError):
-    """A record was written by a newer version of the project: not damaged, so it must stay where it is."""
+    """A newer version of the project wrote the record. It is not damaged, so it must stay in its place."""

@@ -1,28 +1,34 @@
-"""Content-addressed datasets: the Parquet files are the cache, and what has no manifest does not exist."""
+"""Content-addressed datasets: the stored files are the cache, and a dataset exists if its manifest does."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
 
 from storage.damage import NewerFormatError
 from storage.decoding import decode_record
-from storage.records import Dataset, StoredFile
-from storage.store import DamagedFileError, Store, hash_inputs
+from storage.records import Dataset, Inputs, StoredFile
+from storage.store import DamagedFileError, Store
 from storage.upgrades import upgrade_dataset
 
 
-def dataset_folder(step: str, inputs: dict[str, Any]) -> str:
+def hash_inputs(inputs: Inputs) -> str:
+    """Return the key of a dataset: the first 16 hexadecimal digits of the SHA-256 of its inputs as JSON."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def dataset_folder(step: str, inputs: Inputs) -> str:
+    """Return the folder of a dataset in the store."""
     return f"datasets/{step}-{hash_inputs(inputs)}"
 
 
-def find_dataset(store: Store, step: str, inputs: dict[str, Any]) -> tuple[Dataset | None, list[str]]:
-    """Look a dataset up by what goes into it, and verify every file of it.
+def find_dataset(store: Store, step: str, inputs: Inputs) -> tuple[Dataset | None, list[str]]:
+    """Look a dataset up by its inputs, and verify all its files. Damaged files are moved to quarantine.
 
     Returns:
-        The dataset, or None when it was never built or is damaged; and one sentence for each thing that was moved
-        to quarantine.
+        The dataset, or None if it was never built or is damaged; and one sentence for each damaged file.
 
     Raises:
         NewerFormatError: A newer version of the project built it.
@@ -36,17 +42,23 @@ def find_dataset(store: Store, step: str, inputs: dict[str, Any]) -> tuple[Datas
         raise
     except DamagedFileError as error:
         return None, [f"{error} Moved to {store.quarantine(manifest)}; building it again."]
-    damage = put_damaged_aside(store, dataset.files.values(), "building it again")
+    damage = quarantine_damaged(store, dataset.files.values(), "building it again")
     if damage:
         store.quarantine(manifest)
         return None, damage
     return dataset, []
 
 
-def put_damaged_aside(store: Store, files: Iterable[StoredFile], then: str) -> list[str]:
-    """Verify files and move those that are damaged to quarantine; return one sentence for each of these.
+def quarantine_damaged(store: Store, files: Iterable[StoredFile], then: str) -> list[str]:
+    """Verify files, and move the damaged ones to quarantine.
 
-    `then` says in the sentence what comes next.
+    Args:
+        store: The store that has the files.
+        files: Their records.
+        then: What the caller does next, for the sentences: "building it again".
+
+    Returns:
+        One sentence for each damaged file.
     """
     damage = []
     for file in files:
@@ -58,23 +70,29 @@ def put_damaged_aside(store: Store, files: Iterable[StoredFile], then: str) -> l
 
 
 def read_dataset(store: Store, manifest: str) -> Dataset:
-    """Return the record that a manifest holds; the files themselves are not read.
+    """Return the dataset's record from its manifest, without reading its files.
 
     Raises:
+        FileNotFoundError: The manifest does not exist.
         NewerFormatError: A newer version of the project wrote it.
-        DamagedFileError: The manifest was changed after it was written, or is none of a dataset.
+        DamagedFileError: The manifest was changed after it was written, or does not hold a dataset.
     """
     must = f"{store.locate(manifest)} must be the manifest of a dataset"
     return decode_record(Dataset, store.read_manifest(manifest), must, upgrade_dataset)
 
 
-def publish_dataset(
-    store: Store, step: str, inputs: dict[str, Any], files: dict[str, StoredFile], source: str
-) -> Dataset:
-    """Make a dataset exist: write its manifest, when all its files are there.
+def publish_dataset(store: Store, step: str, inputs: Inputs, files: dict[str, StoredFile], source: str) -> Dataset:
+    """Write the manifest of a dataset, after all its files.
 
-    File names hold their content's hash, so two runs that build the same dataset at once never tear each other's
-    files, whichever manifest comes last.
+    Two runs may build the same dataset at once. The names of its files hold the hashes of their content, so neither run
+    replaces a file of the other, and either manifest is valid.
+
+    Args:
+        store: The store that has the files.
+        step: "download", "sample", "split", "pad" or "profile".
+        inputs: Everything that determines the content.
+        files: By part.
+        source: Where the reviews came from, for people.
     """
     dataset = Dataset(step, hash_inputs(inputs), inputs, files, source)
     store.write_manifest(f"{dataset_folder(step, inputs)}/manifest.json", asdict(dataset))

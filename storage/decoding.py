@@ -1,4 +1,4 @@
-"""Decode records from JSON that anyone may have written: pydantic checks every field, and none may be unknown."""
+"""Decode records from JSON that anyone may have written. pydantic checks every field and refuses unknown ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from storage.damage import DamagedFileError, NewerFormatError
 from storage.text import on_one_line
 
 if TYPE_CHECKING:
-    # Takes a tenth of a second, which not every process has to wait for.
+    # Importing pydantic takes 0.1 s, and not every process needs it.
     from pydantic import TypeAdapter, ValidationError
 
 Record = TypeVar("Record")
-Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+Upgrade = Callable[[Any], Any]
 
-# pydantic keeps 800 bytes of every wrong value. Evidence has 4 for each epoch of a training, and some thousands more.
+# pydantic needs 800 bytes for each wrong value. Evidence has 4 values per epoch of a training, and some thousands more.
 MAXIMUM_VALUES = 500_000
 
 
@@ -31,39 +31,39 @@ def decode_record(
     *,
     unknown: Literal["forbid", "ignore"] = "forbid",
 ) -> Record:
-    """Return the record that a mapping holds; lists become tuples, and fields with a default may be missing.
+    """Return the record that a mapping holds. Lists become tuples, and fields with a default may be missing.
 
     Args:
-        kind: A dataclass; `format`, where it has one, is the newest that this version reads.
-        content: What was read from JSON.
-        what: What it must be, for an error: "runs/1/run.json must be the record of a run".
-        upgrade: Makes a record of the newest format from one of format 1.
+        kind: A dataclass. The default of its field `format`, if it has one, is the newest format that is read.
+        content: A value that was read from JSON.
+        what: The start of an error's message: "runs/1/run.json must be the record of a run".
+        upgrade: Converts a mapping of format 1 to the newest format.
         unknown: What to do with unknown fields.
 
     Raises:
-        NewerFormatError: It was written by a newer version of the project.
-        DamagedFileError: It is no such record.
+        NewerFormatError: A newer version of the project wrote the record.
+        DamagedFileError: The content is not such a record.
     """
     from pydantic import ValidationError
 
     content = _bring_up_to_date(content, getattr(kind, "format", None), what, upgrade)
-    adapter: TypeAdapter[Record] = _adapter(kind, unknown)  # type: ignore[arg-type]  # a class can be hashed
+    adapter: TypeAdapter[Record] = _adapter(kind, unknown)  # type: ignore[arg-type]  # classes are hashable
     try:
-        # As JSON: strict on Python's own objects would refuse lists for tuples, and mappings for records.
+        # From JSON, because a strict check of Python objects refuses lists for tuples and mappings for records.
         return adapter.validate_json(_to_json(content), strict=True)
     except ValidationError as error:
         raise DamagedFileError(f"{what}: {on_one_line(_describe(error))}") from None
-    # Of lists in lists in lists, which is not a ValueError.
+    # RecursionError: of deeply nested lists. It is not a ValueError.
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{what}: {on_one_line(error)}") from None
 
 
 def decode_json(kind: Any, content: bytes, what: str, upgrade: Upgrade = dict) -> Any:
-    """Return what a JSON file holds, which must be a record or of a type that a record's field could have.
+    """Return the record, or another value of type `kind`, that a JSON file holds; arguments as in `decode_record`.
 
     Raises:
-        NewerFormatError: It was written by a newer version of the project.
-        DamagedFileError: It holds something else.
+        NewerFormatError: A newer version of the project wrote the file.
+        DamagedFileError: The file holds something else.
     """
     try:
         read = json.loads(content)
@@ -73,13 +73,13 @@ def decode_json(kind: Any, content: bytes, what: str, upgrade: Upgrade = dict) -
 
 
 def _bring_up_to_date(content: Any, newest: int | None, what: str, upgrade: Upgrade) -> Any:
-    """Return the record in the newest format; what is no record at all is left to be refused."""
+    """Return the record in the newest format; return anything else as it is, because pydantic refuses it later."""
     written = content.get("format", 1) if isinstance(content, dict) else None
     if newest is None or type(written) is not int:
         return content
     if written > newest:
         raise NewerFormatError(
-            f"{what}: it was written by a newer version of this project (format {written!r:.20}, where this version "
+            f"{what}: it was written by a newer version of this project (format {written!r:.20}; this version "
             f"reads formats up to {newest}). Use that version."
         )
     return upgrade(content) if written == 1 else content
@@ -102,14 +102,14 @@ def _adapter(kind: Any, unknown: Literal["forbid", "ignore"]) -> TypeAdapter[Any
     from pydantic import ConfigDict, TypeAdapter, with_config
 
     config = ConfigDict(extra=unknown, allow_inf_nan=False)
-    # The records inside a record take over its configuration.
+    # The configuration of a record holds for the records inside it too.
     if isinstance(kind, type) and is_dataclass(kind):
         return TypeAdapter(with_config(config)(kind))
     return TypeAdapter(kind, config=config)
 
 
 def _describe(error: ValidationError) -> str:
-    """Return the first thing that is wrong as a sentence: the field, what it must be, and what it is."""
+    """Return the first error as a sentence: the field, what it must be, and what was received."""
     first = error.errors(include_url=False, include_context=False)[0]
     place, received = f"{'.'.join(map(str, first['loc'])) or 'it':.100}", first["input"]
     match first["type"]:
@@ -120,7 +120,7 @@ def _describe(error: ValidationError) -> str:
         case "json_invalid":
             return f"{first['msg']}."
     must = re.sub(r"\A(\w+ should|Value error, must) ", "", first["msg"])
-    # Not a list or a mapping, which may be endless in words.
+    # A list or a mapping is not shown, because it may be very long.
     is_long = isinstance(received, (list, dict))
     shown = f"a value of type {type(received).__name__}" if is_long else f"{received!r:.60}"
     return f"{place} must {must}. Received: {shown}."

@@ -1,4 +1,4 @@
-"""What a store's address means: a file system, and a place in it."""
+"""Resolve a store's address to a file system and a path in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
-# Together they find out within about a minute that an endpoint is dead, and outlast one that is busy for seconds.
+# With these, a dead endpoint is reported within about a minute, and one that is busy for seconds is waited for.
 CONNECT_SECONDS, SILENCE_SECONDS, ATTEMPTS = 5, 8, 4
 
 ADDRESSES = "`store` must be a folder, a file: URI, s3://bucket/prefix or another URI that pyarrow.fs opens."
@@ -21,7 +21,7 @@ NO_KEYS = (
     "`store` must not hold a secret, because addresses are logged and kept. Received: one with a secret. "
     "Give it in the environment instead, for S3 as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )
-# Not by the parts of the URI: a key may hold slashes, and would pass for a path.
+# Searched in the whole address instead of its parts, because a key may hold slashes and would be taken for a path.
 _USER_AND_PASSWORD = re.compile(r"://.*:.*@")
 _SECRET_OPTION = re.compile(r"://.*[?&][^=&]*(secret|passw|token|key|sig|credential)[^=&]*=", re.IGNORECASE)
 
@@ -31,9 +31,9 @@ class Location:
     """Where a store is.
 
     Attributes:
-        filesystem: One of `pyarrow.fs`.
-        root: The store's path in it, with no slash at the end.
-        address: The same for people: an absolute path, or a URI without its options.
+        filesystem: A file system of `pyarrow.fs`.
+        root: The store's path in it, without a slash at the end.
+        address: The store's address for people: an absolute path, or a URI without its options.
     """
 
     filesystem: fs.FileSystem
@@ -45,8 +45,8 @@ class Location:
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     @contextmanager
-    def asking(self) -> Iterator[fs.FileSystem]:
-        """Say, of what an object store refused or left unanswered in the block, where that was and what to look at."""
+    def open_filesystem(self) -> Iterator[fs.FileSystem]:
+        """Yield the file system, and re-raise object-store errors with the store's address and what to check."""
         try:
             yield self.filesystem
         except OSError as error:
@@ -57,7 +57,7 @@ class Location:
 
 
 def holds_secret(address: str) -> bool:
-    """Return whether an address names a password, a key or the like.
+    """Return whether an address holds a password, a key or another secret.
 
     Example:
         >>> holds_secret("https://user:word@example.org/x"), holds_secret("https://example.org/x?page=2")
@@ -67,13 +67,13 @@ def holds_secret(address: str) -> bool:
 
 
 def resolve_location(uri: str) -> Location:
-    """Return the file system and the place that a store's address names; nothing is asked of either.
+    """Return the file system and the path of a store's address, without any access to them.
 
     Args:
         uri: A folder, a `file:` URI, `s3://bucket/prefix`, or any other URI that `pyarrow.fs` opens.
 
     Raises:
-        ValueError: It names none, or holds a secret, which the message does not repeat.
+        ValueError: The address is malformed, or holds a secret, which the message does not repeat.
     """
     if holds_secret(uri):
         raise ValueError(NO_KEYS)
@@ -83,12 +83,12 @@ def resolve_location(uri: str) -> Location:
     scheme = scheme.lower()
     if scheme == "s3":
         return _locate_bucket(place)
-    # What stands between file:// and the next slash is another machine.
+    # A name between file:// and the next slash is that of another machine.
     if not scheme.strip() or (scheme == "file" and not place.startswith("/")):
         raise ValueError(f"{ADDRESSES} Received: store={uri!r}.")
     try:
         filesystem, root = fs.FileSystem.from_uri(uri)
-    # An unknown scheme, one that pyarrow was built without, or one whose own library is missing.
+    # The scheme is unknown, pyarrow was built without it, or a library for it is missing.
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{ADDRESSES} Received: store={uri!r} ({reason}).") from error
@@ -112,9 +112,9 @@ def _locate_bucket(place: str) -> Location:
 
 
 def _open_s3() -> fs.FileSystem:
-    """Return S3 with time limits, which a URI cannot carry.
+    """Return an S3 file system with time limits, which a URI cannot set.
 
-    pyarrow finds region and credentials in the environment by itself, but the endpoint only where it is given a URI.
+    pyarrow reads region and credentials from the environment by itself, but the endpoint only if it gets a URI.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint and "@" in endpoint:

@@ -1,4 +1,4 @@
-"""A limit on what a hostile file can make a library reserve."""
+"""Limit the memory that a library can reserve while it reads a hostile file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ except ImportError:  # Windows has no such limits.
     resource = None  # type: ignore[assignment]
 
 _PAGES = Path("/proc/self/statm")
-# The limit is the process's, so one block at a time may set it and take it back.
+# The limit is that of the whole process, so only one block at a time may set and reset it.
 _limiting = threading.Lock()
 
 
 @contextmanager
 def bounded_memory(most: int) -> Iterator[None]:
-    """Let this process reserve at most so many bytes more in the block; what asks for others gets a `MemoryError`.
+    """Let this process reserve at most `most` more bytes in the block; further allocations raise a `MemoryError`.
 
-    Only on Linux, where a process can find out how much it has.
+    On systems other than Linux there is no limit, because a process cannot read there how much it has reserved.
     """
     if resource is None or not _PAGES.exists():
         yield

@@ -1,4 +1,4 @@
-"""Parquet files, read without trusting what they say of themselves."""
+"""Read Parquet files that anyone may have written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from storage.damage import DamagedFileError
 from storage.memory import bounded_memory
 from storage.text import on_one_line
 
-# To read the largest table of the IMDB reviews takes 100 MB, and all words of each review as tokens take 500 MB.
+# Reading the largest table of the IMDB reviews takes 100 MB; with all words of each review as tokens, it takes 500 MB.
 MAXIMUM_TABLE_BYTES = 768 << 20
 
 
@@ -18,31 +18,31 @@ def read_parquet(content: bytes, schema: pa.Schema, rows: int | None, where: str
 
     Args:
         content: The whole file.
-        schema: Which columns it must have.
-        rows: How many rows.
-        where: What to call the file in an error.
+        schema: The columns that it must have.
+        rows: The number of rows that it must have.
+        where: The file's name for error messages.
 
     Raises:
-        DamagedFileError: It is no Parquet file, or has another schema, another number of rows, or needs more memory
-            than any table of ours.
+        DamagedFileError: The content is not a Parquet file, has another schema or another number of rows, or needs
+            more than `MAXIMUM_TABLE_BYTES` of memory.
     """
     try:
-        # pyarrow's allocator reserves the address space of a gigabyte at once, which the limit must not be used up by.
+        # pyarrow's allocator reserves a gigabyte of address space at its first use, which must not count as the file's.
         pa.allocate_buffer(64)
         with bounded_memory(MAXIMUM_TABLE_BYTES):
             # Not `pq.read_table`, which imports pandas: 0.3 s and 70 MB in each process.
             file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
             found = file.schema_arrow, file.metadata.num_rows
-            # Before it is read, and again after: the footer may promise other rows than there are.
+            # Checked before and after reading, because the footer may announce other rows than the file has.
             if found[0].equals(schema) and found[1] == rows:
-                # One thread, for each further one would reserve memory of its own, as much as the machine has CPUs.
+                # With threads, each would reserve memory of its own, and their number depends on the machine.
                 table = file.read(use_threads=False)
                 found = table.schema, table.num_rows
             if found[0].equals(schema) and found[1] == rows:
                 table.validate()
                 return table
             received, expected = _write_out(found[0]), _write_out(schema)
-    # Bytes that nobody wrote as Parquet make its reader raise almost anything.
+    # On damaged bytes, the reader of Parquet raises almost any error.
     except Exception as error:
         raise DamagedFileError(f"{where} must be a Parquet file. Received: {on_one_line(error)}") from error
     raise DamagedFileError(

@@ -1,4 +1,4 @@
-"""How a file appears in a store: whole, or not at all."""
+"""Publish files in a store: a file appears whole, or not at all."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ Write = Callable[[bytes], object]
 
 
 def publishing(location: Location, key: str) -> AbstractContextManager[Write]:
-    """Return a block that is handed a function to write with, and at whose end the file appears.
+    """Return a context that gives a function to write bytes with, and publishes the file at its end.
 
-    A block that is left by an exception changes nothing.
+    In a folder, the bytes are on the disk before the name appears. If the block raises, the store stays as it was.
+
+    Args:
+        location: The store's location.
+        key: The file's full path in the file system.
     """
     return _renaming(location.filesystem, key) if location.is_local else _uploading(location, key)
 
@@ -53,15 +57,15 @@ def _flush_to_disk(path: str) -> None:
 
 @contextmanager
 def _uploading(location: Location, key: str) -> Iterator[Write]:
-    # pyarrow cannot give up an upload: however its stream is closed, what was written so far is published. So nothing
-    # is sent before the last byte is there, and then by a thread, in which no Ctrl-C comes between two steps.
+    # pyarrow cannot abort an upload: whenever its stream is closed, the bytes written so far are published. Therefore
+    # the upload begins after the last byte is written, and in a thread, which Ctrl-C does not interrupt.
     content = io.BytesIO()
     yield content.write
-    with location.asking() as filesystem, ThreadPoolExecutor(1) as uploader:
+    with location.open_filesystem() as filesystem, ThreadPoolExecutor(1) as uploader:
         uploader.submit(_upload, filesystem, key, content.getbuffer()).result()
 
 
 def _upload(filesystem: fs.FileSystem, key: str, content: memoryview) -> None:
-    # Not `fs.copy_files`, which returns as if all was well when the end of an upload is refused.
+    # Not `fs.copy_files`, which does not raise if the store refuses the end of an upload.
     with filesystem.open_output_stream(key) as stream:
         stream.write(content)

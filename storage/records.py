@@ -1,21 +1,29 @@
-"""The small records that steps hand each other and that manifests hold: addresses, hashes and counts, never arrays."""
+"""The records that steps return and that manifests hold: paths, hashes and counts, never arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args
+from functools import cached_property
+from typing import Annotated, Literal, get_args
 
 from storage.bounds import Constraint, Count, Positive, Real, Sha256, Share, StorePath, Whole
+from storage.decoding import decode_record
 
-# Of reports.
+# Languages of the report.
 Language = Literal["en", "ko"]
 LANGUAGES: tuple[str, ...] = get_args(Language)
 
-# Of what `run.json`, `training.json` and a dataset's manifest hold, and of a checkpoint. Whoever changes what a record
-# means adds one here, and a function to `storage.upgrades`. A record without a format is of format 1.
+# The format of run.json, of training.json and of the manifests of datasets; a record without a format has format 1. To
+# change the meaning of a record, raise this and add a function to `storage.upgrades`.
 RECORD_FORMAT = 2
-CHECKPOINT_FORMAT = 1
 RecordFormat = Annotated[int, Constraint(ge=1, le=RECORD_FORMAT)]
+
+# A JSON object that is to be written, or that was read and not checked yet. Decode it into a record to use its values.
+JsonObject = dict[str, object]
+# What a dataset is made from, by name: parameters and version of the step, and hashes or keys of what the step reads.
+Inputs = dict[str, str | int | float | None]
+# The numbers that all trainings of a run share, by name; see `TrainingParameters` in tasks/training.
+Hyperparameters = dict[str, int | float]
 
 
 @dataclass(frozen=True)
@@ -23,10 +31,10 @@ class StoredFile:
     """One file of the store.
 
     Attributes:
-        path: Relative to the store's root, with forward slashes.
+        path: Relative to the store, with forward slashes.
         sha256: Of the whole file, 64 hexadecimal digits.
         bytes: Size of the file.
-        rows: Rows of a Parquet file, None for other files.
+        rows: Rows of a Parquet file; None for other files.
     """
 
     path: StorePath
@@ -37,20 +45,20 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What one step of the data preparation published, under a key made from what went in.
+    """The result of one step of the data preparation.
 
     Attributes:
         step: "download", "sample", "split", "pad" or "profile".
-        key: 16 hexadecimal digits of the hash of `inputs`.
-        inputs: Everything that determines the content, the step's own version among it.
+        key: The first 16 hexadecimal digits of the SHA-256 of `inputs`.
+        inputs: Everything that determines the content, including the step's version.
         files: By part: "archive" and "word_index"; "train", "validation" and "test"; or "facts", "reviews" and
             "minimal_pairs".
-        source: Where the reviews came from, for people to read.
+        source: Where the reviews came from, for people.
     """
 
     step: str
     key: str
-    inputs: dict[str, Any]
+    inputs: Inputs
     files: dict[str, StoredFile]
     source: str
     format: RecordFormat = RECORD_FORMAT
@@ -58,10 +66,13 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Scores:
-    """Loss (mean binary cross-entropy in nats) and accuracy (0 to 1) of one model on one part of the data.
+    """The scores of one model on one part of the data.
 
     Attributes:
-        loss_margin: Half-width of the 95% interval of the loss over reviews; None where it was not measured per review.
+        loss: Mean binary cross-entropy in nats.
+        accuracy: 0 to 1.
+        loss_margin: Half-width of the 95% interval of the loss over reviews; None if the losses of the single reviews
+            are not known.
         count: Number of reviews.
     """
 
@@ -73,33 +84,33 @@ class Scores:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """One finished training: what `training.json` holds.
+    """One finished training; `training.json` holds it.
 
     Attributes:
         variant: Name of the variant.
-        layers: The variant's recurrent layers, written out.
+        layers: The variant's layers as text.
         seed: Of the initial weights, the batch order and the dropout masks.
-        parameters: Hyperparameters that every training of the run shares.
-        versions: Of Python and of the libraries that computed it.
+        parameters: The hyperparameters.
+        versions: Of Python and of the libraries that computed it, by name.
         dataset: Key of the padded dataset.
-        epochs: Epochs run.
-        best_epoch: The epoch, from 1, whose weights were saved: the lowest val_loss.
+        epochs: Epochs that were run.
+        best_epoch: The epoch with the lowest val_loss, from 1. Its weights were saved.
         stopped_early: Whether early stopping ended the training.
-        train: Keras's own running figures of the best epoch, measured while it trained, dropout on.
-        validation: Of the saved model.
-        test: Of the saved model.
-        parameter_count: Trainable weights of the model.
-        weights_sha256: Of all its weights, so that two trainings can be told to be the same bit for bit.
+        train: Keras's running figures of the best epoch: measured during training, with dropout.
+        validation: Scores of the saved model.
+        test: Scores of the saved model.
+        parameter_count: Number of the model's trainable parameters.
+        weights_sha256: Of all its weights; equal if two models are the same bit for bit.
         seconds: Wall time by phase: "start" (process, imports, data), "fit", "predict" (the test reviews alone),
-            "evaluate" (everything after "fit", "predict" among it), "total". Of the process that finished it, where an
-            earlier one was interrupted.
+            "evaluate" (everything after "fit", including "predict"), "total". If the training was interrupted, those
+            of the process that finished it.
         files: By name: "model.keras", "history.parquet", and "predictions-{validation,test,minimal_pairs}.parquet".
     """
 
     variant: str
     layers: str
     seed: Whole
-    parameters: dict[str, Any]
+    parameters: Hyperparameters
     versions: dict[str, str]
     dataset: str
     epochs: Whole
@@ -120,35 +131,8 @@ class TrainingResult:
 
 
 @dataclass(frozen=True)
-class Stopping:
-    """What Keras's early stopping remembers, its weights apart, by the names of its attributes."""
-
-    best: Real
-    wait: Whole
-    best_epoch: Whole
-
-
-@dataclass(frozen=True)
-class CheckpointRecord:
-    """Where an unfinished training stood: what a checkpoint's manifest holds.
-
-    Attributes:
-        key: All that determines the training's bits.
-        epoch: Epochs finished.
-        stopping: What early stopping remembers.
-        file: The arrays.
-    """
-
-    key: dict[str, Any]
-    epoch: Positive
-    stopping: Stopping
-    file: StoredFile
-    format: Annotated[int, Constraint(ge=1, le=CHECKPOINT_FORMAT)] = CHECKPOINT_FORMAT
-
-
-@dataclass(frozen=True)
 class FailedTraining:
-    """A training that ended without a model, and the last line of its error."""
+    """A training without a model, and the last line of its error."""
 
     variant: str
     seed: Whole
@@ -161,11 +145,11 @@ class FailedTraining:
 
 @dataclass(frozen=True)
 class CodeVersion:
-    """Which code ran.
+    """The version of the project's code.
 
     Attributes:
-        commit: Of git, 40 hexadecimal digits; None where the project is no checkout.
-        is_dirty: Whether files differed from that commit; None likewise.
+        commit: Of git, 40 hexadecimal digits; None if the project is not a git checkout.
+        is_dirty: Whether files differed from that commit; None if the project is not a git checkout.
     """
 
     commit: str | None = None
@@ -173,27 +157,50 @@ class CodeVersion:
 
 
 @dataclass(frozen=True)
+class KnownParameters:
+    """The parameters of a run that the project reads. A run's record may have others, depending on its version.
+
+    Attributes:
+        variants: Names of the variants to train.
+        seeds: Each variant is trained once with each.
+        maxlen: Tokens per review; None if it was not recorded.
+        num_words: Size of the vocabulary; None if it was not recorded.
+        store: The store's address; None if it was not recorded.
+        language: Of the report.
+        baselines: Whether baselines are trained and predicted too.
+    """
+
+    variants: tuple[str, ...]
+    seeds: tuple[Whole, ...]
+    maxlen: Whole | None = None
+    num_words: Whole | None = None
+    store: str | None = None
+    language: Language = "en"
+    baselines: bool = False
+
+
+@dataclass(frozen=True)
 class Run:
-    """One night: what the report is rendered from, and what `run.json` holds.
+    """One execution of the flow; `run.json` holds it, and the report is rendered from it.
 
     Attributes:
         run_id: `YYYYMMDDTHHMMSSZ-xxxxxx`, so that names sort by time.
-        started: UTC, ISO 8601, to the second.
-        seconds: Wall time from the flow's start until the report was begun.
+        started: In UTC, ISO 8601, to the second.
+        seconds: Wall time from the start of the flow to the start of the report.
         source: Where the reviews came from.
-        is_sample: Whether they are the built-in sample corpus.
-        notice: What a reader has to know before anything else, or None.
-        parameters: The flow's parameters.
-        versions: Of Python and the libraries.
+        is_sample: Whether the reviews are the built-in sample corpus.
+        notice: A warning at the top of the report, or None.
+        parameters: The flow's parameters, to show and compare them. Read values from `known`.
+        versions: Of Python and of the libraries, by name.
         datasets: By step.
-        trainings: The finished ones.
-        failures: The ones that failed, of the baselines too.
-        report: The page, once it is written.
+        trainings: The finished trainings of the variants.
+        failures: The failed trainings, including those of the baselines.
+        report: The page; None until it is written.
         step_seconds: Wall time of "archive", "split", "pad", "profile" and "train".
-        baselines: Trainings that are there for scale and do not compete.
-        evidence: What the report says, as data, once it is computed.
-        code: Which code ran.
-        cpu: The processor's name, and how many of them this process might use.
+        baselines: The finished trainings of the baselines, for comparison only.
+        evidence: The content of the report as data; None until it is computed.
+        code: The version of the project's code.
+        cpu: The processor's name, and how many CPUs the process could use.
     """
 
     run_id: str
@@ -202,7 +209,7 @@ class Run:
     source: str
     is_sample: bool
     notice: str | None
-    parameters: dict[str, Any]
+    parameters: JsonObject
     versions: dict[str, str]
     datasets: dict[str, Dataset]
     trainings: tuple[TrainingResult, ...]
@@ -215,19 +222,17 @@ class Run:
     cpu: str = "not recorded"
     format: RecordFormat = RECORD_FORMAT
 
+    @cached_property
+    def known(self) -> KnownParameters:
+        """The parameters that the project reads.
 
-@dataclass(frozen=True)
-class KnownParameters:
-    """Those of a run's parameters that a reader of past runs asks for; others come and go with versions."""
-
-    variants: tuple[str, ...]
-    seeds: tuple[Whole, ...]
-    maxlen: Whole | None = None
-    num_words: Whole | None = None
-    store: str | None = None
-    language: Language = "en"
+        Raises:
+            DamagedFileError: A parameter has another type.
+        """
+        must = f"{self.run_id} must be a run with known parameters: parameters"
+        return decode_record(KnownParameters, self.parameters, must, unknown="ignore")
 
 
 def training_name(variant: str, seed: int) -> str:
-    """Return the name of one training, as folders, logs and the report show it: `lstm-seed42`."""
+    """Return the name of a training in folders, logs and the report: `lstm-seed42`."""
     return f"{variant}-seed{seed}"

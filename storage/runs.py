@@ -1,47 +1,48 @@
-"""Runs and the whole store: publish a run, read it back, and find out what is damaged."""
+"""Publish runs and read them back, and verify the whole store."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from storage.checkpoint_records import read_checkpoint_record
 from storage.datasets import read_dataset
 from storage.decoding import decode_record
 from storage.pages import is_intact
-from storage.records import CheckpointRecord, KnownParameters, Run, StoredFile, TrainingResult
+from storage.records import JsonObject, KnownParameters, Run, StoredFile, TrainingResult
 from storage.store import DamagedFileError, Store
 from storage.text import on_one_line
 from storage.upgrades import upgrade_run, upgrade_training
 
 
 def run_folder(run_id: str) -> str:
+    """Return the folder of a run in the store."""
     return f"runs/{run_id}"
 
 
 def checkpoints_folder(training_folder: str) -> str:
-    """Return where a training that is not finished keeps what it can go on from."""
+    """Return the folder for the checkpoints of an unfinished training."""
     return f"{training_folder}/checkpoints"
 
 
 def report_path(run_id: str, language: str | None = None) -> str:
-    """Return where a run's page is, or its page in another language than the run's own."""
+    """Return the path of a run's page; with `language`, that of its page in another language than the run's own."""
     return f"reports/{run_id}.{language}.html" if language else f"reports/{run_id}.html"
 
 
 CHECKPOINT = r"runs/[^/]+/[^/]+/checkpoints/[^/]+/manifest\.json"
-# The list of all nights, and a copy of the newest run's page.
+# The list of all runs, and a copy of the newest run's page.
 INDEX_PATH, LATEST_PATH = "reports/index.html", "reports/latest.html"
 
 
 def publish_run(store: Store, run: Run) -> StoredFile:
-    """Write `run.json`, after everything that it names; before that the run does not exist."""
+    """Write `run.json`, after all files that it names. Until then the run does not exist."""
     return store.write_manifest(f"{run_folder(run.run_id)}/run.json", asdict(run))
 
 
 def withdraw_run(store: Store, run_id: str) -> None:
-    """Take `run.json` back before the files that it names are written anew; meanwhile the run does not exist."""
+    """Delete `run.json` before its files are written again. Until it is published again, the run does not exist."""
     store.delete_file(f"{run_folder(run_id)}/run.json")
 
 
@@ -49,9 +50,9 @@ def read_run(store: Store, run_id: str) -> Run:
     """Return the record of a run.
 
     Raises:
-        FileNotFoundError: There is no such run.
+        FileNotFoundError: The run does not exist.
         NewerFormatError: A newer version of the project published it.
-        DamagedFileError: Its `run.json` was changed, or is none of this run.
+        DamagedFileError: Its `run.json` was changed, or is not the record of this run.
     """
     path = f"{run_folder(run_id)}/run.json"
     run = read_run_record(store.read_manifest(path), store.locate(path))
@@ -62,12 +63,16 @@ def read_run(store: Store, run_id: str) -> Run:
     return run
 
 
-def read_run_record(content: dict[str, Any], where: str = "run.json") -> Run:
-    """Return the record that `run.json` holds; `where` says in an error which one.
+def read_run_record(content: JsonObject, where: str = "run.json") -> Run:
+    """Return the record of a run from the content of its manifest.
+
+    Args:
+        content: From `Store.read_manifest`.
+        where: The manifest's path for error messages.
 
     Raises:
         NewerFormatError: A newer version of the project wrote it.
-        DamagedFileError: It holds something else.
+        DamagedFileError: The content is not the record of a run, or one of its known parameters has another type.
     """
     what = f"{where} must be the record of a run"
     run = decode_record(Run, content, what, upgrade_run)
@@ -76,47 +81,39 @@ def read_run_record(content: dict[str, Any], where: str = "run.json") -> Run:
 
 
 def is_published(store: Store, run_id: str) -> bool:
-    """Return whether there is such a run; a name that could not be one is none."""
+    """Return whether a run exists; False for a name that no run can have."""
     return bool(re.fullmatch(r"[\w-]+", run_id)) and store.exists(f"{run_folder(run_id)}/run.json")
 
 
 def list_runs(store: Store) -> list[str]:
-    """Return the ids of all runs that exist, the oldest first."""
+    """Return the ids of all published runs, the oldest first."""
     return [path.split("/")[1] for path in store.list_files("runs") if re.fullmatch(r"runs/[^/]+/run\.json", path)]
 
 
-def read_training_record(content: dict[str, Any], where: str = "training.json") -> TrainingResult:
-    """Return the record that `training.json` holds; `where` says in an error which one.
+def read_training_record(content: JsonObject, where: str = "training.json") -> TrainingResult:
+    """Return the record of a training from the content of its manifest.
+
+    Args:
+        content: From `Store.read_manifest`.
+        where: The manifest's path for error messages.
 
     Raises:
         NewerFormatError: A newer version of the project wrote it.
-        DamagedFileError: It holds something else.
+        DamagedFileError: The content is not the record of a training.
     """
     return decode_record(TrainingResult, content, f"{where} must be the record of a training", upgrade_training)
 
 
-def read_checkpoint_record(store: Store, manifest: str) -> CheckpointRecord:
-    """Return the record that a checkpoint's manifest holds.
-
-    Raises:
-        FileNotFoundError: There is none.
-        NewerFormatError: A newer version of the project wrote it.
-        DamagedFileError: It was changed, or is none of a checkpoint.
-    """
-    must = f"{store.locate(manifest)} must be the manifest of a checkpoint"
-    return decode_record(CheckpointRecord, store.read_manifest(manifest), must)
-
-
 @dataclass(frozen=True)
 class Verification:
-    """What a look at every byte of the store found.
+    """The result of `verify_store`.
 
     Attributes:
         sound: Number of files whose SHA-256 is the recorded one.
         damaged: One sentence for each file that is damaged or missing.
-        unfinished: Paths that no manifest names, and sound checkpoints: left by a run that was interrupted, or still
-            being written.
-        quarantined: Paths of damaged files that were put aside earlier.
+        unfinished: Paths of intact checkpoints, and of files that no manifest names: a run was interrupted, or is still
+            writing them.
+        quarantined: Paths of damaged files that were moved to quarantine earlier.
     """
 
     sound: int
@@ -126,12 +123,12 @@ class Verification:
 
 
 def verify_store(store: Store) -> Verification:
-    """Hash every file that a manifest names, and list the files that none names."""
+    """Compare the SHA-256 of every file that a manifest names, and list the files that no manifest names."""
     paths = store.list_files("")
     named: dict[str, StoredFile] = {}
     manifests, damaged = set(), []
     for path in paths:
-        # Not every .json: a dataset may hold a word index, and a run its evidence.
+        # Other .json files are not manifests: the word index of a dataset, and the evidence of a run.
         if not re.fullmatch(r"datasets/[^/]+/manifest\.json|runs/[^/]+/(run|[^/]+/training)\.json", path):
             continue
         try:
@@ -164,7 +161,7 @@ def verify_store(store: Store) -> Verification:
 
 
 def _check_checkpoint(store: Store, manifest: str) -> Iterator[str]:
-    """Yield what is damaged of a checkpoint; one that its training has removed meanwhile is not."""
+    """Yield a sentence if a checkpoint is damaged, and none if its training has removed it in the meantime."""
     try:
         store.verify(read_checkpoint_record(store, manifest).file)
     except FileNotFoundError:
@@ -175,6 +172,7 @@ def _check_checkpoint(store: Store, manifest: str) -> Iterator[str]:
 
 
 def _check_page(store: Store, path: str) -> Iterator[str]:
+    """Yield a sentence if a page is damaged."""
     try:
         if not is_intact(store.read_bytes(path)):
             yield f"{path} must end in its own SHA-256, and does not match it. `retrain report` writes it again."
@@ -183,7 +181,7 @@ def _check_page(store: Store, path: str) -> Iterator[str]:
 
 
 def _is_derived_page(path: str, manifests: set[str]) -> bool:
-    """Return whether a page can be made again from runs, so that no manifest names it."""
+    """Return whether no manifest names a page because it can be rendered again from the runs."""
     translated = re.fullmatch(r"reports/([^/.]+)\.[a-z]+\.html", path)
     return path in (INDEX_PATH, LATEST_PATH) or (
         translated is not None and f"{run_folder(translated[1])}/run.json" in manifests
@@ -191,6 +189,7 @@ def _is_derived_page(path: str, manifests: set[str]) -> bool:
 
 
 def _named_files(store: Store, manifest: str) -> Iterator[StoredFile]:
+    """Yield the files that the manifest of a dataset, a training or a run names."""
     if manifest.startswith("datasets/"):
         yield from read_dataset(store, manifest).files.values()
         return

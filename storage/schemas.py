@@ -1,4 +1,4 @@
-"""The columns of every Parquet file that the project keeps."""
+"""The columns of every Parquet file in the store."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ HISTORY_SCHEMA = pa.schema(
 
 PREDICTION_SCHEMA = pa.schema([("review_id", pa.string()), ("label", pa.uint8()), ("probability", pa.float32())])
 
-# What is known of each test review, in the order of the test part. `words` are the archive's own word ranks, all of
-# them; `out_of_vocabulary` is a share of the words that the models see, and `has_negation` speaks of those as well (it
-# is null where no word index says which words they are); `cut_words` are left out in front; `is_in_training` says
-# whether the same words stand in the archive's training part.
+# One row for each test review, in the order of the test part. Columns:
+# - words: the archive's word ranks of the whole review;
+# - length: the number of words;
+# - cut_words: how many words in front the models do not see;
+# - out_of_vocabulary: the share of words outside the vocabulary among those that the models see, 0 to 1;
+# - has_negation: whether the models see a negation; null if the source has no word index;
+# - is_in_training: whether the archive's training part has a review with the same words.
 REVIEW_SCHEMA = pa.schema(
     [
         ("review_id", pa.string()),

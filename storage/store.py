@@ -1,16 +1,14 @@
-"""One root, a folder or a place in an object store: everything is written whole or not at all, and verified on read."""
+"""The store: a folder or a prefix of an object store. Files are written whole or not at all, and verified on read."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import posixpath
 import uuid
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,21 +17,22 @@ from pyarrow import fs
 from storage.containment import check_inside, join, walk
 from storage.damage import DamagedFileError
 from storage.location import Location, resolve_location
+from storage.manifests import open_manifest, seal_manifest
 from storage.parquet import read_parquet
 from storage.publishing import publishing
-from storage.records import StoredFile
+from storage.records import JsonObject, StoredFile
 
-__all__ = ["CHUNK_BYTES", "DamagedFileError", "Store", "hash_inputs"]
+__all__ = ["CHUNK_BYTES", "DamagedFileError", "Store"]
 
 CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder, by its path or as a `file:` URI, or the URI of a place in an object store.
+    """A folder, given as a path or a `file:` URI, or a prefix of an object store, given as a URI.
 
-    Paths inside it are relative, with forward slashes. One that leads out of it, by its name or by a link, is refused
-    with a `DamagedFileError` by whatever would read, write, move or delete there.
+    Paths inside the store are relative, with forward slashes. Every method raises a `DamagedFileError` for a path that
+    leads out of the store, by its name or by a link. If an object store fails, every method raises an `OSError`.
     """
 
     uri: str
@@ -44,7 +43,7 @@ class Store:
 
     @property
     def absolute_uri(self) -> str:
-        """What opens the same store in a process that runs in another folder."""
+        """The URI that opens the same store in a process with another working directory."""
         return self._location.address if self._location.is_local else self.uri
 
     def locate(self, path: str) -> str:
@@ -58,11 +57,11 @@ class Store:
         return key
 
     def check_writable(self) -> None:
-        """Write and remove a small file, so that a store nobody can write to is found out before the work begins.
+        """Write and remove an empty file, so that a read-only store is reported before the work begins.
 
         Raises:
-            ValueError: The folder cannot be written.
-            OSError: The object store cannot.
+            ValueError: The folder is read-only.
+            OSError: The object store is.
         """
         probe = f".writable-{uuid.uuid4().hex}"
         try:
@@ -77,41 +76,45 @@ class Store:
             ) from error
 
     def check_readable(self) -> None:
-        """Find out a mistyped address, which would otherwise look like an empty store.
+        """Raise if the store does not exist; a mistyped address would otherwise look like an empty store.
 
         Raises:
-            FileNotFoundError: There is nothing at it.
-            OSError: The object store did not say.
+            FileNotFoundError: The store does not exist.
+            OSError: The object store could not be asked.
         """
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             found = filesystem.get_file_info(self._key("")).type
         if found != fs.FileType.Directory:
-            must = "a folder that is there" if self._location.is_local else "a bucket and prefix that hold something"
+            must = "a folder that exists" if self._location.is_local else "a bucket and prefix that hold something"
             raise FileNotFoundError(f"`store` must be {must}. Received: store={self.uri!r}.")
 
     def exists(self, path: str) -> bool:
-        with self._location.asking() as filesystem:
-            found: bool = filesystem.get_file_info(self._key(path)).type == fs.FileType.File
-        return found
+        with self._location.open_filesystem() as filesystem:
+            return bool(filesystem.get_file_info(self._key(path)).type == fs.FileType.File)
 
     def list_files(self, folder: str) -> list[str]:
-        """Return the paths of all files below `folder`, sorted; none when there is no such folder."""
+        """Return the paths of all files below `folder`, sorted; an empty list if the folder does not exist."""
         top, start = self._key(folder), len(self._key("")) + 1
         if self._location.is_local:
             return sorted(key[start:] for key in walk(top))
         selector = fs.FileSelector(top, recursive=True, allow_not_found=True)
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             found = filesystem.get_file_info(selector)
         return sorted(info.path[start:] for info in found if info.type == fs.FileType.File)
 
     def read_bytes(self, path: str) -> bytes:
-        # Not as a stream, which an object store would be asked for in pieces of 256 KB.
-        with self._location.asking() as filesystem, filesystem.open_input_file(self._key(path)) as file:
+        """Return the bytes of a file, without any check.
+
+        Raises:
+            FileNotFoundError: The file does not exist.
+        """
+        # Not `open_input_stream`, which reads from an object store in requests of 256 KB.
+        with self._location.open_filesystem() as filesystem, filesystem.open_input_file(self._key(path)) as file:
             content: bytes = file.read()
         return content
 
     def write_bytes(self, path: str, content: bytes, rows: int | None = None) -> StoredFile:
-        """Publish `content` at `path`: whole or not at all, and on the disk before its name appears."""
+        """Publish `content` at `path`, whole or not at all; `rows` is recorded for a Parquet file."""
         with publishing(self._location, self._key(path)) as write:
             write(content)
         return StoredFile(path, hashlib.sha256(content).hexdigest(), len(content), rows)
@@ -121,10 +124,10 @@ class Store:
         return self.write_bytes(path.format(sha=hashlib.sha256(content).hexdigest()[:12]), content, rows)
 
     def write_chunks(self, path: str, chunks: Iterable[bytes], sha256: str) -> StoredFile:
-        """Publish a file that comes in pieces, if its bytes have the hash that is expected.
+        """Publish a file that arrives in chunks, if it has the expected SHA-256.
 
         Raises:
-            DamagedFileError: They have not, and nothing was published.
+            DamagedFileError: It has another SHA-256; nothing was published.
         """
         digest, size = hashlib.sha256(), 0
         with publishing(self._location, self._key(path)) as write:
@@ -137,7 +140,7 @@ class Store:
         return StoredFile(path, sha256, size)
 
     def read_verified(self, file: StoredFile) -> bytes:
-        """Return the bytes of a stored file.
+        """Return the bytes of a stored file whose SHA-256 is the recorded one.
 
         Raises:
             DamagedFileError: The file is missing, or its SHA-256 is not the recorded one.
@@ -145,8 +148,8 @@ class Store:
         try:
             content = self.read_bytes(file.path)
         except FileNotFoundError:
-            raise self._missing(file) from None
-        self._compare(file, hashlib.sha256(content).hexdigest(), len(content))
+            raise self._missing_error(file) from None
+        self._check_digest(file, hashlib.sha256(content).hexdigest(), len(content))
         return content
 
     def verify(self, file: StoredFile) -> None:
@@ -157,28 +160,28 @@ class Store:
         """
         digest, size = hashlib.sha256(), 0
         try:
-            with self._location.asking() as filesystem, filesystem.open_input_stream(self._key(file.path)) as stream:
+            with (
+                self._location.open_filesystem() as filesystem,
+                filesystem.open_input_stream(self._key(file.path)) as stream,
+            ):
                 while chunk := stream.read(CHUNK_BYTES):
                     digest.update(chunk)
                     size += len(chunk)
         except FileNotFoundError:
-            raise self._missing(file) from None
-        self._compare(file, digest.hexdigest(), size)
+            raise self._missing_error(file) from None
+        self._check_digest(file, digest.hexdigest(), size)
 
-    def _missing(self, file: StoredFile) -> DamagedFileError:
+    def _missing_error(self, file: StoredFile) -> DamagedFileError:
         return DamagedFileError(f"{self.locate(file.path)} must be there and is missing.")
 
-    def _compare(self, file: StoredFile, digest: str, size: int) -> None:
+    def _check_digest(self, file: StoredFile, digest: str, size: int) -> None:
         if digest != file.sha256:
             raise DamagedFileError(
                 f"{self.locate(file.path)} must have SHA-256 {file.sha256}. Received: {digest}, {size} bytes."
             )
 
     def write_table(self, path: str, table: pa.Table) -> StoredFile:
-        """Publish a Parquet file, zstd, with a checksum on every page.
-
-        `{sha}` in `path` becomes the first 12 digits of the file's SHA-256.
-        """
+        """Publish a Parquet file: zstd, a checksum on every page, and `{sha}` in `path` as in `write_bytes_by_hash`."""
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         return self.write_bytes_by_hash(path, sink.getvalue().to_pybytes(), table.num_rows)
@@ -187,76 +190,61 @@ class Store:
         """Return a stored Parquet file as a table.
 
         Raises:
-            DamagedFileError: The file is missing, damaged, or has another schema or another number of rows.
+            DamagedFileError: The file is missing or damaged, or has another schema or another number of rows.
         """
         return read_parquet(self.read_verified(file), schema, file.rows, self.locate(file.path))
 
-    def write_manifest(self, path: str, content: dict[str, Any]) -> StoredFile:
-        """Publish a JSON file that carries the SHA-256 of its own content."""
-        return self.write_bytes(path, _seal(content))
+    def write_manifest(self, path: str, content: JsonObject) -> StoredFile:
+        """Publish a manifest; see `storage.manifests`."""
+        return self.write_bytes(path, seal_manifest(content))
 
-    def read_manifest(self, path: str) -> dict[str, Any]:
-        """Return the content of a sealed JSON file.
+    def read_manifest(self, path: str) -> JsonObject:
+        """Return the content of a manifest, for `decode_record`.
 
         Raises:
-            FileNotFoundError: There is none.
-            DamagedFileError: It was changed after it was written.
+            FileNotFoundError: The manifest does not exist.
+            DamagedFileError: The manifest was changed after it was written.
         """
-        raw = self.read_bytes(path)
-        try:
-            content = json.loads(raw)["content"]
-            intact = isinstance(content, dict) and _seal(content) == raw
-        except (ValueError, KeyError, TypeError, RecursionError):
-            intact = False
-        if not intact:
-            raise DamagedFileError(
-                f"{self.locate(path)} must be as it was written, and its own SHA-256 does not match."
-            )
-        return dict(content)
+        content, name = open_manifest(self.read_bytes(path)), self.locate(path)
+        if content is None:
+            raise DamagedFileError(f"{name} must be as it was written, and its own SHA-256 does not match.")
+        return content
 
     def delete(self, folder: str, keep: Collection[str] = ()) -> None:
-        """Delete the files below `folder` but for those to keep, manifests first.
+        """Delete the files below `folder` except those in `keep`, manifests first.
 
-        Whatever is left when this is interrupted has no manifest, and so does not exist.
+        If this is interrupted, the files that are left have no manifest, so no reader finds them.
+
+        Raises:
+            ValueError: `folder` is empty, which would be the whole store.
         """
         if not folder:
-            raise ValueError("`folder` must be one inside the store, not the whole store. Received: folder=''.")
+            raise ValueError("`folder` must be a folder inside the store, not the whole store. Received: folder=''.")
         leaving = [path for path in self.list_files(folder) if path not in keep]
         folders = {posixpath.dirname(path) for path in leaving} - {posixpath.dirname(path) for path in keep}
         for path in sorted(leaving, key=lambda path: not path.endswith("/manifest.json")):
             self.delete_file(path)
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             for emptied in [folder] if leaving and not keep else sorted(folders):
                 with suppress(FileNotFoundError):
                     filesystem.delete_dir(self._key(emptied))
 
     def delete_file(self, path: str) -> None:
-        """Delete one file; it may be gone already."""
-        with self._location.asking() as filesystem, suppress(FileNotFoundError):
+        """Delete one file, if it exists."""
+        with self._location.open_filesystem() as filesystem, suppress(FileNotFoundError):
             filesystem.delete_file(self._key(path))
 
     def quarantine(self, path: str) -> str:
-        """Move a damaged file out of the way, keeping it for whoever wants to look; return where it went."""
+        """Move a damaged file to the folder `quarantine`, where people can look at it; return its new path."""
         source = self._key(path)
-        # The end of a long name, which says more than its beginning.
+        # Cut in front, because the end of a path says more.
         target = f"quarantine/{uuid.uuid4().hex[:8]}-{path.replace('/', '-')[-200:]}"
-        with self._location.asking() as filesystem:
+        with self._location.open_filesystem() as filesystem:
             filesystem.create_dir(self._key("quarantine"), recursive=True)
             try:
                 filesystem.move(source, self._key(target))
             except OSError:
-                # Another run may have found the same damage and moved it already.
+                # Another run may have moved the file already.
                 if self.exists(path):
                     raise
         return target
-
-
-def hash_inputs(inputs: dict[str, Any]) -> str:
-    """Return the key of a dataset: the first 16 hexadecimal digits of the SHA-256 of what went into it."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _seal(content: dict[str, Any]) -> bytes:
-    text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False)
-    sealed = {"content": content, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    return (json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()

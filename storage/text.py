@@ -1,4 +1,4 @@
-"""What others wrote, made fit for one line of a log or of a terminal."""
+"""Make any text fit one line of a log or a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ LONGEST = 300
 
 
 def on_one_line(text: object) -> str:
-    r"""Return a text, or an error's message, in one line of visible characters, cut where it is long.
+    r"""Return a text or an error's message as one line of printable characters, at most `LONGEST` of them.
 
     Example:
         >>> on_one_line("two\nlines and\x1b[31m red")

@@ -1,8 +1,8 @@
-"""Read what older versions of the project have stored: a record of format 1 becomes one of the newest format.
+"""Convert records that older versions of the project stored: format 1 becomes the newest format.
 
-In format 1 the dataset "profile" was called "describe", and "minimal_pairs" was called "behaviour". The paths of files
-stay as they are, and so does a dataset's key with the inputs that it is the hash of. What is not of the expected shape
-is left as it is, for the decoding that follows refuses it.
+In format 1, the step "profile" was called "describe", and the file "minimal_pairs" was called "behaviour". The paths of
+files do not change, and neither do a dataset's inputs and its key, which is their hash. A value of an unexpected shape
+is returned as it is, because the decoding that follows refuses it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ FILES = {
 
 
 def upgrade_dataset(old: Any) -> Any:
-    """Return the record of a dataset that was written in format 1."""
+    """Return a dataset's record of format 1 in the newest format."""
     return _change(old, step=lambda step: STEPS.get(str(step), step), files=_rename(FILES))
 
 
 def upgrade_training(old: Any) -> Any:
-    """Return the record of a training that was written in format 1."""
+    """Return a training's record of format 1 in the newest format."""
     return _change(old, files=_rename(FILES))
 
 
 def upgrade_run(old: Any) -> Any:
-    """Return the record of a run that was written in format 1."""
+    """Return a run's record of format 1 in the newest format."""
     return _change(
         old,
         datasets=_rename(STEPS, upgrade_dataset),

@@ -1,4 +1,4 @@
-"""Read the archive's word index, JSON of words and their ranks, without trusting it."""
+"""Read the archive's word index, a JSON object of words and ranks that anyone may have written."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ LARGEST_RANK = 2**32 - 1
 
 
 def read_word_index(content: bytes, name: str) -> dict[str, int]:
-    """Return each word's rank.
+    """Return the ranks by word.
 
     Args:
         content: The whole JSON file.
-        name: What to call it in an error.
+        name: The file's name for error messages.
 
     Raises:
-        ValueError: It holds anything but words and their ranks.
+        ValueError: The file holds anything else than words and their ranks.
     """
     try:
         index = json.loads(content)
-    # Of lists in lists in lists; not a ValueError.
+    # RecursionError: of deeply nested lists. It is not a ValueError.
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} must be JSON. Received: {on_one_line(error)}.") from None
     if not isinstance(index, dict):

@@ -1,15 +1,15 @@
-"""Use a dataset that is already there, and show it in Prefect as Cached."""
+"""Reuse a dataset from the store, and show it in Prefect as Cached."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from prefect import get_run_logger
 from prefect.states import Completed
 
 from storage.datasets import find_dataset, publish_dataset
-from storage.records import Dataset, StoredFile
+from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
 from tasks.processes.children import ChildFailedError
 
@@ -17,16 +17,24 @@ from tasks.processes.children import ChildFailedError
 def reuse_or_build(
     store: Store,
     step: str,
-    inputs: dict[str, Any],
+    inputs: Inputs,
     source: str,
     build: Callable[[], dict[str, StoredFile]],
 ) -> Dataset:
-    """Return the dataset as a task must return it, to be shown as Cached when it was there and is intact.
+    """Return the dataset from the store, or build it. Call this at the end of a task, and return its result.
 
-    A damaged one is quarantined, said in the log, and built again. A child's failure names the step.
+    If the store has an intact dataset, the result is a Prefect state `Cached` that holds it. Prefect shows this state
+    as the task's, and passes the dataset on. A damaged dataset is moved to quarantine, logged, and built again.
 
-    What is returned to Prefect is a state that holds the dataset; Prefect takes it for the task's own, and hands on
-    what it holds.
+    Args:
+        store: Where the dataset is published.
+        step: "download", "sample", "split", "pad" or "profile".
+        inputs: Everything that determines the content.
+        source: Where the reviews come from, for people.
+        build: Publishes the dataset's files and returns them by part.
+
+    Raises:
+        ChildFailedError: A child process failed; the message begins with the step.
     """
     logger = get_run_logger()
     dataset, damage = find_dataset(store, step, inputs)

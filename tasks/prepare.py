@@ -1,4 +1,4 @@
-"""Make the reviews ready for the trainings: sample, split, pad, profile. Each step is found again where it was done."""
+"""Prepare the reviews for the trainings: sample, split, pad, profile. Each step reuses its result from the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from storage.datasets import dataset_folder
-from storage.records import Dataset, StoredFile
+from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
 from tasks.caching import reuse_or_build
 from tasks.data import minimal_pairs, pad, profile, sample, split
@@ -21,8 +21,8 @@ TIMEOUT_SECONDS = 600
 
 @task(name="sample", task_run_name="make {reviews} sample reviews", cache_policy=NO_CACHE, persist_result=False)
 def make_sample(reviews: int, store: Store, children: Children) -> Dataset:
-    """Publish an archive of made-up reviews and its word index."""
-    inputs = {"version": sample.VERSION, "reviews": reviews}
+    """Publish the sample corpus: an archive of made-up reviews, and its word index."""
+    inputs: Inputs = {"version": sample.VERSION, "reviews": reviews}
     request = sample.SampleRequest(reviews, store.absolute_uri, dataset_folder("sample", inputs))
 
     def build() -> dict[str, StoredFile]:
@@ -33,8 +33,8 @@ def make_sample(reviews: int, store: Store, children: Children) -> Dataset:
 
 @task(name="split", task_run_name="split", cache_policy=NO_CACHE, persist_result=False)
 def split_reviews(archive: Dataset, parameters: split.SplitParameters, store: Store, children: Children) -> Dataset:
-    """Publish three Parquet files of whole reviews, token for token what Keras and scikit-learn give."""
-    inputs = {"version": split.VERSION, "archive": archive.files["archive"].sha256, **asdict(parameters)}
+    """Publish the training, validation and test reviews, token for token as Keras and scikit-learn split them."""
+    inputs: Inputs = {"version": split.VERSION, "archive": archive.files["archive"].sha256, **asdict(parameters)}
 
     def split_part(part: Literal["train", "test"]) -> dict[str, StoredFile]:
         folder = dataset_folder("split", inputs)
@@ -44,9 +44,9 @@ def split_reviews(archive: Dataset, parameters: split.SplitParameters, store: St
         return children.ask(split.JOB, request, TIMEOUT_SECONDS)
 
     def build() -> dict[str, StoredFile]:
-        # Padding comes next, and its process can start meanwhile.
+        # The padding's process can start while the split runs.
         children.start_ahead(pad.JOB, 1)
-        # Unpickling keeps one CPU busy, so the two parts take one process each.
+        # Unpickling uses one CPU, so each part has a process of its own.
         with ThreadPoolExecutor(2) as pool:
             train, test = pool.submit(split_part, "train"), pool.submit(split_part, "test")
             return {**train.result(), **test.result()}
@@ -56,8 +56,8 @@ def split_reviews(archive: Dataset, parameters: split.SplitParameters, store: St
 
 @task(name="pad", task_run_name="pad to {maxlen}", cache_policy=NO_CACHE, persist_result=False)
 def pad_reviews(whole: Dataset, maxlen: int, store: Store, children: Children) -> Dataset:
-    """Publish the three Parquet files that the trainings read, made of a split dataset."""
-    inputs = {"version": pad.VERSION, "split": whole.key, "maxlen": maxlen}
+    """Publish the reviews of a split dataset with `maxlen` tokens each, as the trainings read them."""
+    inputs: Inputs = {"version": pad.VERSION, "split": whole.key, "maxlen": maxlen}
     request = pad.PadRequest(whole.files, maxlen, store.absolute_uri, dataset_folder("pad", inputs))
 
     def build() -> dict[str, StoredFile]:
@@ -70,9 +70,9 @@ def pad_reviews(whole: Dataset, maxlen: int, store: Store, children: Children) -
 def profile_reviews(
     archive: Dataset, whole: Dataset, num_words: int, maxlen: int, store: Store, children: Children
 ) -> Dataset:
-    """Publish "facts" (counts of each part), "reviews" (of each test review) and "minimal_pairs" (their tokens)."""
+    """Publish "facts" (counts for each part), "reviews" (one row for each test review) and "minimal_pairs" (tokens)."""
     word_index = archive.files.get("word_index")
-    inputs = {
+    inputs: Inputs = {
         "version": profile.VERSION,
         "minimal_pairs": minimal_pairs.VERSION,
         "split": whole.key,

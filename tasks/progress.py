@@ -1,4 +1,4 @@
-"""What a run tells of its trainings: each event is one line of Prefect's log, and the terminal's display reads it."""
+"""Events of a run's trainings. Each is a line of Prefect's log, and the terminal's display reads them from there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.processes.messages import EpochFinished
 
 @dataclass(frozen=True)
 class TrainingsPlanned:
-    """The names of all trainings of the run, and where they run, in words."""
+    """The names of all trainings of the run, and a text that says where they run."""
 
     names: tuple[str, ...]
     where: str
@@ -35,10 +35,10 @@ class TrainingEpoch:
 
     Attributes:
         training: Name of the training.
-        figures: Of the epoch.
-        epochs: The most there can be.
-        seconds_left: Until the last possible epoch; early stopping may end it sooner. None after the first epoch,
-            whose time is that of the compilation.
+        figures: The figures of the epoch.
+        epochs: The most epochs that can be run.
+        seconds_left: Estimated time until the last epoch; early stopping may come sooner. None after the first epoch,
+            which includes the compilation.
     """
 
     training: str
@@ -60,7 +60,7 @@ class TrainingEpoch:
 
 @dataclass(frozen=True)
 class TrainingDone:
-    """A training that has ended well, and how, in words."""
+    """A finished training, and a text about its result."""
 
     training: str
     how: str
@@ -82,6 +82,6 @@ Progress = TrainingsPlanned | TrainingStarted | TrainingEpoch | TrainingDone | T
 
 
 def log_progress(event: Progress) -> None:
-    """Log an event; its record has the event itself as its attribute `progress`."""
+    """Log an event. The log record has the event as its attribute `progress`."""
     level = logging.ERROR if isinstance(event, TrainingFailed) else logging.INFO
     get_run_logger().log(level, "%s", event, extra={"progress": event})

@@ -1,4 +1,4 @@
-"""Publish a run: evidence, HTML report, `run.json`, the list of all runs, and what Prefect is told of it."""
+"""Publish a run: evidence, HTML report, `run.json` and the list of all runs; and show it in Prefect."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tasks.evaluation.report_request import REPORT, ReportRequest
 from tasks.processes.children import ChildFailedError, Children
 
 TIMEOUT_SECONDS = 600
-# The alarms wait for it.
+# The event that the alarms wait for.
 PUBLISHED = "retraining.report.published"
-# Of the flow run; its value is the report's address, which the alarms pass on.
+# The label of the flow run with the report's address, which the alarms send.
 REPORT_LABEL = "retraining.report"
 
 
 class PublishedReport(NamedTuple):
-    """A run that is published.
+    """A published run.
 
     Attributes:
-        run: With the records of its report and its evidence.
-        verdict: In plain text.
-        address: Where the page is.
+        run: The run's record, with the records of its report and its evidence.
+        verdict: The verdict as plain text.
+        address: The path or the URI of the page.
     """
 
     run: Run
@@ -43,7 +43,12 @@ class PublishedReport(NamedTuple):
 
 @task(name="report", task_run_name="report {run.run_id}", cache_policy=NO_CACHE, persist_result=False)
 def write_report(run: Run, store: Store, children: Children) -> PublishedReport:
-    """Publish the report and then `run.json`, which makes the run exist; tell Prefect of both."""
+    """Publish the report and then `run.json`, and show them in Prefect.
+
+    Raises:
+        ChildFailedError: The report's process failed.
+        BadInputError: The process refused a file of the run.
+    """
     try:
         written = children.ask(REPORT, ReportRequest(run, store.absolute_uri), TIMEOUT_SECONDS)
     except ChildFailedError as error:
@@ -56,7 +61,7 @@ def write_report(run: Run, store: Store, children: Children) -> PublishedReport:
 
 
 def label_flow_run(address: str) -> None:
-    """Note the report's address on the flow run; a server that does not answer must not cost the report."""
+    """Set the report's address as a label of the flow run. If Prefect's server fails, log a warning."""
     try:
         with get_client(sync_client=True) as client:
             client.update_flow_run_labels(prefect.runtime.flow_run.id, {REPORT_LABEL: address})
@@ -65,7 +70,7 @@ def label_flow_run(address: str) -> None:
 
 
 def announce(published: PublishedReport) -> None:
-    """Emit the event that a night was published, under the name of the deployment that ran it."""
+    """Emit the event that a run was published, under the name of its deployment."""
     deployment = prefect.runtime.deployment.name
     emit_event(
         PUBLISHED,

@@ -1,4 +1,4 @@
-"""Where reviews can come from, and what they must hash to."""
+"""Sources of reviews, and the SHA-256 of their files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ WORD_INDEX_NAME = "imdb_word_index.json"
 
 @dataclass(frozen=True)
 class Source:
-    """Where an archive and its word index are, and what they must hash to.
+    """The addresses of an archive and of its word index, and their SHA-256.
 
     Attributes:
         archive: An http(s) address, or a path.
-        sha256: Of the archive.
-        word_index: Likewise, or None where there is none that could be checked.
-        word_index_sha256: Of the word index.
+        sha256: Of the archive, 64 hexadecimal digits.
+        word_index: An http(s) address, or a path; None if the source has no word index with a known SHA-256.
+        word_index_sha256: Of the word index; None if there is none.
     """
 
     archive: str
@@ -46,24 +46,25 @@ NO_SECRETS = (
 
 
 def resolve_source(source: str, sha256: str | None) -> Source:
-    """Return where the archive is that `source` names.
+    """Return the source with the given name, path or address.
 
     Args:
         source: "imdb", a path, or a `file:`, `http:` or `https:` address.
-        sha256: What its SHA-256 must be; None is allowed for "imdb", whose hash is known, and for files.
+        sha256: The SHA-256 that the archive must have. It may be None for "imdb", whose SHA-256 is known, and for a
+            file, whose SHA-256 is computed.
 
     Raises:
-        ValueError: The hash is malformed, or an address of one's own came without one, or it holds a secret, which the
-            message does not repeat.
-        FileNotFoundError: There is no such file.
+        ValueError: `sha256` is malformed, or is None for an http(s) address; or the address is malformed or holds a
+            secret, which the message does not repeat.
+        FileNotFoundError: The file does not exist.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise ValueError(f"`sha256` must be 64 hexadecimal digits in lower case. Received: sha256={sha256!r}.")
     if source == "imdb":
         return IMDB if sha256 is None else Source(IMDB.archive, sha256, IMDB.word_index, IMDB.word_index_sha256)
-    scheme = _scheme_of(source)
+    scheme = _read_scheme(source)
     if scheme in ("http", "https"):
-        # A name alone may be a token.
+        # A user name without a password may be a token.
         if holds_secret(source) or "@" in source.partition("://")[2].partition("/")[0]:
             raise ValueError(NO_SECRETS)
         if sha256 is None:
@@ -72,11 +73,11 @@ def resolve_source(source: str, sha256: str | None) -> Source:
     return _resolve_file(Path(unquote(urlsplit(source).path) if scheme == "file" else source).expanduser(), sha256)
 
 
-def _scheme_of(source: str) -> str:
+def _read_scheme(source: str) -> str:
     try:
         return urlsplit(source).scheme
     except ValueError:
-        # Of half an IPv6 address, for instance. The message would repeat what may be a secret.
+        # Half an IPv6 address, for example. The original message repeats the address, which may hold a secret.
         raise ValueError("`source` must be an address that can be read. Received: one that cannot.") from None
 
 

@@ -16,8 +16,8 @@ from prefect.exceptions import PrefectException
 from prefect.states import Completed
 
 from storage.damage import NewerFormatError
-from storage.datasets import put_damaged_aside
-from storage.records import Dataset, StoredFile, TrainingResult, training_name
+from storage.datasets import quarantine_damaged
+from storage.records import Dataset, Hyperparameters, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training_record
 from storage.store import DamagedFileError, Store
 from tasks.processes.children import BadInputError, ChildFailedError, Children
@@ -26,7 +26,7 @@ from tasks.progress import TrainingDone, TrainingEpoch, TrainingStarted, log_pro
 from tasks.training.training_request import TRAINING, TrainingParameters, TrainingRequest
 from tasks.variants import Variant
 
-# An artifact's update is a request to the server, which on one machine takes time from the trainings.
+# Each update of an artifact is a request to Prefect's server, which may share its CPUs with the trainings.
 ARTIFACT_EVERY_SECONDS = 3.0
 
 
@@ -44,15 +44,15 @@ class PlannedTraining:
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """What all trainings of a run share.
+    """The inputs that all trainings of a run share.
 
     Attributes:
         padded: The padded reviews.
-        minimal_pairs: Padded sentences for which each model's probabilities are kept too, or None.
-        parameters: Hyperparameters.
-        store: Of the reviews and the results.
-        run_folder: Of the run, in the store; each training has a folder in it.
-        timeout_seconds: After which a training is ended.
+        minimal_pairs: Padded sentences that each model predicts too, or None.
+        parameters: The hyperparameters.
+        store: The store with the reviews, for the results too.
+        run_folder: The run's folder in the store. Each training has a folder in it.
+        timeout_seconds: Time after which a training is ended.
     """
 
     padded: Dataset
@@ -67,29 +67,29 @@ class TrainingInputs:
 
 
 class TrainingIdentity(NamedTuple):
-    """What a training's record says of itself. Two trainings with the same one are the same."""
+    """Everything that identifies a training within a run. Two trainings with the same identity are the same."""
 
     variant: str
     layers: str
     seed: int
     dataset: str
-    parameters: dict[str, Any]
+    parameters: Hyperparameters
 
 
 def asked_for(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingIdentity:
-    """Return the identity that the record of a training must have."""
+    """Return the identity of a planned training, which its record must have."""
     variant = planned.variant
     parameters = asdict(inputs.parameters)
     return TrainingIdentity(variant.name, variant.description, planned.seed, inputs.padded.key, parameters)
 
 
 def identity_of(result: TrainingResult) -> TrainingIdentity:
-    """Return the identity that a record has."""
+    """Return the identity of a finished training."""
     return TrainingIdentity(result.variant, result.layers, result.seed, result.dataset, result.parameters)
 
 
 class _Reporter:
-    """Tells each event of a training to the Prefect log, and each epoch to a progress artifact."""
+    """Shows each event of a training in the Prefect log, and each epoch in a progress artifact."""
 
     def __init__(self, training: str, epochs: int) -> None:
         self.training, self.epochs = training, epochs
@@ -105,9 +105,10 @@ class _Reporter:
         elif isinstance(event, Resumed):
             self.logger.info("%s: resumed at epoch %d", self.training, event.epoch)
         else:
-            self.tell_epoch(event)
+            self.report_epoch(event)
 
-    def tell_epoch(self, event: EpochFinished) -> None:
+    def report_epoch(self, event: EpochFinished) -> None:
+        """Log an epoch with the estimated time left, and update the artifact every few seconds."""
         self.seconds.append(event.seconds)
         later = self.seconds[1:]
         seconds_left = sum(later) / len(later) * (self.epochs - event.epoch) if later else None
@@ -116,7 +117,7 @@ class _Reporter:
             self.update_artifact(100 * event.epoch / self.epochs, f"epoch {event.epoch}, val_loss {event.val_loss:.4f}")
 
     def update_artifact(self, percent: float, description: str) -> None:
-        """Show how far the training is; a server that does not answer must not cost the training."""
+        """Show the training's progress in the artifact. If Prefect's server fails, log a warning."""
         self.updated = time.monotonic()
         text = f"{self.training}: {description}"
         try:
@@ -130,11 +131,11 @@ class _Reporter:
 
 
 def find_training(store: Store, folder: str, identity: TrainingIdentity) -> tuple[TrainingResult | None, list[str]]:
-    """Look for a finished training, and verify every file of it.
+    """Look for a finished training in its folder, and verify all its files. Damaged files are moved to quarantine.
 
     Returns:
-        The training, or None if it is not there, is another or is damaged; and one sentence for each file that was
-        moved to quarantine.
+        The training, or None if the folder has none, has one with another identity, or has a damaged one; and one
+        sentence for each damaged file.
 
     Raises:
         NewerFormatError: A newer version of the project made it.
@@ -150,7 +151,7 @@ def find_training(store: Store, folder: str, identity: TrainingIdentity) -> tupl
         return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
     if identity_of(result) != identity:
         return None, []
-    damage = put_damaged_aside(store, result.files.values(), "training again")
+    damage = quarantine_damaged(store, result.files.values(), "training again")
     if damage:
         store.quarantine(manifest)
         return None, damage
@@ -158,7 +159,7 @@ def find_training(store: Store, folder: str, identity: TrainingIdentity) -> tupl
 
 
 def _reuse_training(planned: PlannedTraining, inputs: TrainingInputs, reporter: _Reporter) -> TrainingResult | None:
-    """Return what an earlier attempt of this run has finished, and say so; None if nothing of it can be used."""
+    """Return the training if an earlier attempt of this run has finished it, and log that; otherwise None."""
     folder = inputs.folder_of(planned)
     finished, damage = find_training(inputs.store, folder, asked_for(planned, inputs))
     for sentence in damage:
@@ -175,7 +176,7 @@ def _reuse_training(planned: PlannedTraining, inputs: TrainingInputs, reporter: 
 
 
 def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
-    """Return whether another attempt may succeed: not after a layer that Keras refuses, or at the end of the run."""
+    """Return whether another attempt may succeed. It cannot if Keras refuses a layer, or if the run is being ended."""
     error = state.result(raise_on_failure=False)
     return not isinstance(error, (BadInputError, ChildFailedError)) or error.may_pass
 
@@ -190,9 +191,13 @@ def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
     retry_condition_fn=_may_pass,
 )
 def train_variant(planned: PlannedTraining, inputs: TrainingInputs, children: Children) -> TrainingResult:
-    """Have a child train one variant with one seed, and return what it has published.
+    """Train one variant with one seed in a child process, and return the record that the child has published.
 
-    A training that an earlier attempt of the same run finished is returned as it is, and shown as Cached.
+    If an earlier attempt of the same run has finished the training, it is returned, and Prefect shows it as Cached.
+
+    Raises:
+        ChildFailedError: The child failed, was killed, or reached the timeout.
+        BadInputError: The child refused a file of the reviews.
     """
     reporter = _Reporter(planned.name, inputs.parameters.epochs)
     log_progress(TrainingStarted(planned.name))

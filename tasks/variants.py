@@ -1,17 +1,16 @@
-"""The models that are retrained every night, declared as data. Add a fifth here, and nowhere else."""
+"""The models that every run trains, declared as data. To add a fifth, change only this module."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of `keras.layers` by its name, with its arguments."""
+    """A layer of `keras.layers`: its name and its keyword arguments."""
 
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.arguments.items())})"
@@ -22,10 +21,10 @@ class Variant:
     """A model: Embedding(num_words, embedding_dim), then these layers, then Dense(1, sigmoid).
 
     Attributes:
-        name: As the command line, the store and the report show it.
-        layers: Between the embedding and the output.
-        relative_cost: How long its training takes against `lstm`, for the order in which trainings start; the
-            longest goes first. A guess is enough; these were measured on the recipe.
+        name: Its name on the command line, in the store and in the report.
+        layers: The layers between the embedding and the output.
+        relative_cost: Duration of its training relative to `lstm`. The longest training starts first. A guess is
+            enough; the values below were measured with the recipe.
     """
 
     name: str
@@ -37,7 +36,8 @@ class Variant:
         return " → ".join(str(layer) for layer in self.layers)
 
 
-def layer(name: str, **arguments: Any) -> Layer:
+def layer(name: str, **arguments: object) -> Layer:
+    """Return a layer of `keras.layers` with these keyword arguments."""
     return Layer(name, arguments)
 
 
@@ -55,5 +55,5 @@ VARIANTS = (
     Variant("gru", (layer("GRU", units=8),), relative_cost=1.5),
 )
 
-# Trained beside them for scale: the model of the textbook's chapter before, which none of them should fall behind.
+# Trained for comparison: the model of the textbook's previous chapter. The variants should not be worse.
 BASELINES = (Variant("simple_rnn", (layer("SimpleRNN", units=8),), relative_cost=0.5),)

@@ -1,4 +1,4 @@
-"""Hold the newest run of a store against the recipe's published results: `python tests/check_recipe.py STORE`."""
+"""Compare the newest run of a store with the published results: `python tests/check_recipe.py STORE`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from storage.runs import read_run
 from storage.store import Store
 
-# The book's best validation losses were 0.4368, 0.4473, 0.467 and 0.4317; these bounds leave the seeds their spread.
+# The book's best validation losses were 0.4368, 0.4473, 0.467 and 0.4317. The bounds allow for the spread of seeds.
 HIGHEST_VALIDATION_LOSS = {"lstm": 0.445, "lstm_dropout": 0.455, "lstm_stacked": 0.475, "gru": 0.440}
 LOWEST_TEST_ACCURACY = 0.78
 
 
 def main(store: Store) -> int:
-    """Print one line for each variant; return 1 where one missed its bounds or is not there."""
+    """Print one line for each variant; return 1 if one is missing or misses a bound, otherwise 0."""
     run_id = max(path.split("/")[1] for path in store.list_files("runs") if path.endswith("/run.json"))
     found = {training.variant: training for training in read_run(store, run_id).trainings}
     missed = 0

@@ -1,4 +1,4 @@
-"""A training child that kills itself at a moment that its request names."""
+"""A training's process that kills itself at a moment that its request names."""
 
 import math
 import os
@@ -14,7 +14,14 @@ from tasks.training.training_request import TrainingRequest
 
 @dataclass(frozen=True)
 class CheckpointedTraining:
-    """A training, how often it is saved, and when it dies: after an epoch, or before the nth call of a method."""
+    """A training, how often it is saved, and when it is killed.
+
+    Attributes:
+        request: The training.
+        every_epochs: Epochs between two checkpoints.
+        die_after_epoch: The epoch, from 1, after which the process dies.
+        die_before: A method of `Store` and a number n, from 1: the process dies before the nth call.
+    """
 
     request: TrainingRequest
     every_epochs: int = 2
@@ -23,7 +30,7 @@ class CheckpointedTraining:
 
 
 def main(asked, tell):
-    """Train, and die when asked to. For a process of its own, whose modules it changes."""
+    """Train, and die at the moment that was asked for. Changes modules, so it needs a process of its own."""
     checkpoints.EVERY_EPOCHS, checkpoints.COST_SHARE = asked.every_epochs, math.inf
 
     def tell_and_die(event):
@@ -37,7 +44,7 @@ def main(asked, tell):
 
 
 def die_before(method: str, number: int) -> None:
-    """Die before the nth call, from 1, of a method of Store with a path among the checkpoints."""
+    """Die before the nth call, from 1, of a method of `Store` with the path of a checkpoint."""
     original, calls = getattr(Store, method), []
 
     def count(self: Store, path: str, *arguments: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A child process for the tests of `Children`, which does what its request says."""
+"""A child process for the tests of `Children`; its request says what it does."""
 
 import importlib
 import os
@@ -21,10 +21,10 @@ from tests.waiting import wait_until
 
 JOB = Job("tests.children", dict[str, Any], dict[str, Any])
 
-# What each thing holds is the one before it: a list of them would want much at once.
+# Each object holds the previous one, because a list of them would need much memory at once when it grows.
 taken: list[Any] = [None]
 
-# As TensorFlow on a busy machine.
+# A slow import, as of TensorFlow on a busy machine.
 time.sleep(float(os.environ.get("SECONDS_TO_IMPORT", "0")))
 
 
@@ -69,7 +69,7 @@ def raise_error(request, tell):
 
 
 def run_out_of_memory(_request, tell):
-    """Take all the memory there is, to the last byte, and keep it."""
+    """Allocate all memory up to a limit, to the last byte, and keep it."""
     resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + (16 << 20),) * 2)
     for size in (1 << 20, 1 << 10, 1):
         with suppress(MemoryError):
@@ -80,19 +80,19 @@ def run_out_of_memory(_request, tell):
 
 
 def grow(request, _tell):
-    """Keep some memory for good."""
+    """Allocate memory and keep it."""
     taken.append(b"x" * (request["megabytes"] << 20))
     return {"pid": os.getpid()}
 
 
 def nap(_request, _tell):
-    """Let another request need another process."""
+    """Be busy for half a second, so that another request needs another process."""
     time.sleep(0.5)
     return {"pid": os.getpid()}
 
 
 def sleep_long(request, tell):
-    """Say which process this is, by an event and in a file, and wait to be ended."""
+    """Send this process's id in an event, write it to a file, and wait to be ended."""
     tell(Warned(str(os.getpid())))
     if "pid_file" in request:
         Path(request["pid_file"]).write_text(f"{os.getpid()}\n")
@@ -100,13 +100,13 @@ def sleep_long(request, tell):
 
 
 def sleep_with_a_child(request, tell):
-    """Say which process was started from here, and wait to be ended."""
+    """Start a process, send its id in an event, and wait to be ended."""
     with subprocess.Popen(["sleep", "600"]) as process:
         tell(Warned(str(process.pid)))
 
 
 def build_dataset(request, tell):
-    """Build a dataset at the same moment as another process: both wait until both are there."""
+    """Build a dataset at the same time as another process: each waits until both have started."""
     store, waiting = Store(request["store"]), Path(request["waiting"])
     (waiting / str(os.getpid())).touch()
     wait_until(lambda: len(list(waiting.iterdir())) == 2, 30, "the other process's start", every=0.001)

@@ -1,10 +1,10 @@
-"""What several test files need: a store, a Prefect server, archives, and what Keras makes of them."""
+"""Fixtures that several test files use: a store, servers, archives and prepared reviews."""
 
-# ruff: noqa: E402 - the environment has to be set before anything imports Prefect
+# ruff: noqa: E402 - the environment must be set before Prefect is imported
 import os
 import tempfile
 
-# Before Prefect is imported, which reads its settings once.
+# Set before Prefect is imported, because it reads its settings once.
 _prefect_home = tempfile.TemporaryDirectory(prefix="prefect-home-")
 os.environ["PREFECT_HOME"] = _prefect_home.name
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
@@ -42,8 +42,9 @@ from tests.object_server import CREDENTIALS, ObjectServer
 from tests.places import REAL_ARCHIVE
 from tests.stubs import STUB
 
-# Files whose tests one process runs, because they share what is costly: a server with deployments and workers, what
-# flows and tasks of this process run on, and Keras. The longest begin first, so that none is left alone at the end.
+# Files whose tests run in the same process, because they share something that is slow to start: a server with
+# deployments and workers, a server for flows and tasks of this process, or Keras. The longest files begin first, so
+# that none of them runs alone at the end.
 TOGETHER = {
     "test_workers": "a site",
     "test_deployment": "a site",
@@ -61,7 +62,7 @@ TOGETHER = {
 LONGEST_FIRST = ("test_workers", "test_faults", "test_trainers", "test_alarms", "test_production_server", *TOGETHER)
 pytest.register_assert_rewrite("tests.page_rules", "tests.pages")
 
-# What `make test-quick` must never start, by a word of the command.
+# Programs that `make test-quick` must not start, each by a word of its command.
 SLOW_PROGRAMS = ("tasks.training.training", "prefect", "flows", "chromium", "initdb", "pg_ctl")
 
 
@@ -72,8 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "`make test-quick` leaves it out. Tests in tests/e2e and users of `prefect_server` are slow without the marker",
     )
     sys.addaudithook(refuse_slow_programs)
-    # In the background a shell starts commands with interrupts ignored. Python leaves that so, and whatever it starts
-    # inherits it; but Prefect ends its workers by interrupts.
+    # A shell starts background commands with interrupts ignored. Python and its child processes inherit that, but
+    # Prefect ends its workers with interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(LeaveOutFiles())
@@ -89,9 +90,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files first that take longest, then the other slow tests, then the quick ones.
+    """Put the longest files first, then the other slow tests, then the quick ones.
 
-    The quick ones fill the processors while the others wait, and leave none of them alone at the end.
+    The quick tests use the CPUs while the slow ones wait, and no slow test runs alone at the end.
     """
 
     def quickness(item: pytest.Item) -> int:
@@ -103,7 +104,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Let one process run all tests of a file, and of the files that belong together."""
+    """Run all tests of a file, or of a group in `TOGETHER`, in the same process."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0]
@@ -115,7 +116,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogethe
 
 
 def pytest_collection_finish() -> None:
-    """Let no garbage collection look at what was imported: statsmodels asks for a whole one at every correction."""
+    """Exclude imported objects from garbage collection, because statsmodels calls a full one at every correction."""
     gc.collect()
     gc.freeze()
 
@@ -125,7 +126,7 @@ _is_quick = False
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Note whether the test that begins is one of the quick ones."""
+    """Note whether the next test is a quick one."""
     global _is_quick
     _is_quick = item.get_closest_marker("slow") is None
     return (yield)
@@ -133,14 +134,14 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Iterator[None]:
-    """Let the end of a session, which is the end of its last test, stop what slow tests have started."""
+    """Allow slow programs after a test, because fixtures of the session may end them there."""
     global _is_quick
     _is_quick = False
     return (yield)
 
 
 def refuse_slow_programs(event: str, arguments: tuple[Any, ...]) -> None:
-    """Fail a quick test that starts a program of the slow ones, or imports TensorFlow."""
+    """Fail a quick test if it starts one of `SLOW_PROGRAMS` or imports TensorFlow."""
     if _is_quick and event == "import" and arguments[0] == "tensorflow":
         raise RuntimeError("a test without the marker `slow` must not import TensorFlow")
     if _is_quick and event == "subprocess.Popen":
@@ -151,10 +152,10 @@ def refuse_slow_programs(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 class LeaveOutFiles:
-    """A plugin of its own, because the hooks of this file are asked about the files beside it alone."""
+    """Leaves out files at collection. A plugin, because the hooks of a conftest see only the files in its folder."""
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
-        """Leave out what holds no test: to look for doctests pytest imports every module, and TensorFlow takes 10 s."""
+        """Leave out modules without doctests, because pytest imports every module, and TensorFlow takes 10 s."""
         if collection_path.name == "e2e" and config.option.markexpr == "not slow":
             return True
         is_module = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
@@ -168,7 +169,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="module")
 def stub_trainings() -> Iterator[None]:
-    """Let stubs train in the runs of a module, but for the seed `REAL_SEED`."""
+    """Replace trainings by stubs in all runs of a module, except those with the seed `REAL_SEED`."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in STUB.items():
             patch.setenv(name, value)
@@ -185,7 +186,7 @@ def object_server() -> Iterator[ObjectServer]:
 
 @pytest.fixture
 def object_store(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A place in a bucket of its own, on a server that behaves until a test tells it otherwise."""
+    """A store in a new bucket; the server has no faults until a test asks for them."""
     for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url}).items():
         monkeypatch.setenv(name, value)
     yield Store(f"s3://{object_server.make_bucket()}/retraining")
@@ -194,9 +195,10 @@ def object_store(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(scope="session")
 def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
-    """Give a folder that is to be a PREFECT_HOME a database with its tables.
+    """Return a function that puts a database with Prefect's tables into a folder for PREFECT_HOME.
 
-    Making them takes a server's first start 5 s, so all processes of the tests make them once. Their own home has them.
+    The first start of a server takes 5 s to make the tables, so they are made once for all processes of the tests. The
+    PREFECT_HOME of this process has the database already.
     """
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -212,7 +214,7 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], 
 
     def migrate(home: Path) -> None:
         home.mkdir(exist_ok=True)
-        # Not over one that a server has written to, and what it has not written there yet lies beside it.
+        # An existing database is kept: a server has written to it, and has its journal beside it.
         if not (home / database.name).exists():
             shutil.copy(database, home / database.name)
 
@@ -222,7 +224,7 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], 
 
 @pytest.fixture(scope="session")
 def prefect_server(migrated_home: Callable[[Path], None]) -> Iterator[None]:
-    """The command's own temporary server, for flows that run in this process."""
+    """The command's temporary server, for flows in this process."""
     from prefect.context import _temporary_global_settings_context, get_settings_context
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
@@ -233,7 +235,7 @@ def prefect_server(migrated_home: Callable[[Path], None]) -> Iterator[None]:
     server = TemporaryServer()
     try:
         server.wait()
-        # Prefect's own threads look at the global settings, and would start a server where these name none.
+        # Prefect's own threads read the global settings, and start another server if these name none.
         with (
             temporary_settings({PREFECT_API_URL: server.url}),
             _temporary_global_settings_context(get_settings_context()),
@@ -247,7 +249,7 @@ def prefect_server(migrated_home: Callable[[Path], None]) -> Iterator[None]:
 
 @pytest.fixture
 def children() -> Iterator[Children]:
-    """The child processes of a test, which end with it."""
+    """Child processes that end with the test."""
     made = Children()
     try:
         yield made
@@ -257,7 +259,7 @@ def children() -> Iterator[Children]:
 
 @pytest.fixture
 def run_task(prefect_server: None) -> Callable[..., Any]:
-    """Run a task in a flow of its own with the arguments given, and return the final state of its task run."""
+    """Return a function that runs a task with arguments in a flow of its own, and returns its final state."""
     from prefect import flow
 
     def run(task: Any, *arguments: Any) -> Any:
@@ -290,7 +292,7 @@ def imdb_archive() -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, StoredFile]]:
-    """A store that holds 400 padded sample reviews: 160 to train on, 40 to validate, 200 to test; and their files."""
+    """A store with 400 padded sample reviews (160 train, 40 validation, 200 test), and the files by part."""
     from tests.trainings import prepare_reviews
 
     return prepare_reviews(str(tmp_path_factory.mktemp("store")))

@@ -1,4 +1,4 @@
-"""Made-up runs for the tests of the report: records, what the models said, and the evidence that follows."""
+"""Made-up runs for the tests of the report: their records, predictions and evidence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reports.sections.minimal_pairs_section import PairOutcome
 from storage.records import CodeVersion, Dataset, FailedTraining, Run, Scores, StoredFile, TrainingResult
 
 COUNT = 1000
-# Of every training, epoch by epoch.
+# The history of every training.
 HISTORY = {
     "epoch": [1, 2, 3],
     "loss": [0.69, 0.41, 0.40],
@@ -38,7 +38,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>\u2028\u202e'\"&$x$"
 
 
 def a_training(variant, val_loss, hits, seed=42, **changes):
-    """A finished training that is right on `hits` of the `COUNT` test reviews."""
+    """Return a finished training that is right on `hits` of the `COUNT` test reviews."""
     training = TrainingResult(
         variant=variant,
         layers="LSTM(units=8)",
@@ -61,7 +61,7 @@ def a_training(variant, val_loss, hits, seed=42, **changes):
 
 
 def a_run(*trainings, failures=(), baselines=(), **changes):
-    """A run of these trainings; its variants and seeds are theirs and those of the failures."""
+    """Return a run; its variants and seeds are those of the trainings and the failures."""
     attempted = [*trainings, *failures]
     archive = Dataset("download", "1" * 16, {}, {"archive": StoredFile("raw/x.npz", "c" * 64, 17)}, "imdb.npz")
     run = Run(
@@ -93,9 +93,9 @@ def a_run(*trainings, failures=(), baselines=(), **changes):
 
 
 def measure(run, plain_baselines=False):
-    """What the models of a run said: each is right on its first test reviews and wrong on the rest, more or less sure.
+    """Return predictions for a run: each training is right on its first test reviews and wrong on the others.
 
-    Every second review is positive; sureness differs from review to review and a little from training to training.
+    Every second review is positive. The probabilities differ between reviews, and a little between trainings.
     """
     labels = np.arange(COUNT) % 2 == 1
     sureness = 0.5 + 0.49 * np.random.default_rng(20261123).random(COUNT)
@@ -112,12 +112,12 @@ def measure(run, plain_baselines=False):
 
 
 def measure_as_recorded(run, plain_baselines=False):
-    """The same, but with the validation losses and accuracies of the records, as on a real run."""
+    """Return predictions like `measure`, but with the validation losses and accuracies of the records."""
     measured, unsure = measure(run, plain_baselines), 0.4
     said = dict(measured.validation.probabilities)
     for training in (*run.trainings, *run.baselines):
         wrong = 1 - training.validation.accuracy
-        # What the right ones must have for all of them together to have that loss.
+        # The probability of the right predictions that gives this mean loss over all predictions.
         sure = np.exp(-(training.validation.loss + wrong * np.log(unsure)) / (1 - wrong))
         label_probability = np.where(np.arange(COUNT) < round(wrong * COUNT), unsure, sure)
         said[training.name] = np.where(measured.validation.labels, label_probability, 1 - label_probability)
@@ -125,7 +125,7 @@ def measure_as_recorded(run, plain_baselines=False):
 
 
 def review_facts(word="film"):
-    """Test reviews of 1 to 500 words, each of which reads: the word, a word outside the vocabulary, the word again."""
+    """Return facts of test reviews of 1 to 500 words; each decodes to the word, an unknown word, and the word again."""
     places = np.arange(COUNT)
     length = 1 + places % 500
     return ReviewFacts(
@@ -157,7 +157,7 @@ def a_part(reviews=COUNT):
 
 
 def outcomes(variants, text="this film is good"):
-    """One pair that all passed, and one that the first variant failed."""
+    """Return a pair that all variants passed, and one that the first variant failed."""
     said = dict.fromkeys(variants, (0.9, 0.2))
     return [
         PairOutcome("negation", "negation-01", text, "this film is not good", said, ()),
@@ -176,7 +176,7 @@ def evidence_of(
     measured=None,
     stored=True,
 ):
-    """The whole evidence of a run, as it is after it was stored and read back."""
+    """Return the evidence of a run; `stored` says whether it was written as JSON and read back."""
     measured = measured or measure_as_recorded(run, plain_baselines=plain_baselines and bool(run.trainings))
     standing = measured.best_training_by_variant()
     facts = facts or (review_facts(word) if described and run.trainings else None)

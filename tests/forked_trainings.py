@@ -1,6 +1,6 @@
-"""Trainings in processes forked from one that has imported TensorFlow, for tests that need many: 0.1 s instead of 4 s.
+"""Trainings in processes that are forked after the import of TensorFlow: each starts in 0.1 s instead of 4 s.
 
-What they do is the training child's own work, and they die as it would; only who started them is another.
+They do the same work as a training's child process, and can be killed like it. Only the start differs.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ _processes.set_forkserver_preload(["tests.checkpoint_children"])
 
 
 def run_forked(asked: TrainingRequest | Any, events: list[Event] | None = None) -> TrainingResult | None:
-    """Return the training's record, or None when SIGKILL ended it; what it tells is added to `events`.
+    """Run a training; return its record, or None if it was killed.
 
-    `asked` is a request, or a `CheckpointedTraining`.
+    Args:
+        asked: A request, or a `CheckpointedTraining`.
+        events: The training's events are added to it.
     """
     receiver, sender = _processes.Pipe(duplex=False)
     process = _processes.Process(target=_train, args=(asked, sender), daemon=True)

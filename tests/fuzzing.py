@@ -1,6 +1,6 @@
-"""How much every reader is fuzzed: a little in each run of the suite, a hundred times as much when asked for.
+"""Settings for the fuzz tests: few examples by default, a hundred times as many with the profile "thorough".
 
-HYPOTHESIS_PROFILE=thorough pytest tests/test_fuzz_archive.py tests/test_fuzz_store.py
+HYPOTHESIS_PROFILE=thorough pytest tests/storage/test_fuzz_archive.py tests/storage/test_fuzz_store.py
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-# Above what the process had before; a small hostile file has no business with more.
+# Memory that reading a small hostile file may take, in addition to that of the process before.
 MOST_MEGABYTES = 400
 
 
 def examples(count: int) -> settings:
-    """Derandomized: the same examples every time, so that a failure is seen again."""
+    """Return settings for `count` examples: the same ones in every run, so that a failure can be repeated."""
     return settings(
         max_examples=count * (100 if THOROUGH else 1),
         deadline=None,
@@ -31,6 +31,7 @@ def examples(count: int) -> settings:
 
 @contextmanager
 def bounded_memory() -> Iterator[None]:
+    """Fail if the block's peak of memory is `MOST_MEGABYTES` or more above the peak before."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < MOST_MEGABYTES
@@ -38,7 +39,7 @@ def bounded_memory() -> Iterator[None]:
 
 @st.composite
 def mutated(draw: st.DrawFn, good: bytes, splices: tuple[bytes, ...] = (b"",)) -> bytes:
-    """Good bytes with up to four changes: bits flipped, numbers overwritten, parts cut, doubled or replaced."""
+    """Draw bytes with one to four changes: bits flipped, numbers overwritten, parts cut, doubled or replaced."""
     content = bytearray(good)
     for _ in range(draw(st.integers(1, 4))):
         position = draw(st.integers(0, len(content)))

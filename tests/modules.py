@@ -1,4 +1,4 @@
-"""The project's own modules, each read and parsed once."""
+"""The modules of the project, each read and parsed once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MODULES = sorted(path for folder in OURS for path in (PROJECT_ROOT / folder).rgl
 
 
 def name_of(path: Path) -> str:
-    """Return a file's path from the project's folder, with slashes."""
+    """Return a file's path relative to the project's folder, with slashes."""
     return path.relative_to(PROJECT_ROOT).as_posix()
 
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    """Return the syntax tree of a file, which nobody may change."""
+    """Return the syntax tree of a file. It is shared, so do not change it."""
     return ast.parse(path.read_text())

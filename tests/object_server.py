@@ -1,4 +1,4 @@
-"""An S3 server on loopback: moto's, with something in front of it that can misbehave."""
+"""An S3 server on loopback: moto behind a WSGI application that can answer with faults."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-# A WSGI application, and what stands in for it.
+# A WSGI application, and a function that answers a request in its place.
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Fault = Callable[[Application, dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-# The secret is a canary: it must turn up nowhere.
+# Tests check that this secret appears nowhere.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIATESTTESTTEST",
     "AWS_SECRET_ACCESS_KEY": "canary/ZmluY2gtc2luZ3M+",
@@ -27,10 +27,15 @@ CREDENTIALS = {
 
 
 class ObjectServer:
-    """moto's S3; `requests` holds the method and the path of every request that came."""
+    """moto's S3 server.
+
+    Attributes:
+        requests: Method and path of every request.
+        url: The server's address.
+    """
 
     def __init__(self) -> None:
-        # Two seconds of imports, for which the collection of tests need not wait.
+        # These imports take two seconds, which the collection of tests does not need.
         from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
         from werkzeug.serving import make_server
 
@@ -57,7 +62,14 @@ class ObjectServer:
         self._server.server_close()
 
     def fail(self, method: str, target: str, fault: Fault, times: int = 1) -> None:
-        """Let `fault` answer the next so many requests whose method is this and whose path and query match."""
+        """Answer the next `times` requests with `fault`.
+
+        Args:
+            method: Of the requests.
+            target: A regular expression that is searched in path and query.
+            fault: The answer.
+            times: Number of requests.
+        """
         self._faults += [(method, target, fault)] * times
 
     def behave(self) -> None:
@@ -69,10 +81,10 @@ class ObjectServer:
         return name
 
     def ask(self, method: str, target: str, body: bytes | None = None) -> bytes:
-        """Do one request as somebody else than the store would; moto wants a signature and does not check it."""
+        """Do one request without the store. moto needs a signature, but does not check it."""
         headers = {
             "Authorization": "AWS4-HMAC-SHA256 Credential=test/20261124/us-east-1/s3/aws4_request",
-            # Or moto takes it for a form, and keeps nothing.
+            # Otherwise moto reads the body as a form and stores nothing.
             "Content-Type": "application/octet-stream",
         }
         request = urllib.request.Request(self.url + target, body, headers, method=method)
@@ -111,7 +123,7 @@ def answer_after(seconds: float) -> Fault:
 
 
 def cut_upload(_moto: Application, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Take a thousand bytes and hang up."""
+    """Read a thousand bytes, and close the connection."""
     environ["wsgi.input"].read(1000)
     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
     start_response("500 Gone", [("Content-Length", "0")])
@@ -119,14 +131,14 @@ def cut_upload(_moto: Application, environ: dict[str, Any], start_response: Call
 
 
 def cut_download(moto: Application, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Send half of the object and hang up."""
+    """Send half of the object, and close the connection."""
     content = b"".join(moto(environ, start_response))
     yield content[: len(content) // 2]
     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
 
 
 def list_without(key: str) -> Fault:
-    """Leave a key out of a listing, as a store does whose listings lag behind."""
+    """Return a fault that omits a key from a listing, as a store with delayed listings does."""
 
     def leave_out(moto: Application, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         answered: list[Any] = []

@@ -1,4 +1,4 @@
-"""What holds for every page: the report of a run and the list of all runs."""
+"""Checks for every page: the report of a run and the list of all runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page as a tree of elements, for the tests of all pages."""
+"""Parse a page into a tree of elements, for the tests of all pages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Element:
         return [child for child in self.children if isinstance(child, Element)]
 
     def find_all(self, *tags):
-        """All elements inside, or those of some tags, in the order of the page."""
+        """Yield all elements inside, or those with one of the tags, in the order of the page."""
         for child in self.elements:
             if not tags or child.tag in tags:
                 yield child
@@ -36,7 +36,7 @@ class Element:
 
 
 class PageParser(HTMLParser):
-    """Builds the tree of a page, and refuses what a browser would have to mend, such as an element without its end."""
+    """Builds the tree of a page, and fails on markup that a browser would repair, such as a missing end tag."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Where things are: the project, and the real archive beside its checkout."""
+"""Paths of the project, and of the real archive beside the checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which processes there are, and whether one has ended."""
+"""Find the processes of trainings, and check whether a process has ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import psutil
 
 
 def training_children(*parents: psutil.Process) -> list[psutil.Process]:
-    """Return the training children of processes, by default of this one, by what they were started as."""
+    """Return the processes of trainings below the given processes, or below this one; their command names them."""
     children = []
     for parent in parents or (psutil.Process(),):
         for child in psutil.Process(parent.pid).children(recursive=True):
@@ -19,7 +19,7 @@ def training_children(*parents: psutil.Process) -> list[psutil.Process]:
 
 
 def is_gone(pid: int) -> bool:
-    """Return whether a process has ended; one that nobody has collected yet counts as gone."""
+    """Return whether a process has ended. A zombie has ended too."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""The same child, for a job of which it does one after another."""
+"""The child of tests/children.py with a repeatable job."""
 
 from dataclasses import replace
 

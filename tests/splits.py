@@ -1,4 +1,4 @@
-"""Splits and their tables."""
+"""Split archives for tests, and read the tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECIPE = SplitParameters(num_words=500, validation_fraction=0.2, split_seed=42)
 
 
 def split_archive(content: bytes) -> dict[str, pa.Table]:
-    """Split an archive as the recipe does; return the tables of train, validation and test."""
+    """Split an archive with the recipe's parameters; return the tables "train", "validation" and "test"."""
     return {**split_part("train", content, "x.npz", RECIPE), **split_part("test", content, "x.npz", RECIPE)}
 
 
@@ -26,12 +26,12 @@ def publish_split(store: Store, content: bytes) -> Dataset:
 
 
 def flatten(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tokens of all reviews, one after another, and how many each review has."""
+    """Return the tokens of all reviews one after another, and the number of tokens of each review."""
     lists = table["tokens"].combine_chunks()
     return lists.flatten().to_numpy(), lists.value_lengths().to_numpy()
 
 
 def tokens_of(table: pa.Table) -> np.ndarray:
-    """Return the tokens of padded reviews, a row for each."""
+    """Return the tokens of padded reviews: shape (reviews, maxlen)."""
     lists = table["tokens"].combine_chunks()
     return lists.flatten().to_numpy().reshape(len(lists), -1)

@@ -1,4 +1,4 @@
-"""What stores hold: datasets, runs of a few files, and whole runs with their tables."""
+"""Publish datasets and runs for tests: small ones, and whole runs with their tables."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from storage.datasets import dataset_folder, publish_dataset
-from storage.records import Dataset, FailedTraining, Run, TrainingResult
+from storage.records import Dataset, FailedTraining, Inputs, Run, TrainingResult
 from storage.runs import publish_run
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA
 from storage.store import Store
 from tests.example_runs import COUNT, HISTORY, a_run, a_training
 
-PAD_INPUTS = {"version": 1, "maxlen": 100}
+PAD_INPUTS: Inputs = {"version": 1, "maxlen": 100}
 PAD_FOLDER = "datasets/pad-84d628a8f59f3e5a"
 RUN_ID = "20260102T030405Z-abcdef"
 TRAINING = f"runs/{RUN_ID}/lstm-seed42"
@@ -22,14 +22,14 @@ TRAINING = f"runs/{RUN_ID}/lstm-seed42"
 FIRST, SECOND = "20261122T020000Z-aaaaaa", "20261123T020000Z-bbbbbb"
 
 
-def publish_pad(store: Store, inputs: dict[str, object] = PAD_INPUTS, content: bytes = b"reviews") -> Dataset:
-    """Publish a dataset of one file; by default it lies in `PAD_FOLDER`."""
+def publish_pad(store: Store, inputs: Inputs = PAD_INPUTS, content: bytes = b"reviews") -> Dataset:
+    """Publish a dataset of one file; with the default inputs, its folder is `PAD_FOLDER`."""
     file = store.write_bytes(f"{dataset_folder('pad', inputs)}/train.parquet", content)
     return publish_dataset(store, "pad", inputs, {"train": file}, "imdb.npz")
 
 
 def publish_example_run(store: Store) -> Run:
-    """Publish a dataset of one file, a training of two files, a report and the run that names them: 6 files in all."""
+    """Publish a dataset of one file, a training of two files, a report, and the run: 6 files with the manifests."""
     files = {
         "model.keras": store.write_bytes(f"{TRAINING}/model.keras", b"weights"),
         "history.parquet": store.write_bytes(f"{TRAINING}/history.parquet", b"curves", rows=3),
@@ -46,7 +46,7 @@ def publish_example_run(store: Store) -> Run:
 
 
 def publish_training(store: Store, folder: str, training: TrainingResult) -> TrainingResult:
-    """Write a training's tables: it is right on its first test reviews, and sure of all that it says."""
+    """Write the tables of a training that is right on its first test reviews and predicts 0 or 1 only."""
     labels = np.arange(COUNT) % 2
     right = np.arange(COUNT) < round(training.test.accuracy * COUNT)
     predictions = {

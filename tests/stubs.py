@@ -1,6 +1,6 @@
-"""How a test lets a stub train in the place of the training child, and lets runs send heartbeats more often.
+"""Environment variables that replace trainings by stubs, or let runs send heartbeats more often.
 
-Variables for the environment of whoever starts runs. They make Python import `tests/chaos/hook/sitecustomize.py` first.
+Set them for the process that starts runs. They make Python import `tests/chaos/hook/sitecustomize.py` first.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 from tests.places import PROJECT_ROOT
 
 WITH_HOOK = f"{PROJECT_ROOT / 'tests' / 'chaos' / 'hook'}{os.pathsep}{PROJECT_ROOT}"
-# See tests/stub_training_child.py.
+# The stub is tests/stub_training_child.py.
 STUB = {"STUB_TRAINING": "1", "PYTHONPATH": WITH_HOOK}
-# Among stubs, a training with this seed is a real one.
+# With stubs, only trainings with this seed are real.
 REAL_SEED = 7
 OFTEN = {"HEARTBEAT_SECONDS": "2", "PYTHONPATH": WITH_HOOK}

@@ -1,4 +1,4 @@
-"""Reviews to train on, and requests for training children."""
+"""Prepared reviews, and requests for trainings with them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Files = dict[str, StoredFile]
 
 
 def ignore(_event: object) -> None:
-    """Hear an event, and do nothing."""
+    """Ignore an event."""
 
 
 def prepare_reviews(root: str) -> tuple[Store, Files]:
-    """Make a store that holds 400 padded sample reviews; return it and its files by part."""
+    """Make a store with 400 padded sample reviews; return it and its files by part."""
     archive = sample.main(sample.SampleRequest(400, root, "sample"), ignore)["archive"]
     whole: Files = {}
     for part in ("train", "test"):
@@ -35,14 +35,14 @@ def prepare_reviews(root: str) -> tuple[Store, Files]:
 
 
 def as_dataset(files: Files) -> Dataset:
-    """Return padded files as the dataset that they would be published as."""
+    """Return padded files as a dataset."""
     return Dataset("pad", "0" * 16, {}, files, "sample")
 
 
 def inputs_for(
     prepared: tuple[Store, Files], parameters: TrainingParameters = PARAMETERS, run_folder: str = "runs/retried"
 ) -> TrainingInputs:
-    """Return what the trainings of a run share."""
+    """Return the inputs that the trainings of a run share."""
     store, files = prepared
     return TrainingInputs(as_dataset(files), None, parameters, store, run_folder, timeout_seconds=120)
 
@@ -50,7 +50,7 @@ def inputs_for(
 def request_for(
     prepared: tuple[Store, Files], variant: Variant, folder: str, seed: int = 42, **changes: Any
 ) -> TrainingRequest:
-    """Return the request for a training child; `changes` are of the parameters."""
+    """Return the request for a training; `changes` are those of `PARAMETERS`."""
     store, files = prepared
     return TrainingRequest(
         variant=variant,

@@ -1,4 +1,4 @@
-"""The one way in which tests and the campaign wait for something."""
+"""Wait for a condition, in tests and in tests/e2e/chaos.py."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Answer = TypeVar("Answer")
 
 
 def wait_until(condition: Callable[[], Answer], seconds: float, what: str, every: float = 0.2) -> Answer:
-    """Ask a condition again and again until its answer is true, and return the answer.
+    """Call a condition repeatedly until its answer is true, and return the answer.
 
     Args:
-        condition: Asked at once, then every `every` seconds.
+        condition: Called at once, and then every `every` seconds.
         seconds: After this time, fail.
         what: The subject of the failure's message: "{what} did not happen in {seconds} s".
-        every: Seconds between two questions.
+        every: Seconds between two calls.
 
     Raises:
         AssertionError: The answer was still false at the end.

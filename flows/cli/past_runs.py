@@ -81,7 +81,7 @@ def choose_run(store: Store, run_id: str | None) -> str:
 
 def language_of(run: Run) -> str:
     """Return the language of the page that a run published. Runs of older versions have English pages only."""
-    return str(run.parameters.get("language", "en"))
+    return run.known.language
 
 
 def read_evidence(store: Store, run: Run) -> Evidence:

@@ -98,7 +98,7 @@ def print_outcome(run: Run, evidence: Evidence, address: str) -> int:
     """
     from reports.page.plain_text import render_verdict
 
-    print(render_verdict(run, evidence, run.parameters["language"]))
+    print(render_verdict(run, evidence, run.known.language))
     _print_table(evidence)
     for failure in run.failures:
         print(f"retrain run: {failure.name} failed: {failure.error}", file=sys.stderr)

@@ -106,9 +106,9 @@ def compare_variants(measured: Measurements) -> tuple[ComparisonRow, ...]:
     run = measured.run
     trained_baselines = dict.fromkeys(
         [training.variant for training in run.baselines]
-        + [failure.variant for failure in run.failures if failure.variant not in run.parameters["variants"]]
+        + [failure.variant for failure in run.failures if failure.variant not in run.known.variants]
     )
-    rows = [_trained_row(measured, name, is_baseline=False) for name in run.parameters["variants"]]
+    rows = [_trained_row(measured, name, is_baseline=False) for name in run.known.variants]
     rows.sort(key=lambda row: (row.figures is None, validation_loss_of(run, row.name) if row.figures else 0.0))
     rows += [_trained_row(measured, name, is_baseline=True) for name in trained_baselines]
     rows += [_untrained_row(measured, name) for name in (BAG_OF_WORDS, MAJORITY) if name in measured.test.probabilities]
@@ -173,7 +173,7 @@ def compare_pairs(measured: Measurements, test: Predictions) -> Pairs:
     """
     run, trainings = measured.run, measured.best_training_by_variant()
     losses = {name: validation_loss_of(run, name) for name in trainings}
-    planned = list(combinations(run.parameters["variants"], 2))
+    planned = list(combinations(run.known.variants, 2))
     ordered = [sorted(pair, key=lambda name: losses[name]) for pair in planned if set(pair) <= set(trainings)]
     correct = {name: test.is_correct(training) for name, training in trainings.items()}
     p_values = [exact_mcnemar(*_discordant_counts(correct[first], correct[second])) for first, second in ordered]
@@ -205,7 +205,7 @@ def _discordant_counts(first: Bools, second: Bools) -> tuple[int, int]:
 def _compare_variants_over_seeds(run: Run, first: str, second: str) -> Comparison | None:
     """Return the difference of two variants' test accuracies, paired by the run's seeds; None for a single seed."""
     by_seed = [{one.seed: one.test.accuracy for one in trainings_of(run, name)} for name in (first, second)]
-    return compare_over_seeds(*([accuracies[seed] for seed in run.parameters["seeds"]] for accuracies in by_seed))
+    return compare_over_seeds(*([accuracies[seed] for seed in run.known.seeds] for accuracies in by_seed))
 
 
 def _adjust_seed_p_values(over_seeds: Sequence[Comparison | None], planned: int) -> list[float | None]:

@@ -37,7 +37,7 @@ def summarise_run(run: Run) -> RunSummary:
         for name in complete
     }
     losses = {name: validation_loss_of(run, name) for name in complete}
-    all_complete = len(complete) == len(run.parameters["variants"])
+    all_complete = len(complete) == len(run.known.variants)
     best = min(losses, key=losses.__getitem__) if losses and all_complete else None
     return RunSummary(run.run_id, run.started, best, tuple(failure.name for failure in run.failures), figures)
 

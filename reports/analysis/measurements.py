@@ -77,7 +77,7 @@ def trainings_of(run: Run, variant: str) -> list[TrainingResult]:
 def complete_variants(run: Run) -> list[str]:
     """Return the variants without a failed training."""
     failed = {failure.variant for failure in run.failures}
-    return [name for name in run.parameters["variants"] if name not in failed and trainings_of(run, name)]
+    return [name for name in run.known.variants if name not in failed and trainings_of(run, name)]
 
 
 def validation_loss_of(run: Run, variant: str) -> float:

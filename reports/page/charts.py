@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +65,7 @@ class Style:
     marker: str
 
 
-def assign_styles(names: list[str]) -> dict[str, Style]:
+def assign_styles(names: Sequence[str]) -> dict[str, Style]:
     """Return a style for each name, by its index."""
     return {
         name: Style(COLOURS[index % len(COLOURS)], LINES[index % len(LINES)], MARKERS[index % len(MARKERS)])

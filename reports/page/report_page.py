@@ -19,7 +19,7 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         language_code: "en" or "ko".
     """
     language = Language(language_code)
-    styles = assign_styles(run.parameters["variants"])
+    styles = assign_styles(run.known.variants)
     errors, data, history = evidence.errors, evidence.data, evidence.history
     return render(
         "report.html.j2",
@@ -29,7 +29,7 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         verdict=sentences.write_verdict(run, evidence, language),
         curves=learning_curves.draw_curves(run, evidence, language),
         overlay=learning_curves.draw_overlay(evidence, styles, language),
-        book=any(learning_curves.has_book_curve(run, name) for name in run.parameters["variants"]),
+        book=any(learning_curves.has_book_curve(run, name) for name in run.known.variants),
         pairs_chart=report_charts.draw_pairs(evidence.pairs, language),
         probability_charts=report_charts.draw_probability_curves(errors, styles, language) if errors else [],
         lengths=report_charts.draw_lengths(data, language) if data else None,

@@ -102,4 +102,4 @@ def repeat_command(run: Run) -> str:
 
 def render_command(run: Run) -> str:
     """Return the command that renders this page again."""
-    return shlex.join(["retrain", "report", run.run_id, "--store", str(run.parameters["store"])])
+    return shlex.join(["retrain", "report", run.run_id, "--store", run.known.store or ""])

@@ -1,1 +1,1 @@
-"""Reviews to tokens to Parquet: what the preparing tasks do. Imports neither Prefect nor Keras."""
+"""What the preparing tasks do: fetch, encode, split, pad and profile reviews. Imports neither Prefect nor Keras."""

@@ -1,11 +1,11 @@
-"""Minimal pairs of sentences that ask what an accuracy cannot tell: has a model understood `not`, `very` and `but`?
+"""Minimal pairs of sentences, which test what an accuracy does not: does a model understand `not`, `very` and `but`?
 
-As in Ribeiro et al., "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList" (ACL 2020): two sentences
-differ in one thing, and what that must do to the model's answer is known without a label. Every word is among the 496
-that a vocabulary of `num_words=500` keeps of IMDB, so no model can be excused by a word that it never saw.
+The method is that of Ribeiro et al., "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList" (ACL 2020): two
+sentences differ in one thing, and the effect on the prediction must be a known one, without any label. The vocabulary
+of IMDB with `num_words=500` has 496 words, and the sentences use no others, so that unknown words explain no failure.
 
-Two things to know before reading a pass rate: a model that always gives one and the same answer passes every pair of
-`names` and no other; and most sentences are far shorter than the reviews that the models learn from.
+To read a pass rate, note two things. A model that always gives the same answer passes all pairs of `names` and no
+others. And most sentences are much shorter than the reviews that the models were trained on.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from itertools import product
 
 from tasks.data.split import INDEX_FROM, START_TOKEN
 
-# Raise it when the suite changes, so that pass rates of two versions are never compared.
+# Raise it when a pair or an expectation changes, so that pass rates of two versions are not compared.
 VERSION = 1
 
-# By category: what must hold of the two probabilities that the review is positive; `has_passed` says it exactly.
+# By category, what the two probabilities that the review is positive must do; `has_passed` defines it.
 EXPECTATIONS = {
     "negation": "flip",
     "intensifiers": "rise",
@@ -36,9 +36,9 @@ class MinimalPair:
     Attributes:
         identifier: The category and a number from 01: "negation-03".
         category: A key of `EXPECTATIONS`.
-        first: Plain lower-case words with blanks between. Where the two must flip, the positive one; where the
-            probability must rise, the more positive one.
-        second: Its counterpart.
+        first: Words in lower case with spaces between them. The positive sentence if the expectation is "flip", and the
+            more positive one if it is "rise".
+        second: The other sentence.
     """
 
     identifier: str
@@ -47,7 +47,7 @@ class MinimalPair:
     second: str
 
 
-# The second negates the first; or the first negates what is bad, which is harder, as its bad words all stay.
+# The second sentence negates the first. Or the first negates something bad, which is harder, because it has bad words.
 NEGATION = (
     ("this movie is good", "this movie is not good"),
     ("the acting was great", "the acting wasn't great"),
@@ -71,7 +71,7 @@ NEGATION = (
     ("no one will find this film boring", "everyone will find this film boring"),
 )
 
-# The first is the more positive: good words with more behind them or less taken away, bad words the other way round.
+# The first sentence is the more positive one: its good words are stronger, or its bad words are weaker.
 INTENSIFIERS = (
     ("this movie is very good", "this movie is good"),
     ("the acting is really great", "the acting is great"),
@@ -95,8 +95,8 @@ INTENSIFIERS = (
     ("the acting is kind of poor", "the acting is poor"),
 )
 
-# What comes after the turn decides. The two words stand in this order in the first sentence and swapped in the second,
-# so a model that only counts words gives both the same answer.
+# The part after "but" or its synonym decides. The first sentence has the two words in this order, the second has them
+# swapped. A model that only counts words gives both sentences the same probability.
 BUT_TURNS = (
     ("the acting was {} but the movie was {}", "bad", "great"),
     ("the script is {} but the film is {}", "poor", "wonderful"),
@@ -120,7 +120,8 @@ BUT_TURNS = (
     ("the last episode was {} however this episode is {}", "awful", "fun"),
 )
 
-# Every opening goes before every verdict: nothing to judge by, good things, bad things, both, what others think.
+# Each opening is combined with each verdict. The openings have no opinion, a good one, a bad one, both, and that of
+# other people.
 OPENINGS = (
     "i saw this film last night with my wife and a few friends it is about a boy who becomes a killer",
     "the first few minutes are good the cast looks great and michael is very funny as the father the music is beautiful"
@@ -139,7 +140,7 @@ VERDICTS = (
     ("give it a try you will love everything about it", "don't waste your time it is stupid and boring"),
 )
 
-# Who it is about says nothing about the film.
+# The person in the sentence does not change the opinion of the film.
 NAMES = (
     ("{} is excellent in this movie", "john", "michael"),
     ("{} is awful in this movie", "john", "michael"),
@@ -185,13 +186,16 @@ PAIRS = (
 
 
 def has_passed(category: str, first: float, second: float) -> bool:
-    """Return whether a model's probabilities, that the first and the second sentence are positive, are as they must be.
+    """Return whether a model passes a pair. A sentence is classified as positive if its probability is above 0.5.
 
-    - "flip": the first is called positive and the second negative. A model that guesses passes a quarter.
-    - "rise": the first has the higher probability. A model that guesses passes half.
-    - "same": both are called the same, and their probabilities differ by at most 0.1.
+    - "flip": the first sentence is classified as positive and the second as negative. Guessing passes a quarter.
+    - "rise": the first sentence has the higher probability. Guessing passes half.
+    - "same": both sentences have the same class, and their probabilities differ by at most 0.1.
 
-    A sentence is called positive where its probability is above 0.5.
+    Args:
+        category: A key of `EXPECTATIONS`.
+        first: The model's probability that the first sentence is positive, 0 to 1.
+        second: The same for the second sentence.
 
     Example:
         >>> has_passed("negation", 0.8, 0.3), has_passed("intensifiers", 0.8, 0.9), has_passed("names", 0.8, 0.72)
@@ -202,12 +206,12 @@ def has_passed(category: str, first: float, second: float) -> bool:
         return first > 0.5 >= second
     if expectation == "rise":
         return first > second
-    # Rounded, as 0.8 - 0.7 is a little more than 0.1.
+    # Rounded, because 0.8 - 0.7 is slightly more than 0.1 in floating point.
     return (first > 0.5) == (second > 0.5) and round(abs(first - second), 6) <= 0.1
 
 
 def encode_sentence(sentence: str, word_index: Mapping[str, int], num_words: int) -> list[int] | None:
-    """Return a start token and each word's rank plus 3, or None where the vocabulary lacks one of the words.
+    """Return a start token and each word's rank plus 3; None if a word is outside the vocabulary.
 
     Example:
         >>> encode_sentence("the movie", {"the": 1, "movie": 17}, num_words=500)
@@ -219,9 +223,10 @@ def encode_sentence(sentence: str, word_index: Mapping[str, int], num_words: int
 
 
 def encode_pairs(word_index: Mapping[str, int], num_words: int) -> list[tuple[MinimalPair, list[int], list[int]]]:
-    """Return the pairs whose words the vocabulary all knows, each with the tokens of its two sentences.
+    """Return the pairs whose words are all in the vocabulary, each with the tokens of its two sentences.
 
-    All of them with IMDB's word index and `num_words=500`; another corpus or a smaller vocabulary leaves fewer or none.
+    With IMDB's word index and `num_words=500`, these are all pairs. With another word index or a smaller vocabulary,
+    there may be fewer or none.
     """
     encoded = []
     for pair in PAIRS:

@@ -1,4 +1,4 @@
-"""Pad every review to the same length, in a child process whose memory goes when it ends."""
+"""Pad every review to the same length. Runs in a child process, which frees its memory when it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storage.schemas import SPLIT_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.processes.messages import Event, Job
 
-# Raise it if the same split and length would give other files.
+# Raise it when the same split and `maxlen` give other files than before.
 VERSION = 1
 ROWS_AT_ONCE = 4096
 
@@ -27,7 +27,6 @@ def pad_tokens(tokens: npt.NDArray[np.uint16], offsets: npt.NDArray[np.integer],
     Args:
         tokens: uint16, all reviews one after another.
         offsets: integers, shape (reviews + 1,); review i is `tokens[offsets[i]:offsets[i + 1]]`.
-
         maxlen: Length of every row of the result.
 
     Returns:
@@ -40,7 +39,7 @@ def pad_tokens(tokens: npt.NDArray[np.uint16], offsets: npt.NDArray[np.integer],
     """
     padded = np.zeros((len(offsets) - 1, maxlen), np.uint16)
     columns = np.arange(-maxlen, 0)
-    # In slices, because the positions of all reviews at once take four times the memory of the result.
+    # In slices, because the positions of all reviews take four times the memory of the result.
     for first in range(0, len(padded), ROWS_AT_ONCE):
         rows = slice(first, first + ROWS_AT_ONCE)
         starts, ends = offsets[:-1][rows, None], offsets[1:][rows, None]
@@ -58,7 +57,7 @@ def pad_table(table: pa.Table, maxlen: int) -> pa.Table:
 
 
 def tokens_of(table: pa.Table) -> npt.NDArray[np.uint16]:
-    """Return the tokens of a padded table, uint16, shape (reviews, maxlen), without a copy."""
+    """Return the tokens of a padded table without copying them: uint16, shape (reviews, maxlen)."""
     column = table["tokens"].combine_chunks()
     tokens: npt.NDArray[np.uint16] = column.values.to_numpy().reshape(len(table), column.type.list_size)
     return tokens
@@ -66,7 +65,14 @@ def tokens_of(table: pa.Table) -> npt.NDArray[np.uint16]:
 
 @dataclass(frozen=True)
 class PadRequest:
-    """The split files by part, the length to pad them to, the store's URI and the folder in it for the new files."""
+    """The request for the padding.
+
+    Attributes:
+        files: The split files by part.
+        maxlen: Tokens per review.
+        store: URI of the store.
+        folder: For the new files, in the store.
+    """
 
     files: dict[str, StoredFile]
     maxlen: int
@@ -75,7 +81,7 @@ class PadRequest:
 
 
 def main(request: PadRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
-    """Pad every part of a split dataset and write it into the store; return the new files by part."""
+    """Pad every part of a split dataset, and write it to the store; return the new files by part."""
     store = Store(request.store)
     files = {}
     for part, file in request.files.items():

@@ -1,6 +1,6 @@
-"""Find out what a reader of the report wants to know of the reviews, and encode the minimal pairs.
+"""Count what the report says of the reviews, and encode the minimal pairs.
 
-Runs in a child process of its own: unpickled, the reviews are millions of Python objects.
+Runs in a child process, because the unpickled reviews are millions of Python objects.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tasks.data.pad import pad_tokens
 from tasks.data.split import INDEX_FROM
 from tasks.processes.messages import Event, Job
 
-# Raise it if the same archive and parameters would give other files.
+# Raise it when the same archive and parameters give other files than before.
 VERSION = 1
 NEGATIONS = {"no", "not", "never", "nothing", "nobody", "none", "neither", "nor", "nowhere", "without", "cannot"}
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -39,11 +39,11 @@ Counts = npt.NDArray[np.int64]
 
 
 def mark_seen(offsets: Counts, maxlen: int) -> npt.NDArray[np.bool_]:
-    """Return for each word whether the models see it: whether it is among its review's last `maxlen`.
+    """Return for each word whether the models see it: whether it is among the last `maxlen` words of its review.
 
     Args:
-        offsets: int64, shape (reviews + 1,).
-        maxlen: Tokens of a review that are used.
+        offsets: int64, shape (reviews + 1,); review i has the words `offsets[i]` to `offsets[i + 1] - 1`.
+        maxlen: Tokens of a review that the models see.
 
     Returns:
         bool, shape (words,).
@@ -59,18 +59,23 @@ def mark_seen(offsets: Counts, maxlen: int) -> npt.NDArray[np.bool_]:
 
 
 def count_per_review(marks: npt.NDArray[np.bool_], offsets: Counts) -> Counts:
-    """Return how many of each review's words are marked, int64, shape (reviews,)."""
+    """Return the number of marked words in each review: int64, shape (reviews,).
+
+    Args:
+        marks: bool, shape (words,).
+        offsets: int64, shape (reviews + 1,).
+    """
     return np.diff(np.concatenate([[0], np.cumsum(marks, dtype=np.int64)])[offsets])
 
 
-def word_keys(reviews: Reviews) -> list[bytes]:
-    """Return each review's words as bytes, equal where two reviews are the same word for word."""
+def make_word_keys(reviews: Reviews) -> list[bytes]:
+    """Return the words of each review as bytes. Two reviews have equal bytes if they are the same word for word."""
     ends = reviews.offsets.tolist()
     return [reviews.tokens[start:end].tobytes() for start, end in itertools.pairwise(ends)]
 
 
 def count_repeats(keys: Iterable[bytes]) -> int:
-    """Return how many repeat an earlier one.
+    """Return the number of keys that repeat an earlier one.
 
     Example:
         >>> count_repeats([b"a", b"b", b"a", b"a"])
@@ -81,7 +86,7 @@ def count_repeats(keys: Iterable[bytes]) -> int:
 
 
 def find_negations(word_index: dict[str, int]) -> Ranks:
-    """Return the ranks of the words that negate: `NEGATIONS`, and what ends in n't."""
+    """Return the ranks of the negations: the words in `NEGATIONS`, and all words that end in n't."""
     return np.array([rank for word, rank in word_index.items() if word in NEGATIONS or word.endswith("n't")], np.uint32)
 
 
@@ -89,9 +94,9 @@ def profile_part(reviews: Reviews, positions: Counts, keys: list[bytes], num_wor
     """Return the counts of one part of the split.
 
     Args:
-        reviews: Of the archive's part that it was drawn from.
-        positions: int64: which of them.
-        keys: Of `word_keys(reviews)`.
+        reviews: All reviews of the archive's part that the split part was drawn from.
+        positions: int64, shape (reviews of the split part,): which of them.
+        keys: From `make_word_keys(reviews)`.
         num_words: Size of the vocabulary.
         maxlen: Tokens of a review that the models see.
     """
@@ -121,13 +126,13 @@ def profile_part(reviews: Reviews, positions: Counts, keys: list[bytes], num_wor
 def tabulate_reviews(
     reviews: Reviews, positions: Counts, training_keys: set[bytes], negations: Ranks | None, num_words: int, maxlen: int
 ) -> pa.Table:
-    """Return what is known of each test review, a table of `REVIEW_SCHEMA`.
+    """Return a table of `REVIEW_SCHEMA` with one row for each test review.
 
     Args:
-        reviews: Of the archive's test part, in the order of `positions`.
-        positions: int64: where each stands in the archive.
-        training_keys: Of the reviews in the archive's training part.
-        negations: Ranks of the words that negate; None where no word index says which they are.
+        reviews: The reviews of the archive's test part, in the order of `positions`.
+        positions: int64, shape (reviews,): the position of each review in the archive's test part.
+        training_keys: From `make_word_keys` of the archive's training part.
+        negations: Ranks of the negations; None if the source has no word index.
         num_words: Size of the vocabulary.
         maxlen: Tokens of a review that the models see.
     """
@@ -146,15 +151,19 @@ def tabulate_reviews(
         pa.array(lengths - seen_counts, pa.int32()),
         pa.array(share.astype(np.float32)),
         negated,
-        pa.array([key in training_keys for key in word_keys(reviews)]),
+        pa.array([key in training_keys for key in make_word_keys(reviews)]),
     ]
     return pa.Table.from_arrays(columns, schema=REVIEW_SCHEMA)
 
 
 def tabulate_pairs(word_index: dict[str, int], num_words: int, maxlen: int) -> pa.Table | None:
-    """Return the minimal pairs that the vocabulary can say, padded, two rows each: `negation-03/first`.
+    """Return a padded table of the minimal pairs whose words are all in the vocabulary.
 
-    None where it can say none of them. The label of a pair means nothing.
+    A pair has two rows, whose review ids are like `negation-03/first` and `negation-03/second`. Their labels are 0 and
+    mean nothing.
+
+    Returns:
+        A table of `padded_schema(maxlen)`; None if the vocabulary has no pair.
     """
     rows = [
         (f"{pair.identifier}/{side}", tokens)
@@ -175,7 +184,7 @@ def tabulate_pairs(word_index: dict[str, int], num_words: int, maxlen: int) -> p
 
 
 def read_positions(store: Store, file: StoredFile) -> Counts:
-    """Return where each review of a split part stands in its part of the archive, int64, shape (reviews,)."""
+    """Return the position of each review of a split part in its part of the archive: int64, shape (reviews,)."""
     names = store.read_table(file, SPLIT_SCHEMA)["review_id"].to_pylist()
     return np.array([int(name.rpartition("-")[2]) for name in names], np.int64)
 
@@ -186,17 +195,17 @@ def _read_word_index(store: Store, file: StoredFile) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class ProfileRequest:
-    """What to profile.
+    """The request for the profile.
 
     Attributes:
         archive: The archive in the store.
-        word_index: Its words in the store, None if there are none.
-        source: Where it came from, for errors.
+        word_index: The word index in the store; None if the source has none.
+        source: Where the archive came from, for error messages.
         split: The split files by part.
         num_words: Size of the vocabulary.
         maxlen: Tokens of a review that the models see.
         store: URI of the store.
-        folder: Of the new files, in the store.
+        folder: For the new files, in the store.
     """
 
     archive: StoredFile
@@ -210,20 +219,20 @@ class ProfileRequest:
 
 
 def main(request: ProfileRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
-    """Profile one split of one archive, and write what was found into the store; return the files by name."""
+    """Profile a split of an archive, and write the results to the store; return the files by name."""
     gc.disable()
     store, num_words, maxlen = Store(request.store), request.num_words, request.maxlen
     content = store.read_verified(request.archive)
     word_index = _read_word_index(store, request.word_index) if request.word_index else None
     positions = {part: read_positions(store, file) for part, file in request.split.items()}
     training = read_reviews(content, "train", request.source)
-    training_keys = word_keys(training)
+    training_keys = make_word_keys(training)
     facts = {
         part: profile_part(training, positions[part], training_keys, num_words, maxlen)
         for part in ("train", "validation")
     }
     test = read_reviews(content, "test", request.source, positions["test"])
-    facts["test"] = profile_part(test, np.arange(len(positions["test"])), word_keys(test), num_words, maxlen)
+    facts["test"] = profile_part(test, np.arange(len(positions["test"])), make_word_keys(test), num_words, maxlen)
     negations = find_negations(word_index) if word_index else None
     table = tabulate_reviews(test, positions["test"], set(training_keys), negations, num_words, maxlen)
     written = json.dumps({part: asdict(one) for part, one in facts.items()}, sort_keys=True).encode()

@@ -1,7 +1,8 @@
-"""A corpus of made-up reviews in the archive's own format, for machines that cannot reach the real one.
+"""Make a corpus of reviews in the archive's format, for machines that cannot download IMDB.
 
-A small grammar in which word order matters: "not good" and "not at all bad" mean the opposite of their adjective, a
-"but" turns a sentence, and the last sentence decides. The same number of reviews gives the same bytes.
+A small grammar makes the sentences, and in it word order matters: "not good" and "not at all bad" mean the opposite of
+their adjective, "but" reverses a sentence, and the last sentence decides. The same number of reviews gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from storage.records import StoredFile
 from storage.store import Store
 from tasks.processes.messages import Event, Job
 
-# Raise it if the same number of reviews would give other reviews.
+# Raise it when the same number of reviews gives other reviews than before.
 VERSION = 1
 SEED = 93
 MEAN_LOG_LENGTH, LOG_LENGTH_SPREAD, SHORTEST, LONGEST = 5.25, 0.65, 12, 2000
 AGREEING_SHARE, OPINION_SHARE = 0.68, 0.3
-# Labelled against what they say, as some real reviews are; without them every model ends with no error at all.
+# The share of reviews with the wrong label; some real reviews have one too. Without them, no model makes an error.
 CONTRARY_SHARE = 0.12
 SENTENCES_PER_KIND = {"story": 6000, "positive": 3000, "negative": 3000, "praise": 800, "blame": 800}
 
-# One string for each list, because the words are easier to read than their quotation marks.
+# Each list is one string, because the words are easier to read without quotation marks.
 ADJECTIVES = {
     True: "good great fine wonderful lovely clever moving funny fresh gripping brilliant warm honest sharp",
     False: "bad dull weak terrible boring flat silly tired cheap clumsy awful cold empty slow",
@@ -49,13 +50,13 @@ TIMES = ("one night", "one day", "years later", "at dawn", "after the war", "in 
 SYLLABLES = ["ba", "ce", "do", "fi", "gu", "ka", "le", "mi", "no", "ra", "se", "ti", "vo", "za", "lu", "pe"]
 
 
-def _made_up_name(generator: np.random.RandomState) -> str:
-    # Squared, so that a few names are everywhere and most are rare, as in real reviews.
+def _make_name(generator: np.random.RandomState) -> str:
+    # Cubed, so that a few names are frequent and most are rare, as in real reviews.
     rank = int(4000 * generator.random_sample() ** 3)
     return "".join(SYLLABLES[(rank >> shift) % 16] for shift in (0, 4, 8))
 
 
-def _picker(generator: np.random.RandomState) -> Callable[[str | Sequence[str]], str]:
+def _make_picker(generator: np.random.RandomState) -> Callable[[str | Sequence[str]], str]:
     def pick(choices: str | Sequence[str]) -> str:
         options = choices.split() if isinstance(choices, str) else choices
         return options[generator.randint(len(options))]
@@ -63,9 +64,9 @@ def _picker(generator: np.random.RandomState) -> Callable[[str | Sequence[str]],
     return pick
 
 
-def _story(generator: np.random.RandomState) -> str:
-    pick = _picker(generator)
-    name, other = _made_up_name(generator), _made_up_name(generator)
+def _write_story(generator: np.random.RandomState) -> str:
+    pick = _make_picker(generator)
+    name, other = _make_name(generator), _make_name(generator)
     return pick(
         [
             f"{pick(TIMES)} a {pick(PEOPLE)} named {name} {pick(DEEDS)} a {pick(THINGS)} in the {pick(PLACES)}",
@@ -77,8 +78,8 @@ def _story(generator: np.random.RandomState) -> str:
     )
 
 
-def _opinion(generator: np.random.RandomState, *, positive: bool) -> str:
-    pick = _picker(generator)
+def _write_opinion(generator: np.random.RandomState, *, positive: bool) -> str:
+    pick = _make_picker(generator)
     aspect, other = pick(ASPECTS), pick(ASPECTS)
     same, opposite = pick(ADJECTIVES[positive]), pick(ADJECTIVES[not positive])
     return pick(
@@ -93,8 +94,8 @@ def _opinion(generator: np.random.RandomState, *, positive: bool) -> str:
     )
 
 
-def _last_word(generator: np.random.RandomState, *, positive: bool) -> str:
-    pick = _picker(generator)
+def _write_last_sentence(generator: np.random.RandomState, *, positive: bool) -> str:
+    pick = _make_picker(generator)
     same, opposite = pick(ADJECTIVES[positive]), pick(ADJECTIVES[not positive])
     return pick(
         [
@@ -107,20 +108,20 @@ def _last_word(generator: np.random.RandomState, *, positive: bool) -> str:
 
 
 def write_sentences() -> dict[str, list[list[str]]]:
-    """Return a pool of sentences, as words, for each kind; "praise" and "blame" are the ones that end a review."""
+    """Return the sentences of each kind, each as a list of words. "praise" and "blame" are last sentences."""
     generator = np.random.RandomState(SEED)
     writers = {
-        "story": lambda: _story(generator),
-        "positive": lambda: _opinion(generator, positive=True),
-        "negative": lambda: _opinion(generator, positive=False),
-        "praise": lambda: _last_word(generator, positive=True),
-        "blame": lambda: _last_word(generator, positive=False),
+        "story": lambda: _write_story(generator),
+        "positive": lambda: _write_opinion(generator, positive=True),
+        "negative": lambda: _write_opinion(generator, positive=False),
+        "praise": lambda: _write_last_sentence(generator, positive=True),
+        "blame": lambda: _write_last_sentence(generator, positive=False),
     }
     return {kind: [writers[kind]().split() for _ in range(count)] for kind, count in SENTENCES_PER_KIND.items()}
 
 
 def rank_words(sentences: dict[str, list[list[str]]]) -> dict[str, int]:
-    """Return each word's rank by frequency, 1 the most frequent, as the archive's word index holds it."""
+    """Return the rank of each word by frequency, from 1, as in the archive's word index."""
     counts = Counter(word for pool in sentences.values() for sentence in pool for word in sentence)
     ordered = sorted(counts, key=lambda word: (-counts[word], word))
     return {word: rank for rank, word in enumerate(ordered, start=1)}
@@ -129,7 +130,16 @@ def rank_words(sentences: dict[str, list[list[str]]]) -> dict[str, int]:
 def write_reviews(
     count: int, pools: dict[str, list[list[int]]], generator: np.random.RandomState
 ) -> tuple[list[list[int]], npt.NDArray[np.int64]]:
-    """Return `count` reviews as lists of word ranks, and their labels: half 0, half 1, in random order."""
+    """Return `count` reviews as lists of word ranks, and their labels.
+
+    Args:
+        count: Number of reviews.
+        pools: The sentences of each kind, each as a list of word ranks.
+        generator: Its state changes.
+
+    Returns:
+        The reviews; and the labels, int64, shape (count,), half of them 0 and half 1, in random order.
+    """
     labels = generator.permutation(np.arange(count) % 2)
     lengths = np.clip(np.exp(generator.normal(MEAN_LOG_LENGTH, LOG_LENGTH_SPREAD, count)), SHORTEST, LONGEST)
     reviews = []
@@ -149,7 +159,7 @@ def write_reviews(
 
 
 def make_archive(reviews: int) -> tuple[bytes, bytes]:
-    """Return an .npz archive of `reviews` reviews, half to train on and half to test on, and its word index as JSON."""
+    """Return an .npz archive of `reviews` reviews, half for training and half for test, and its word index as JSON."""
     sentences = write_sentences()
     ranks = rank_words(sentences)
     pools = {kind: [[ranks[word] for word in sentence] for sentence in pool] for kind, pool in sentences.items()}
@@ -158,7 +168,7 @@ def make_archive(reviews: int) -> tuple[bytes, bytes]:
     for part in ("train", "test"):
         lists, labels = write_reviews(reviews // 2, pools, generator)
         column = np.empty(len(lists), object)
-        # Not `column[:] = lists`, which would make a matrix of lists of equal length.
+        # Not `column[:] = lists`, which makes a matrix if all lists have the same length.
         for position, review in enumerate(lists):
             column[position] = review
         arrays |= {f"x_{part}": column, f"y_{part}": labels}
@@ -169,7 +179,13 @@ def make_archive(reviews: int) -> tuple[bytes, bytes]:
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """How many reviews to make, and the store's URI and the folder in it for their files."""
+    """The request for a sample corpus.
+
+    Attributes:
+        reviews: Number of reviews.
+        store: URI of the store.
+        folder: For the files, in the store.
+    """
 
     reviews: int
     store: str
@@ -177,7 +193,7 @@ class SampleRequest:
 
 
 def main(request: SampleRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
-    """Make the corpus and write it into the store; return its files, "archive" and "word_index"."""
+    """Make the corpus, and write it to the store; return its files by name: "archive" and "word_index"."""
     store, folder = Store(request.store), request.folder
     archive, word_index = make_archive(request.reviews)
     return {

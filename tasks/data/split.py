@@ -1,7 +1,7 @@
-"""Turn the archive into training, validation and test reviews, token for token as Keras and scikit-learn give them.
+"""Split the archive into training, validation and test reviews, token for token as Keras and scikit-learn do.
 
-Runs in a child process of its own: unpickled, the reviews are millions of Python objects, and a process never gives
-all of that memory back.
+Runs in a child process, because the unpickled reviews are millions of Python objects, and a process does not give all
+of their memory back.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from storage.schemas import SPLIT_SCHEMA
 from storage.store import Store
 from tasks.processes.messages import Event, Job
 
-# Raise it when the same archive and parameters would give other files, so that no older dataset is taken for a new one.
+# Raise it when the same archive and parameters give other files than before, so that older datasets are not used.
 VERSION = 1
-# What `keras.datasets.imdb.load_data` does unless it is told otherwise.
+# The defaults of `keras.datasets.imdb.load_data`.
 START_TOKEN = 1
 OUT_OF_VOCABULARY_TOKEN = 2
 INDEX_FROM = 3
@@ -38,7 +38,7 @@ class SplitParameters:
     Attributes:
         num_words: Size of the vocabulary, 5 to 65536, the three special tokens included; rarer words become token 2.
         validation_fraction: Share of the training reviews kept for validation, between 0 and 1.
-        split_seed: Of the draw of the validation reviews.
+        split_seed: Seed for the choice of the validation reviews.
     """
 
     num_words: int
@@ -47,16 +47,23 @@ class SplitParameters:
 
 
 def encode_reviews(reviews: Reviews, num_words: int) -> pa.ListArray:
-    """Return each review as a start token and its words, shifted by 3, words outside the vocabulary replaced by 2.
+    """Return the tokens of each review: a start token, then each word's rank plus 3, or 2 outside the vocabulary.
 
     The same as `keras.datasets.imdb.load_data(num_words=num_words)` before its shuffle.
+
+    Args:
+        reviews: With word ranks.
+        num_words: Size of the vocabulary, 5 to 65536.
+
+    Returns:
+        A list of uint16 for each review.
 
     Example:
         >>> reviews = Reviews(np.array([1, 900, 4], np.uint32), np.array([0, 2, 3]), np.array([0, 1], np.uint8))
         >>> encode_reviews(reviews, num_words=500).to_pylist()
         [[1, 4, 2], [1, 7]]
     """
-    # Where a rank next to the type's limit wraps round to a small one, it is not the one that is taken.
+    # The sum overflows for the largest ranks, but `where` does not take the sum for them.
     words = np.where(
         reviews.tokens < num_words - INDEX_FROM, reviews.tokens + np.uint32(INDEX_FROM), OUT_OF_VOCABULARY_TOKEN
     )
@@ -65,8 +72,8 @@ def encode_reviews(reviews: Reviews, num_words: int) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(tokens))
 
 
-def shuffled_orders(train_count: int, test_count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the orders in which `keras.datasets.imdb.load_data` serves the two parts: one generator draws both."""
+def draw_orders(train_count: int, test_count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the orders in which `keras.datasets.imdb.load_data` returns the two parts; one generator shuffles both."""
     generator = np.random.RandomState(SHUFFLE_SEED)
     orders = np.arange(train_count), np.arange(test_count)
     for order in orders:
@@ -75,10 +82,15 @@ def shuffled_orders(train_count: int, test_count: int) -> tuple[npt.NDArray[np.i
 
 
 def draw_validation(count: int, fraction: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the positions of the training and the validation reviews among `count`.
+    """Return the positions of the training and of the validation reviews among `count` reviews.
 
-    The same draw as `sklearn.model_selection.train_test_split(test_size=fraction, random_state=seed)`, whose import
-    alone takes longer than the whole step.
+    The same as `sklearn.model_selection.train_test_split(test_size=fraction, random_state=seed)`, but importing that
+    takes longer than the whole step.
+
+    Args:
+        count: Number of reviews.
+        fraction: Share for validation, 0 to 1; the number is rounded up.
+        seed: Seed for the choice.
 
     Example:
         >>> draw_validation(5, fraction=0.2, seed=42)
@@ -90,20 +102,29 @@ def draw_validation(count: int, fraction: float, seed: int) -> tuple[npt.NDArray
 
 
 def split_part(part: str, content: bytes, name: str, parameters: SplitParameters) -> dict[str, pa.Table]:
-    """Return the "train" and "validation" tables of the archive's "train" part, or the "test" table of its "test" part.
+    """Return the tables of one part of the archive: "train" and "validation" of "train", or "test" of "test".
 
     A `review_id` is the archive's part and the position in it: `train-17` is the eighteenth training review.
 
+    Args:
+        part: "train" or "test".
+        content: The archive.
+        name: The archive's name for error messages.
+        parameters: How to split it.
+
     Returns:
-        Tables of `SPLIT_SCHEMA`, in the recipe's order.
+        Tables of `SPLIT_SCHEMA` by part, in the order of Keras's shuffle.
+
+    Raises:
+        ValueError: The content is not such an archive, or has fewer than two reviews for a table.
     """
     counts = {other: len(read_labels(content, other, name)) for other in ("train", "test")}
-    train_order, test_order = shuffled_orders(counts["train"], counts["test"])
+    train_order, test_order = draw_orders(counts["train"], counts["test"])
     orders = {"test": test_order}
     if part == "train":
         train, validation = draw_validation(counts["train"], parameters.validation_fraction, parameters.split_seed)
         orders = {"train": train_order[train], "validation": train_order[validation]}
-    # One review has no mean with an interval.
+    # With one review, there is no interval of the mean.
     if any(len(order) < 2 for order in orders.values()):
         raise ValueError(f"{name} must hold at least two reviews for each of train, validation and test.")
     reviews = read_reviews(content, part, name, np.concatenate(list(orders.values())))
@@ -119,15 +140,15 @@ def split_part(part: str, content: bytes, name: str, parameters: SplitParameters
 
 @dataclass(frozen=True)
 class SplitRequest:
-    """What to split.
+    """The request for the split of one part of the archive.
 
     Attributes:
-        part: Of the archive: "train" is split into training and validation reviews.
+        part: "train", for the training and the validation reviews, or "test".
         archive: The archive in the store.
-        source: Where it came from, for errors.
+        source: Where the archive came from, for error messages.
         parameters: How to split it.
         store: URI of the store.
-        folder: Of the new files, in the store.
+        folder: For the new files, in the store.
     """
 
     part: Literal["train", "test"]
@@ -139,8 +160,8 @@ class SplitRequest:
 
 
 def main(request: SplitRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
-    """Split one part and write its tables into the store; return their files by part."""
-    # Unpickling makes 25,000 lists, none of which is garbage: looking for some takes a fifth of the step.
+    """Split one part of the archive, and write its tables to the store; return the files by part."""
+    # Unpickling makes 25,000 lists. None of them is garbage, and searching for it would take a fifth of the step.
     gc.disable()
     store = Store(request.store)
     tables = split_part(request.part, store.read_verified(request.archive), request.source, request.parameters)

@@ -68,8 +68,8 @@ def predict_bag_of_words(
     from scipy.sparse import csr_array
     from sklearn.linear_model import LogisticRegression
 
-    def features(tokens: npt.NDArray[np.uint16]) -> csr_array:
+    def make_features(tokens: npt.NDArray[np.uint16]) -> csr_array:
         return csr_array(np.sqrt(count_words(tokens, num_words)))
 
-    model = LogisticRegression(max_iter=1000).fit(features(train[0]), train[1])
-    return [model.predict_proba(features(tokens))[:, 1] for tokens in others]
+    model = LogisticRegression(max_iter=1000).fit(make_features(train[0]), train[1])
+    return [model.predict_proba(make_features(tokens))[:, 1] for tokens in others]

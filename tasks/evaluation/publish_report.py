@@ -56,7 +56,7 @@ def publish_report(run: Run, store: Store) -> WrittenReport:
         run, evidence = published, from_json(store.read_verified(published.evidence))
     else:
         run, evidence = publish_files(run, store)
-    language = run.parameters["language"]
+    language = run.known.language
     publish_index(store, language, run.run_id)
     markdown = render_markdown(run, evidence, store.locate(report_path(run.run_id)), language)
     return WrittenReport(run, render_verdict(run, evidence, language), markdown)
@@ -87,7 +87,7 @@ def publish_files(run: Run, store: Store) -> tuple[Run, Evidence]:
     evidence = from_json(written)
     withdraw_run(store, run.run_id)
     run = replace(run, evidence=store.write_bytes(f"{run_folder(run.run_id)}/evidence.json", written))
-    page = seal_page(render_report(run, evidence, run.parameters["language"]))
+    page = seal_page(render_report(run, evidence, run.known.language))
     run = replace(run, report=store.write_bytes(report_path(run.run_id), page))
     publish_run(store, run)
     return run, evidence

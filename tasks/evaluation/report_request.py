@@ -1,4 +1,4 @@
-"""What the report's process is asked for. Imports none of the report's libraries, so that whoever asks needs none."""
+"""The request for the report's process. Imports none of the report's libraries, so the process that asks needs none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.processes.messages import Job
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """A run whose trainings are done, and the store's URI."""
+    """A run whose trainings are finished, and the URI of its store."""
 
     run: Run
     store: str

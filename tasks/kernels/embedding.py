@@ -1,4 +1,4 @@
-"""The embedding's part of a batch: look words up, and add their gradients up."""
+"""The embedding layer of a batch: look the words' vectors up, and add the words' gradients up."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def _multiply_rows(rows: Floats, mask: Floats) -> None:
 
 @njit(void(MATRIX, _TOKENS, MATRIX, CUBE), **COMPILE)
 def look_up(embeddings: Floats, tokens: Tokens, mask: Floats, inputs: Floats) -> None:
-    """Write the embedding of each token, times the mask, above each step's hidden state.
+    """Write each token's embedding times the mask to `inputs`, above the hidden state of the same step.
 
     Args:
-        embeddings: (num_words, features).
-        tokens: uint16, (steps, lanes).
-        mask: (features, lanes).
-        inputs: (steps + 1, rows, lanes).
+        embeddings: float32, (num_words, features).
+        tokens: uint16, (steps, lanes), below num_words.
+        mask: float32, (features, lanes): the dropout mask of the first recurrent layer's input.
+        inputs: float32, (steps + 1, rows, lanes), of the first recurrent layer; written.
     """
     lanes, features = tokens.shape[1], embeddings.shape[1]
     whole = features - features % VECTOR
@@ -46,10 +46,17 @@ def look_up(embeddings: Floats, tokens: Tokens, mask: Floats, inputs: Floats) ->
 
 @njit(void(CUBE, _TOKENS, MATRIX, MATRIX, MATRIX), **COMPILE)
 def add_embedding_gradients(d_inputs: Floats, tokens: Tokens, mask: Floats, sums: Floats, squares: Floats) -> None:
-    """Add the gradient of each occurrence of a word to `sums`, and its square to `squares`; both (num_words, features).
+    """Add the gradient of each occurrence of a word to `sums`, and its square to `squares`.
 
-    Two sums, because Keras hands an embedding's gradient to RMSprop as one row for each occurrence, and RMSprop squares
-    the rows before it adds them up.
+    Keras gives RMSprop one row of gradients for each occurrence of a word, and RMSprop squares the rows before it adds
+    them up. Therefore the sum of the squares is not the square of the sum.
+
+    Args:
+        d_inputs: float32, (steps, rows, lanes), of the first recurrent layer; multiplied by the mask in place.
+        tokens: uint16, (steps, lanes), below num_words.
+        mask: float32, (features, lanes): the dropout mask of the first recurrent layer's input.
+        sums: float32, (num_words, features), added to.
+        squares: float32, (num_words, features), added to.
     """
     lanes, features = tokens.shape[1], sums.shape[1]
     whole = features - features % VECTOR

@@ -32,23 +32,24 @@ class RecurrentLayer(NamedTuple):
 
 
 class RecurrentNetwork:
-    """The network's weights, and the arithmetic of one batch.
+    """The weights of a network, and the forward and the backward pass of one batch.
 
     Attributes:
-        weights: float32 views of one flat vector, in the order of the Keras network's own list.
-        gradients: Likewise, of the last batch.
-        squares: The gradients' squares; of an embedding, the sum of each occurrence's own.
-        no_dropout: Masks of ones, for each recurrent layer's input and for the last one's output.
+        weights: float32 views of `flat_weights`, in the order and the shapes of the Keras network's weights.
+        gradients: float32 views of `flat_gradients` in the same order: the gradients of the last batch.
+        squares: float32 views of `flat_squares` in the same order: the squared gradients. For the embedding, the sum of
+            the squares of each occurrence of a word.
+        no_dropout: Masks of ones: one for each recurrent layer's input, and one for the last layer's output.
     """
 
     def __init__(
         self, layers: Sequence[RecurrentLayer], weight_shapes: Sequence[tuple[int, ...]], steps: int, lanes: int
     ) -> None:
-        """Allocate everything that a batch needs.
+        """Allocate all arrays of a batch; the weights are zero.
 
         Args:
-            layers: From the embedding to the output.
-            weight_shapes: Of all weights, in the order of Keras: embedding, three of each layer, two of the output.
+            layers: The recurrent layers, from the embedding to the output.
+            weight_shapes: Shapes of all weights in Keras's order: embedding, three of each layer, two of the output.
             steps: Tokens per review.
             lanes: Reviews per batch, filled up to a multiple of `LANES`.
         """
@@ -62,26 +63,26 @@ class RecurrentNetwork:
             for layer, count in zip(layers, features[:-1], strict=True)
         ]
         self.no_dropout = [np.ones((count, lanes), np.float32) for count in features]
-        self.from_output = zeros(steps, features[-1], lanes)
+        self.d_output = zeros(steps, features[-1], lanes)
 
     def make_views(self) -> tuple[Floats, list[Floats]]:
-        """Return one flat vector of zeros for all weights, and a view of it in the shape of each."""
+        """Return a flat vector of zeros for all weights, and one view of it for each weight, in the weight's shape."""
         ends = np.cumsum([np.prod(shape, dtype=int) for shape in self.weight_shapes])
         flat = zeros(ends[-1])
         parts = zip(np.split(flat, ends[:-1]), self.weight_shapes, strict=True)
         return flat, [part.reshape(shape) for part, shape in parts]
 
-    def pack(self) -> None:
-        """Arrange the weights for the kernels, after they were changed."""
+    def pack_weights(self) -> None:
+        """Copy the weights into the kernels' matrices. Call it after every change of the weights."""
         for place, cell in enumerate(self.cells):
-            cell.pack(*self.weights[1 + 3 * place : 4 + 3 * place])
+            cell.pack_weights(*self.weights[1 + 3 * place : 4 + 3 * place])
 
     def forward(self, tokens: Tokens, masks: list[Floats]) -> Floats:
         """Return the logits of a batch.
 
         Args:
             tokens: uint16, (steps, lanes).
-            masks: float32, (features, lanes) for each recurrent layer: what its input is multiplied with, at all steps.
+            masks: For each recurrent layer, the dropout mask of its input at all steps: float32, (features, lanes).
 
         Returns:
             float32, (lanes,).
@@ -96,18 +97,24 @@ class RecurrentNetwork:
         return logits
 
     def backward(self, d_logits: Floats, tokens: Tokens, masks: list[Floats]) -> None:
-        """Add the gradients of the batch that `forward` has just seen; `d_logits` (lanes,) is the loss's."""
+        """Add the gradients of a batch, directly after `forward` with the same tokens and masks.
+
+        Args:
+            d_logits: float32, (lanes,): the gradient of the loss with respect to the logits.
+            tokens: uint16, (steps, lanes).
+            masks: As in `forward`.
+        """
         kernel, _ = self.weights[-2:]
         self.gradients[-2][:, 0] += self.cells[-1].hidden_states()[-1] @ d_logits
         self.gradients[-1][0] += d_logits.sum()
-        self.from_output[-1] = kernel * d_logits
-        upstream, mask = self.from_output, self.no_dropout[-1]
+        self.d_output[-1] = kernel * d_logits
+        upstream, mask = self.d_output, self.no_dropout[-1]
         for cell, mask_below in zip(reversed(self.cells), reversed(masks), strict=True):
             cell.backward(upstream, mask)
             upstream, mask = cell.d_inputs, mask_below
         add_embedding_gradients(upstream, tokens, mask, self.gradients[0], self.squares[0])
 
-    def start_gradients(self) -> None:
+    def reset_gradients(self) -> None:
         """Set all gradients to zero."""
         self.flat_gradients[:] = 0
         self.flat_squares[:] = 0
@@ -115,8 +122,8 @@ class RecurrentNetwork:
             cell.d_weights[:] = 0
             cell.d_bias[:] = 0
 
-    def finish_gradients(self) -> None:
-        """Arrange the gradients as Keras's weights are, and square those of which Keras squares the sum."""
+    def collect_gradients(self) -> None:
+        """Copy the kernels' gradients into `gradients`, and square all but the embedding's."""
         for place, cell in enumerate(self.cells):
             cell.unpack_gradients(*self.gradients[1 + 3 * place : 4 + 3 * place])
         embedding = self.weights[0].size

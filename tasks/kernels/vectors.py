@@ -1,13 +1,14 @@
-"""The inner loops of LSTM, GRU and SimpleRNN, compiled by Numba for the CPU at hand.
+"""The inner loops of LSTM, GRU and SimpleRNN, compiled by Numba for this machine's CPU.
 
-The batch is the innermost axis of every array, so that a step of eight units still fills the CPU's vectors. All arrays
-are float32 and contiguous; `lanes`, the padded batch, is a multiple of `LANES`. One thread computes everything, in an
-order that does not depend on the data: the same input gives the same bits.
+All arrays are float32 and contiguous. Their last axis is the batch: `lanes` is the number of reviews in a batch, filled
+up to a multiple of `LANES`, and a lane is the place of one review. The batch is the last axis because then a step of
+only eight units still fills the CPU's vectors. One thread computes everything, in an order that does not depend on the
+data, so the same input gives the same bits.
 
-Numba turns these loops into vector instructions when each writes to one array and reads from a few: with more, its
-checks for overlap give up. Hence one line for each loop. `error_model="numpy"` leaves out a check for zero divisors
-that would keep every loop with a division scalar. `fastmath` leaves NaN and infinity as they are, so that a training
-that blows up is seen.
+Numba vectorizes a loop only if it writes to one array and reads from a few, because its checks for overlapping arrays
+are limited. Therefore each loop has one line. `error_model="numpy"` omits the check for division by zero, which would
+prevent the vectorization of a loop with a division. `fastmath` has no flag that ignores NaN and infinity, so that a
+training that diverges is noticed.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ Floats = npt.NDArray[np.float32]
 
 
 def _choose_cache_folder() -> str:
-    """Return a folder of compiled code that is of this very source.
+    """Return a folder for compiled code whose name holds the hash of the source files of this folder.
 
-    Numba compares the file that a function stands in, and not those of the functions that it calls: after a change
-    there it would go on with the old code.
+    For its own cache, Numba compares the file of a function, but not the files of the functions that it calls. After a
+    change in one of these, it would use old code.
     """
     here = Path(__file__).parent
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sorted(here.glob("*.py")))).hexdigest()[:16]
@@ -41,12 +42,12 @@ def _choose_cache_folder() -> str:
 config.CACHE_DIR = _choose_cache_folder()
 COMPILE: dict[str, Any] = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy", "cache": True}
 
-# Compiled for these types when their module is imported, or taken from Numba's cache beside it: an array that is not
-# contiguous is refused, where Numba would otherwise compile slow code for it.
+# A function with these types is compiled when its module is imported, or read from the cache. It refuses an array that
+# is not contiguous; without the types, Numba would compile slow code for such an array.
 ROW, MATRIX, CUBE = float32[::1], float32[:, ::1], float32[:, :, ::1]
 
 ONE, HALF = np.float32(1), np.float32(0.5)
-# The coefficients of Eigen's `ptanh_float`.
+# The coefficients of `ptanh_float` in Eigen, Eigen/src/Core/MathFunctionsImpl.h.
 _FLAT = np.float32(7.90531110763549805)
 _P1, _P3, _P5, _P7, _P9, _P11, _P13 = (
     np.float32(coefficient)
@@ -68,32 +69,41 @@ _Q0, _Q2, _Q4, _Q6 = (
 
 @njit(**COMPILE)
 def multiply(weights: Floats, inputs: Floats, bias: Floats, outputs: Floats) -> None:
-    """Write `weights.T @ inputs + bias[:, None]`; weights (inputs, outputs), bias (outputs,), arrays (…, lanes)."""
+    """Write `weights.T @ inputs + bias[:, None]` to `outputs`.
+
+    Args:
+        weights: (rows, columns); both multiples of 4.
+        inputs: (rows, lanes).
+        bias: (columns,).
+        outputs: (columns, lanes), written.
+    """
     for row in range(0, outputs.shape[0], TILE_ROWS):
         for lane in range(0, outputs.shape[1], LANES):
             multiply_tile(weights, inputs, bias, outputs, row, lane)
 
 
 @njit(**COMPILE)
-def add_correlations(first: Floats, first_slopes: Floats, second: Floats, second_slopes: Floats, sums: Floats) -> None:
-    """Add `first @ first_slopes.T + second @ second_slopes.T` to `sums`.
+def add_outer_products(
+    first: Floats, first_gradients: Floats, second: Floats, second_gradients: Floats, sums: Floats
+) -> None:
+    """Add `first @ first_gradients.T + second @ second_gradients.T` to `sums`.
 
-    Two products at once, because adding up the places of a vector takes as long as eight products of vectors.
+    It computes two products at once, because the sum over a vector's elements costs as much as eight vector products.
 
     Args:
-        first: (4 n, lanes).
-        first_slopes: (2 m, lanes).
+        first: (rows, lanes); rows is a multiple of 4.
+        first_gradients: (columns, lanes); columns is a multiple of 2.
         second: As `first`.
-        second_slopes: As `first_slopes`.
-        sums: (4 n, 2 m).
+        second_gradients: As `first_gradients`.
+        sums: (rows, columns), added to.
     """
     zero = np.float32(0)
     for row in range(0, len(first), 4):
         x0, x1, x2, x3 = first[row], first[row + 1], first[row + 2], first[row + 3]
         y0, y1, y2, y3 = second[row], second[row + 1], second[row + 2], second[row + 3]
-        for column in range(0, len(first_slopes), 2):
-            p, q = first_slopes[column], first_slopes[column + 1]
-            v, w = second_slopes[column], second_slopes[column + 1]
+        for column in range(0, len(first_gradients), 2):
+            p, q = first_gradients[column], first_gradients[column + 1]
+            v, w = second_gradients[column], second_gradients[column + 1]
             a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
             for lane in range(first.shape[1]):
                 a0 += x0[lane] * p[lane] + y0[lane] * v[lane]
@@ -116,11 +126,11 @@ def add_correlations(first: Floats, first_slopes: Floats, second: Floats, second
 
 @njit(inline="always")
 def tanh(x: Any) -> Any:
-    """Return the hyperbolic tangent to within 3e-7.
+    """Return the hyperbolic tangent of a float32 number, with an error of at most 3e-7.
 
-    As Eigen and XLA approximate it: a quotient of polynomials, flat beyond 7.9.
+    Eigen and XLA use the same approximation: a quotient of two polynomials, constant beyond 7.9.
     """
-    # The comparisons keep NaN as it is.
+    # Written so that NaN stays NaN.
     x = _FLAT if x > _FLAT else x
     x = -_FLAT if x < -_FLAT else x
     s = x * x
@@ -135,12 +145,14 @@ def tanh(x: Any) -> Any:
 
 @njit(**COMPILE)
 def tanh_inplace(row: Floats) -> None:
+    """Replace each element of a vector by its hyperbolic tangent."""
     for place in range(len(row)):
         row[place] = tanh(row[place])
 
 
 @njit(**COMPILE)
 def sigmoid_inplace(row: Floats) -> None:
+    """Replace each element of a vector by its logistic sigmoid."""
     for place in range(len(row)):
         row[place] = HALF * tanh(HALF * row[place]) + HALF
 
@@ -155,7 +167,17 @@ def apply_rmsprop(
     rho: np.float32,
     epsilon: np.float32,
 ) -> None:
-    """Move flat weights against their gradients, as `keras.optimizers.RMSprop` does without momentum."""
+    """Do one step of `keras.optimizers.RMSprop` without momentum.
+
+    Args:
+        weights: (n,), changed.
+        velocities: (n,), the moving averages of the squared gradients; changed.
+        gradients: (n,).
+        squares: (n,), what is averaged: the squared gradients, but see `add_embedding_gradients`.
+        learning_rate: Above 0.
+        rho: Share of the old average that is kept, 0 to 1.
+        epsilon: Added to the average before its square root.
+    """
     for place in range(len(weights)):
         velocities[place] = rho * velocities[place] + (ONE - rho) * squares[place]
     for place in range(len(weights)):

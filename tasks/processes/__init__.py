@@ -1,1 +1,1 @@
-"""Child processes: start them, speak with them, end them."""
+"""Child processes: start them, exchange messages with them, and end them."""

@@ -1,4 +1,4 @@
-"""The child's side of a supervised process: take requests, send events and answers, and end when the parent does."""
+"""The child's side of a child process: read requests, send events and answers, and end when the parent ends."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from typing import Any
 import psutil
 
 from tasks.processes.imports import gc_paused
-from tasks.processes.messages import Answered, Event, Failed, Job, Message, adapter, read_line, write_line
+from tasks.processes.messages import Answered, Event, Failed, Job, Message, get_adapter, read_line, write_line
 
 BAD_INPUT_EXIT_CODE = 2
 FAILURE_EXIT_CODE = 1
-# Given back when memory has run out, so that there is some to say so with.
+# Freed if memory runs out, so that there is enough to report it.
 RESERVE_BYTES = 8 << 20
-# A child that has grown by this since its first answer ends. A program that XLA has compiled stays in memory as long as
-# the process, 20 MB for each training.
+# A child ends after an answer if it has grown by more than this since its first one. It grows because programs that XLA
+# has compiled stay in memory until the process ends: 20 MB for each training.
 MAXIMUM_GROWTH_BYTES = 96 << 20
-# The same request would raise them again.
+# Errors that another attempt would raise again.
 LASTING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, ImportError, NotImplementedError)
 
-# What a job's module does: takes the request and a function that sends events, and returns the answer.
+# The `main` of a job's module: takes the request and a function that sends events, and returns the answer.
 Main = Callable[[Any, Callable[[Event], None]], Any]
 
 _reserve = [bytearray(RESERVE_BYTES)]
 
 
 class _Omission(importlib.abc.MetaPathFinder):
-    """Makes libraries as if they were not installed."""
+    """Raises for the import of some libraries, as if they were not installed."""
 
     def __init__(self, libraries: tuple[str, ...]) -> None:
         self.libraries = libraries
@@ -45,10 +45,14 @@ class _Omission(importlib.abc.MetaPathFinder):
 
 
 def serve(main: Main, job: Job[Any, Any]) -> int:
-    """Answer requests on standard input with what `main` returns, until one fails or there are no more.
+    """Read requests from standard input and answer them with `main`, until one fails or standard input ends.
 
-    Messages go to what was standard output; whatever libraries print goes to standard error, so that it cannot tear a
-    message. Standard input stays open as long as the parent lives, and its end ends this process.
+    Messages go to the original standard output. Prints of libraries go to standard error, so that they do not mix with
+    messages. The parent keeps standard input open as long as it lives.
+
+    Args:
+        main: Does the work of one request.
+        job: The types of requests and answers.
 
     Returns:
         The exit code.
@@ -62,7 +66,7 @@ def serve(main: Main, job: Job[Any, Any]) -> int:
             unsent = unsent[os.write(messages, unsent) :]
 
     size_at_first = None
-    # A line without its end is of a parent that died while it wrote.
+    # A line without a line end means that the parent died while it wrote.
     while (line := sys.stdin.buffer.readline()).endswith(b"\n"):
         answer = _answer(main, job, line, send)
         if isinstance(answer, int):
@@ -77,10 +81,10 @@ def serve(main: Main, job: Job[Any, Any]) -> int:
 
 
 def _answer(main: Main, job: Job[Any, Any], line: bytes, send: Callable[[Message], None]) -> str | int:
-    """Do the work of one request; return the answer's JSON. If that fails, say so and return the exit code."""
+    """Do the work of a request, and return the answer as JSON. If it fails, send a message and return the exit code."""
     try:
-        answer: str = adapter(job.answer).dump_json(main(read_line(line, job.request), send)).decode()
-    # First, because the tuple of the next clause needs memory too.
+        answer: str = get_adapter(job.answer).dump_json(main(read_line(line, job.request), send)).decode()
+    # Handle MemoryError first: evaluating the next `except` allocates memory.
     except MemoryError as error:
         _reserve.clear()
         send(Failed(f"it ran out of memory: {str(error) or 'Python got none'}", is_bad_input=False, may_pass=True))
@@ -97,7 +101,7 @@ def _answer(main: Main, job: Job[Any, Any], line: bytes, send: Callable[[Message
 
 
 def exit_with_parent() -> None:
-    """Wait until standard input ends, which only the parent holds open, and end this process. Reads nothing of it."""
+    """Wait for the end of standard input, which only the parent holds open, and end this process. Reads nothing."""
     hang_up = select.poll()
     hang_up.register(0, 0)
     hang_up.poll()
@@ -105,13 +109,16 @@ def exit_with_parent() -> None:
 
 
 def run_module(name: str, *left_out: str) -> int:
-    """Import a module that has a `JOB` and a `main`, and serve requests; return the exit code.
+    """Import a module with a `JOB` and a `main`, and serve its requests.
 
     Args:
-        name: Dotted.
-        left_out: Libraries to do without.
+        name: The module's dotted name.
+        left_out: Libraries whose import is refused.
+
+    Returns:
+        The exit code.
     """
-    # Before the import, which takes a while.
+    # Started before the import, which may take seconds.
     threading.Thread(target=exit_with_parent, daemon=True).start()
     sys.meta_path.insert(0, _Omission(left_out))
     try:

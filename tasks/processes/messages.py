@@ -1,4 +1,4 @@
-"""What a child process and its parent say to each other: one JSON object a line."""
+"""The messages between a child process and its parent: each is one line with a JSON object."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
-# By type; making one takes up to 50 ms.
+# By type. Making one takes up to 50 ms.
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
 @dataclass(frozen=True)
 class Job(Generic[Request, Answer]):
-    """Work that a child process does: `main(request, tell)` of a module, which only the child imports.
+    """Work for a child process: `main(request, tell)` of a module, which only the child imports.
 
     Attributes:
-        module: Its dotted name.
-        request: Type of what `main` takes, made of dataclasses, tuples and plain values.
-        answer: Type of what `main` returns, of the same kind.
-        environment: Variables of the child, beside the inherited ones.
-        is_repeatable: Whether a child does one after another. Otherwise it ends after the first, and gives back the
-            memory that it took.
-        leaves_out: Libraries that Keras and pyarrow import only because they are installed. They cost 1.6 s and 130 MB
-            of a training, 0.3 s and 70 MB of another step.
+        module: The module's dotted name.
+        request: The type of `main`'s first argument, made of dataclasses, tuples and plain values.
+        answer: The type of `main`'s result, made of the same.
+        environment: Environment variables of the child, in addition to the inherited ones.
+        is_repeatable: Whether one child answers several requests. Otherwise it ends after the first, which frees its
+            memory.
+        leaves_out: Libraries that Keras and pyarrow import if they are installed, but do not need. Importing them takes
+            1.6 s and 130 MB in a training, and 0.3 s and 70 MB in another step.
     """
 
     module: str
@@ -41,14 +41,14 @@ class Job(Generic[Request, Answer]):
 
 @dataclass(frozen=True)
 class EpochFinished:
-    """One epoch's figures, as Keras gives them.
+    """The figures of one epoch, as Keras reports them.
 
     Attributes:
         epoch: From 1.
         loss: Mean binary cross-entropy in nats, over the epoch's training reviews.
-        accuracy: 0 to 1, over the same.
-        val_loss: Over the validation reviews, after the epoch.
-        val_accuracy: Over the same.
+        accuracy: 0 to 1, over the same reviews.
+        val_loss: Mean binary cross-entropy in nats, over the validation reviews, after the epoch.
+        val_accuracy: 0 to 1, over the same reviews.
         seconds: Wall time.
     """
 
@@ -63,7 +63,7 @@ class EpochFinished:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A training goes on after this epoch, from its checkpoint."""
+    """A training continues after this epoch, from its checkpoint."""
 
     epoch: int
     kind: Literal["resumed"] = "resumed"
@@ -85,8 +85,8 @@ class Answered:
     """The work is done.
 
     Attributes:
-        answer: JSON.
-        is_last: Whether the child ends now, and takes no other request.
+        answer: As JSON.
+        is_last: Whether the child ends now and reads no other request.
     """
 
     answer: str
@@ -99,7 +99,7 @@ class Failed:
     """The work could not be done.
 
     Attributes:
-        error: In one line.
+        error: The error's message, in one line.
         is_bad_input: Whether the request, or a file that it names, was refused.
         may_pass: Whether another attempt may succeed.
     """
@@ -113,9 +113,9 @@ class Failed:
 Message = EpochFinished | Resumed | Warned | Answered | Failed
 
 
-def adapter(kind: Any) -> TypeAdapter[Any]:
-    """Return what reads and writes a type as JSON."""
-    # 0.1 s, for which `retrain --help` need not wait.
+def get_adapter(kind: Any) -> TypeAdapter[Any]:
+    """Return the pydantic adapter that reads and writes a type as JSON."""
+    # Importing pydantic takes 0.1 s, which `retrain --help` does not need.
     from pydantic import TypeAdapter
 
     if kind not in _adapters:
@@ -125,14 +125,14 @@ def adapter(kind: Any) -> TypeAdapter[Any]:
 
 def write_line(value: Any, kind: Any) -> bytes:
     """Return a value of a type as one line of JSON."""
-    line: bytes = adapter(kind).dump_json(value)
+    line: bytes = get_adapter(kind).dump_json(value)
     return line + b"\n"
 
 
 def read_line(line: bytes | str, kind: Any) -> Any:
-    """Return the value of a type that a line holds.
+    """Return the value of type `kind` from a line of JSON.
 
     Raises:
-        ValueError: It holds none.
+        ValueError: The line does not hold such a value.
     """
-    return adapter(kind).validate_json(line)
+    return get_adapter(kind).validate_json(line)

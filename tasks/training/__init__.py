@@ -1,1 +1,1 @@
-"""One training in a process of its own. Only this folder imports Keras or TensorFlow."""
+"""One training, in a process of its own. Only this folder imports Keras or TensorFlow."""

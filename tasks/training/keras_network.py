@@ -1,7 +1,7 @@
-"""Which Keras networks the compiled kernels compute, and how weights get from one to the other and back.
+"""Check whether the compiled kernels support a Keras network, and copy weights between both.
 
-Weights, optimizer state and random state stay in the Keras objects: they are read at the start of an epoch and written
-back at its end, so that callbacks, saving and the weights themselves are Keras's own.
+Weights, optimizer state and random state stay in the Keras objects. An epoch reads them at its start and writes them
+back at its end, so that Keras's own callbacks and its saving work.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import keras
 from tasks.kernels.network import CELLS, RecurrentLayer, RecurrentNetwork
 from tasks.kernels.vectors import Floats
 
-# Keras's defaults, and the only values that are computed here.
-_KNOWN_ARGUMENTS = {
+# Keras's defaults. The kernels support no other values.
+_SUPPORTED_ARGUMENTS = {
     "activation": "tanh",
     "recurrent_activation": "sigmoid",
     "use_bias": True,
@@ -36,26 +36,31 @@ _KNOWN_ARGUMENTS = {
 
 
 def is_supported_by_kernels(network: keras.Sequential) -> bool:
-    """Return whether the kernels compute this network: `CELLS` with Keras's defaults, units and dropout aside."""
+    """Return whether the kernels support this network.
+
+    It must be Embedding, one or more layers of `CELLS` and Dense. The recurrent layers may have any `units` and
+    `dropout`, and Keras's defaults for all other arguments.
+    """
     embedding, *recurrent, dense = network.layers
     return (
         type(embedding) is keras.layers.Embedding
         and not embedding.mask_zero
         and type(dense) is keras.layers.Dense
         and len(recurrent) > 0
-        and all(_has_known_arguments(layer) for layer in recurrent)
+        and all(_is_supported_layer(layer) for layer in recurrent)
         and all(layer.return_sequences for layer in recurrent[:-1])
         and not recurrent[-1].return_sequences
     )
 
 
-def _has_known_arguments(layer: Any) -> bool:
+def _is_supported_layer(layer: keras.layers.Layer) -> bool:
     if type(layer) not in _LAYERS or layer.compute_dtype != "float32":
         return False
     config = layer.get_config()
-    # The other implementation, which no config shows, drops out with a mask for each gate; a SimpleRNN has but one.
+    # `get_config` does not show the implementation. With implementation 1, each gate has a dropout mask of its own. A
+    # SimpleRNN has only one implementation.
     return getattr(layer.cell, "implementation", 2) == 2 and all(
-        config.get(name, value) == value for name, value in _KNOWN_ARGUMENTS.items()
+        config.get(name, value) == value for name, value in _SUPPORTED_ARGUMENTS.items()
     )
 
 
@@ -63,7 +68,12 @@ _LAYERS = {getattr(keras.layers, kind): kind for kind in CELLS}
 
 
 def make_arithmetic(network: keras.Sequential, lanes: int) -> RecurrentNetwork:
-    """Return the kernels' counterpart of a supported network, its weights still zero."""
+    """Return the kernels' counterpart of a supported network; its weights are zero.
+
+    Args:
+        network: One that `is_supported_by_kernels`.
+        lanes: Reviews per batch, a multiple of `tasks.kernels.tiles.LANES`.
+    """
     layers = [RecurrentLayer(_LAYERS[type(layer)], layer.units) for layer in network.layers[1:-1]]
     shapes = [tuple(variable.shape) for variable in network.trainable_variables]
     return RecurrentNetwork(layers, shapes, network.input_shape[1], lanes)

@@ -1,39 +1,34 @@
-"""One training after another, in a process of its own."""
+"""What a training's process does: build a network, fit it, predict with it, and publish the results."""
 
 from __future__ import annotations
 
 import gc
 import hashlib
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import pyarrow as pa
-import tensorflow
 
 from storage.records import Scores, StoredFile, TrainingResult
-from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
+from storage.schemas import PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.data.pad import tokens_of
-from tasks.processes.messages import EpochFinished, Event
-from tasks.training.batches import as_dataset, shuffle_reviews
-from tasks.training.checkpoints import Checkpoints, remove_checkpoints
-from tasks.training.keras_network import is_supported_by_kernels
-from tasks.training.numba_trainer import NumbaTrainer
-from tasks.training.training_request import TRAINING, TrainingRequest
-from tasks.training.xla_trainer import XlaTrainer
+from tasks.processes.messages import Event
+from tasks.training.batches import as_dataset
+from tasks.training.checkpoint_store import remove_checkpoints
+from tasks.training.fitting import Trainer, fit, list_versions, make_trainer
+from tasks.training.training_request import TRAINING, TrainingParameters, TrainingRequest
 from tasks.variants import Layer
 
 JOB = TRAINING
 
-Trainer = XlaTrainer | NumbaTrainer
-# Keras clips probabilities so that the logarithm of a confidently wrong one stays finite.
+# As in Keras: probabilities are clipped, so that the logarithm of 0 does not make a loss infinite.
 EPSILON = 1e-7
 CHECKED_REVIEWS = 32
 # Float32 sums in another order differ in the seventh digit.
@@ -41,55 +36,80 @@ PROBABILITY_TOLERANCE = 1e-4
 NORMAL_QUANTILE = 1.959964
 
 
-def build_network(layers: Sequence[Layer], num_words: int, embedding_dim: int, maxlen: int) -> keras.Sequential:
-    """Return Embedding, the variant's layers and Dense(1, sigmoid).
+class Times(NamedTuple):
+    """When each phase of a training ended: seconds since 1970."""
 
-    The network takes integer tokens, shape (reviews, maxlen), and gives the probability that a review is positive,
-    float32, shape (reviews, 1).
+    started: float
+    fitted: float
+    predicted: float
+    published: float
+
+    def seconds_since(self, requested: float) -> dict[str, float]:
+        """Return the seconds of each phase, as `TrainingResult.seconds` describes them."""
+        return {
+            "start": self.started - requested,
+            "fit": self.fitted - self.started,
+            "predict": self.predicted - self.fitted,
+            "evaluate": self.published - self.fitted,
+            "total": self.published - requested,
+        }
+
+
+def main(request: TrainingRequest, tell: Callable[[Event], None]) -> TrainingResult:
+    """Train one variant with one seed, and publish model, history, predictions and, last, `training.json`.
+
+    Args:
+        request: The training.
+        tell: Called with each event.
+
+    Raises:
+        ValueError: A file of the reviews is damaged, or Keras refuses a layer's arguments.
+        FloatingPointError: A loss is infinite or NaN.
+        RuntimeError: The stock network gives other probabilities than the trainer.
     """
-    middle = [getattr(keras.layers, layer.name)(**layer.arguments) for layer in layers]
-    return keras.Sequential(
-        [
-            keras.Input((maxlen,), dtype="int32"),
-            keras.layers.Embedding(num_words, embedding_dim),
-            *middle,
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
+    forget_earlier_trainings()
+    keras.utils.set_random_seed(request.seed)
+    store = Store(request.store)
+    tables = read_tables(request, store)
+    network = build_compiled_network(request.variant.layers, request.parameters)
+    started = time.time()
+    trainer = make_trainer(network, request.parameters.batch_size, request.parameters.learning_rate)
+    history = fit(trainer, tables, request, tell)
+    fitted = time.time()
+    predictions = {"test": predict(trainer, tables["test"])}
+    predicted = time.time()
+    check_predictions(network, tables["test"], predictions["test"])
+    predictions |= {part: predict(trainer, tables[part]) for part in tables if part not in ("train", "test")}
+    files = publish_files(network, history, predictions, request.folder, store)
+    times = Times(started, fitted, predicted, time.time())
+    result = describe_training(request, network, history, predictions, len(tables["train"]), times, files)
+    store.write_manifest(f"{request.folder}/training.json", asdict(result))
+    remove_checkpoints(store, request.folder, tell)
+    return result
 
 
-class EpochReporter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Tells each epoch's figures, and keeps them with its seconds."""
+def forget_earlier_trainings() -> None:
+    """Reset Keras as in a fresh process: its layer names and seeds, and the memory of earlier models."""
+    keras.config.set_floatx("float32")
+    keras.utils.clear_session()
+    gc.collect()
 
-    def __init__(self, tell: Callable[[Event], None]) -> None:
-        super().__init__()
-        self.tell = tell
-        self.history: dict[str, list[float]] = {}
 
-    def on_epoch_begin(self, _epoch: int, _logs: dict[str, Any] | None = None) -> None:
-        self._began = time.perf_counter()
+def read_tables(request: TrainingRequest, store: Store) -> dict[str, pa.Table]:
+    """Return the padded reviews by part and, if the request has them, the "minimal_pairs".
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        if not all(np.isfinite(value) for value in figures.values()):
-            raise FloatingPointError(f"the loss of epoch {epoch + 1} is not a finite number: {figures}")
-        figures["seconds"] = time.perf_counter() - self._began
-        for name, value in figures.items():
-            self.history.setdefault(name, []).append(value)
-        self.tell(
-            EpochFinished(
-                epoch=epoch + 1,
-                loss=figures["loss"],
-                accuracy=figures["accuracy"],
-                val_loss=figures["val_loss"],
-                val_accuracy=figures["val_accuracy"],
-                seconds=figures["seconds"],
-            )
-        )
+    Raises:
+        ValueError: A file is damaged, or holds other values.
+    """
+    files = dict(request.padded.files)
+    if request.minimal_pairs:
+        files["minimal_pairs"] = request.minimal_pairs
+    maxlen, num_words = request.parameters.maxlen, request.parameters.num_words
+    return {part: read_part(store, file, maxlen, num_words) for part, file in files.items()}
 
 
 def read_part(store: Store, file: StoredFile, maxlen: int, num_words: int) -> pa.Table:
-    """Return a padded table, checked: tokens below `num_words`, labels 0 or 1.
+    """Return a padded table whose tokens are below `num_words` and whose labels are 0 or 1.
 
     Raises:
         ValueError: The file is damaged, or holds other values.
@@ -104,47 +124,37 @@ def read_part(store: Store, file: StoredFile, maxlen: int, num_words: int) -> pa
     return table
 
 
-def make_trainer(network: keras.Sequential, batch_size: int, learning_rate: float) -> Trainer:
-    """Return what trains the network: the compiled kernels where they know its layers, an XLA program elsewhere."""
-    kind = NumbaTrainer if is_supported_by_kernels(network) else XlaTrainer
-    trainer = kind(network, batch_size)
-    trainer.compile(optimizer=keras.optimizers.RMSprop(learning_rate), **kind.COMPILE)
-    return trainer
+def build_network(layers: Sequence[Layer], num_words: int, embedding_dim: int, maxlen: int) -> keras.Sequential:
+    """Return a network of Embedding, the variant's layers and Dense(1, sigmoid).
 
-
-def fit(
-    trainer: Trainer, tables: dict[str, pa.Table], request: TrainingRequest, tell: Callable[[Event], None]
-) -> pa.Table:
-    """Fit the network until its val_loss stops falling, leave the best epoch's weights in it, return the history.
-
-    A training that was interrupted goes on from its newest checkpoint.
+    The network takes integer tokens, shape (reviews, maxlen), and returns the probability that a review is positive:
+    float32, shape (reviews, 1).
     """
-    train, validation = (
-        (tokens_of(tables[part]), tables[part]["label"].to_numpy()) for part in ("train", "validation")
+    middle = [getattr(keras.layers, layer.name)(**layer.arguments) for layer in layers]
+    return keras.Sequential(
+        [
+            keras.Input((maxlen,), dtype="int32"),
+            keras.layers.Embedding(num_words, embedding_dim),
+            *middle,
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
     )
-    shuffled = shuffle_reviews(*train, request.seed)
-    reporter = EpochReporter(tell)
-    stopping = keras.callbacks.EarlyStopping(patience=request.parameters.patience, restore_best_weights=True)
-    checkpoints = Checkpoints(request, list_versions(), stopping, reporter.history, tell)
-    trainer.fit(
-        as_dataset(trainer.stack_batches(*shuffled, training=True)),
-        initial_epoch=checkpoints.initial_epoch,
-        epochs=request.parameters.epochs,
-        steps_per_epoch=1,
-        shuffle=False,
-        validation_data=as_dataset(trainer.stack_batches(*validation, training=False)),
-        validation_steps=1,
-        # Each on what those before it made of the epoch.
-        callbacks=[stopping, reporter, checkpoints],
-        verbose=0,
-    )
-    columns = {name: reporter.history[name] for name in HISTORY_SCHEMA.names if name in reporter.history}
-    epoch_numbers = np.arange(1, len(reporter.history["seconds"]) + 1)
-    return pa.table({"epoch": epoch_numbers, **columns}).cast(HISTORY_SCHEMA)
+
+
+def build_compiled_network(layers: Sequence[Layer], parameters: TrainingParameters) -> keras.Sequential:
+    """Return the network, compiled so that one can call `evaluate` after loading the saved model.
+
+    The trainer has an optimizer of its own. Keras builds the optimizer when it loads a model, and warns if the saved
+    one has fewer variables, so this one is built too.
+    """
+    network = build_network(layers, parameters.num_words, parameters.embedding_dim, parameters.maxlen)
+    network.compile(keras.optimizers.RMSprop(parameters.learning_rate), "binary_crossentropy", metrics=["accuracy"])
+    network.optimizer.build(network.trainable_variables)
+    return network
 
 
 def predict(trainer: Trainer, table: pa.Table) -> pa.Table:
-    """Return the predictions: review_id, label, and the probability that the review is positive."""
+    """Return the predictions for a padded table, in `PREDICTION_SCHEMA` and in the order of the table."""
     tokens, labels = tokens_of(table), table["label"].to_numpy()
     epoch = as_dataset(trainer.stack_batches(tokens, labels, training=False))
     probabilities = trainer.predict(epoch, steps=1, verbose=0)[: len(labels)]
@@ -152,22 +162,74 @@ def predict(trainer: Trainer, table: pa.Table) -> pa.Table:
 
 
 def check_predictions(network: keras.Model, table: pa.Table, predictions: pa.Table) -> None:
-    """Hold the first predictions against the stock network, which is what gets saved.
+    """Compare the first predictions with those of the stock network, which is the one that is saved.
 
     Raises:
-        RuntimeError: They differ.
+        RuntimeError: They differ by `PROBABILITY_TOLERANCE` or more.
     """
     stock = network(tokens_of(table)[:CHECKED_REVIEWS].astype(np.int32)).numpy()[:, 0]
     difference = float(np.abs(predictions["probability"].to_numpy()[:CHECKED_REVIEWS] - stock).max())
-    # The other way round, NaN would pass.
+    # Not `difference >= PROBABILITY_TOLERANCE`, which NaN would pass.
     if not difference < PROBABILITY_TOLERANCE:
         raise RuntimeError(
             f"the fast and the stock network must give the same probabilities. Received: a difference of {difference}."
         )
 
 
+def publish_files(
+    network: keras.Model, history: pa.Table, predictions: dict[str, pa.Table], folder: str, store: Store
+) -> dict[str, StoredFile]:
+    """Write the model, the history and the predictions of each part; return the files by name."""
+    tables = {"history": history} | {f"predictions-{part}": table for part, table in predictions.items()}
+    return {"model.keras": save_network(network, store, f"{folder}/model.keras")} | {
+        f"{name}.parquet": store.write_table(f"{folder}/{name}.parquet", table) for name, table in tables.items()
+    }
+
+
+def save_network(network: keras.Model, store: Store, path: str) -> StoredFile:
+    """Publish the network as a `.keras` file that stock Keras loads in safe mode."""
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / "model.keras"
+        network.save(local)
+        return store.write_bytes(path, local.read_bytes())
+
+
+def describe_training(
+    request: TrainingRequest,
+    network: keras.Model,
+    history: pa.Table,
+    predictions: dict[str, pa.Table],
+    train_count: int,
+    times: Times,
+    files: dict[str, StoredFile],
+) -> TrainingResult:
+    """Return the record of a training; arguments as in `main`, `train_count` the number of training reviews."""
+    best = int(np.argmin(history["val_loss"].to_numpy()))
+    return TrainingResult(
+        variant=request.variant.name,
+        layers=request.variant.description,
+        seed=request.seed,
+        parameters=asdict(request.parameters),
+        versions=list_versions(),
+        dataset=request.padded.key,
+        epochs=len(history),
+        best_epoch=best + 1,
+        stopped_early=len(history) < request.parameters.epochs,
+        train=Scores(history["loss"][best].as_py(), history["accuracy"][best].as_py(), None, train_count),
+        validation=score_predictions(predictions["validation"]),
+        test=score_predictions(predictions["test"]),
+        parameter_count=network.count_params(),
+        weights_sha256=hash_weights(network),
+        seconds=times.seconds_since(request.requested),
+        files=files,
+    )
+
+
 def score_predictions(predictions: pa.Table) -> Scores:
-    """Return mean binary cross-entropy and accuracy, with the normal 95% interval of the mean loss."""
+    """Return mean binary cross-entropy and accuracy of predictions in `PREDICTION_SCHEMA`.
+
+    The margin of the loss is the half-width of the normal 95% interval of the mean.
+    """
     labels = predictions["label"].to_numpy()
     probabilities = np.clip(predictions["probability"].to_numpy().astype(np.float64), EPSILON, 1 - EPSILON)
     losses = -np.log(np.where(labels == 1, probabilities, 1 - probabilities))
@@ -176,97 +238,9 @@ def score_predictions(predictions: pa.Table) -> Scores:
     return Scores(float(losses.mean()), float(hits.mean()), float(margin), len(labels))
 
 
-def save_network(network: keras.Model, store: Store, path: str) -> StoredFile:
-    """Publish the network as a `.keras` file that plain Keras loads in safe mode."""
-    with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / "model.keras"
-        network.save(local)
-        return store.write_bytes(path, local.read_bytes())
-
-
 def hash_weights(network: keras.Model) -> str:
+    """Return the SHA-256 of all weights, in Keras's order, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for weight in network.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
-
-
-def list_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that compute a training."""
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tensorflow.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def main(request: TrainingRequest, tell: Callable[[Event], None]) -> TrainingResult:
-    """Train one variant with one seed, and publish model, history, predictions and, last, `training.json`."""
-    forget_earlier_trainings()
-    keras.utils.set_random_seed(request.seed)
-    parameters, store = request.parameters, Store(request.store)
-    files = dict(request.padded.files)
-    if request.minimal_pairs:
-        files["minimal_pairs"] = request.minimal_pairs
-    tables = {part: read_part(store, file, parameters.maxlen, parameters.num_words) for part, file in files.items()}
-    network = build_network(request.variant.layers, parameters.num_words, parameters.embedding_dim, parameters.maxlen)
-    # Not used here: it lets whoever loads the model call `evaluate` at once. Built, because Keras builds the optimizer
-    # when it loads the model, and warns if the saved one has fewer variables.
-    network.compile(keras.optimizers.RMSprop(parameters.learning_rate), "binary_crossentropy", metrics=["accuracy"])
-    network.optimizer.build(network.trainable_variables)
-    started = time.time()
-    trainer = make_trainer(network, parameters.batch_size, parameters.learning_rate)
-    history = fit(trainer, tables, request, tell)
-    fitted = time.time()
-    predictions = {"test": predict(trainer, tables["test"])}
-    predicted = time.time()
-    check_predictions(network, tables["test"], predictions["test"])
-    predictions |= {part: predict(trainer, tables[part]) for part in tables if part not in ("train", "test")}
-    published = publish_files(network, history, predictions, request.folder, store)
-    best = int(np.argmin(history["val_loss"].to_numpy()))
-    finished = time.time()
-    result = TrainingResult(
-        variant=request.variant.name,
-        layers=request.variant.description,
-        seed=request.seed,
-        parameters=asdict(parameters),
-        versions=list_versions(),
-        dataset=request.padded.key,
-        epochs=len(history),
-        best_epoch=best + 1,
-        stopped_early=len(history) < parameters.epochs,
-        train=Scores(history["loss"][best].as_py(), history["accuracy"][best].as_py(), None, len(tables["train"])),
-        validation=score_predictions(predictions["validation"]),
-        test=score_predictions(predictions["test"]),
-        parameter_count=network.count_params(),
-        weights_sha256=hash_weights(network),
-        seconds={
-            "start": started - request.requested,
-            "fit": fitted - started,
-            "predict": predicted - fitted,
-            "evaluate": finished - fitted,
-            "total": finished - request.requested,
-        },
-        files=published,
-    )
-    store.write_manifest(f"{request.folder}/training.json", asdict(result))
-    remove_checkpoints(store, request.folder, tell)
-    return result
-
-
-def forget_earlier_trainings() -> None:
-    """Put Keras into the state of a fresh process: layer names, seeds and what earlier models hold of the memory."""
-    keras.config.set_floatx("float32")
-    keras.utils.clear_session()
-    gc.collect()
-
-
-def publish_files(
-    network: keras.Model, history: pa.Table, predictions: dict[str, pa.Table], folder: str, store: Store
-) -> dict[str, StoredFile]:
-    """Write the model, the history and the predictions by part; return the files by name."""
-    tables = {"history": history} | {f"predictions-{part}": table for part, table in predictions.items()}
-    return {"model.keras": save_network(network, store, f"{folder}/model.keras")} | {
-        f"{name}.parquet": store.write_table(f"{folder}/{name}.parquet", table) for name, table in tables.items()
-    }

@@ -1,4 +1,4 @@
-"""What a training's process is asked for. Imports no Keras, so that whoever asks needs none."""
+"""The request for a training's process. Imports no Keras, because the process that asks has none."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class TrainingParameters:
     Attributes:
         num_words: Size of the vocabulary.
         maxlen: Tokens per review.
-        embedding_dim: Size of a word's vector.
-        epochs: At most this many.
+        embedding_dim: Size of a word's embedding vector.
+        epochs: The most epochs that are run.
         batch_size: Reviews per step.
         patience: Epochs without a lower val_loss before training stops.
         learning_rate: Of RMSprop.
@@ -34,17 +34,17 @@ class TrainingParameters:
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """One training.
+    """The request for one training.
 
     Attributes:
-        variant: What to train.
-        seed: Of the weights, the batch order and the dropout masks.
+        variant: The model to train.
+        seed: Of the initial weights, the batch order and the dropout masks.
         parameters: Hyperparameters.
         padded: The padded reviews.
-        minimal_pairs: Padded sentences for which the trained model's probabilities are kept too, or None.
+        minimal_pairs: Padded sentences that the trained model predicts too, or None.
         store: URI of the store.
-        folder: Of the training's files, in the store.
-        requested: Seconds since 1970, when it was asked for.
+        folder: The training's folder in the store.
+        requested: Time of the request, in seconds since 1970.
     """
 
     variant: Variant
@@ -57,7 +57,7 @@ class TrainingRequest:
     requested: float
 
 
-# One thread each: several trainings share the machine, and a step is too small to be worth splitting.
+# One thread for each training: several trainings share the machine, and one step is too small to be split.
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "2",

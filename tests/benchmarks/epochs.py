@@ -116,7 +116,8 @@ def time_ours(variant, data, epochs):
     import pyarrow as pa
 
     from storage.records import Dataset
-    from tasks.training.training import build_network, fit, make_trainer
+    from tasks.training.fitting import fit, make_trainer
+    from tasks.training.training import build_network
     from tasks.training.training_request import TrainingParameters, TrainingRequest
     from tasks.variants import VARIANTS
 

@@ -18,6 +18,7 @@ from storage.runs import checkpoints_folder, read_run, read_training_record, ver
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, REVIEW_SCHEMA, SPLIT_SCHEMA, padded_schema
 from storage.store import DamagedFileError, Store
 from tasks.train import TrainingIdentity, find_training, identity_of
+from tasks.training.checkpoint_store import find_checkpoint
 
 # The first pattern that a path matches gives the kind of its file.
 KINDS = {
@@ -170,9 +171,6 @@ def is_put_aside(store: Store, path: str, records: Records) -> bool:
     if folder in records.datasets:
         find_dataset(store, records.datasets[folder].step, records.datasets[folder].inputs)
     elif "/checkpoints/" in path:
-        # Imported late, because it imports Keras.
-        from tasks.training.checkpoints import find_checkpoint
-
         training = folder.split("/checkpoints/")[0]
         find_checkpoint(store, training, records.checkpoints[checkpoints_folder(training)])
     elif folder in records.trainings:

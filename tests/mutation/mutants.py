@@ -16,7 +16,7 @@ from cosmic_ray.plugins import get_operator
 from cosmic_ray.work_item import MutationSpec
 
 # Its fields are decoded by their annotations, so those are code.
-ANNOTATIONS_ARE_CODE = ("storage/records.py",)
+ANNOTATIONS_ARE_CODE = ("storage/records.py", "storage/checkpoint_records.py")
 
 
 def find_annotations(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:

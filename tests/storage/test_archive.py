@@ -1,4 +1,4 @@
-"""The archive is untrusted: it is read as lists of integers, or refused in one line that names it."""
+"""The archive is not trusted: it is read as lists of integers, or refused with one line that names it."""
 
 import builtins
 import importlib
@@ -19,7 +19,7 @@ from tests.archives import as_column, make_npz, make_sample, npy_of_objects
 
 
 class Call:
-    """Pickled as a call of a function, which is how a pickle runs code."""
+    """Pickles as a call of a function, which is how a pickle runs code."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -83,7 +83,7 @@ def test_a_pickle_that_would_create_a_file_is_refused_and_not_run(tmp_path):
         "only arrays of lists of integers are allowed, and it names posix.system."
     )
     assert not victim.exists()
-    # The payload is a real one: an unpickler without a guard runs it.
+    # The payload works: an unpickler without checks runs it.
     pickle.loads(payload)
     assert victim.exists()
 
@@ -152,7 +152,9 @@ def test_an_array_that_announces_more_than_there_is_is_refused():
 def test_a_member_that_would_unpack_to_more_than_four_gigabytes_is_refused(monkeypatch):
     monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 100)
     message = refuse(make_npz(y_train=np.zeros(1000, np.int64)))
-    assert message == ("reviews.npz: y_train.npy cannot be read: it must unpack to at most 100 bytes, and says 8128.")
+    assert message == (
+        "reviews.npz: y_train.npy cannot be read: it must unpack to at most 100 bytes, and its header gives 8128."
+    )
 
 
 def test_a_member_of_exactly_the_allowed_size_is_read(monkeypatch):
@@ -160,7 +162,7 @@ def test_a_member_of_exactly_the_allowed_size_is_read(monkeypatch):
     monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 1128)
     assert len(read_labels(content, "train", "reviews.npz")) == 1000
     monkeypatch.setattr("storage.archive.MAXIMUM_MEMBER_BYTES", 1127)
-    assert refuse(content).endswith("it must unpack to at most 1127 bytes, and says 1128.")
+    assert refuse(content).endswith("it must unpack to at most 1127 bytes, and its header gives 1128.")
 
 
 def test_as_many_words_as_are_allowed_are_read_and_one_more_is_refused(monkeypatch):
@@ -301,7 +303,7 @@ def test_random_damage_gives_the_same_reviews_or_is_refused(compression):
     archive = buffer.getvalue()
     refusals = []
 
-    # Derandomized: the same damages every time, so that a failure is seen again.
+    # Derandomized: every run has the same damages, so that a failure can be repeated.
     @settings(max_examples=300, deadline=None, derandomize=True, database=None)
     @given(
         flips=st.lists(st.tuples(st.integers(0, len(archive) - 1), st.integers(1, 255)), min_size=1, max_size=3),

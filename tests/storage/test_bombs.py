@@ -1,4 +1,4 @@
-"""Small files that would unpack to more than memory holds end in one line, and in a bounded peak of memory."""
+"""Small files that unpack to more than the memory are refused with one line and within a bounded amount of memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.archives import as_column, as_npy, make_npz, npy_of_objects
 pytestmark = pytest.mark.slow
 
 LABELS = as_npy(np.array([0, 1]))
-# Whatever a test forgets to bound ends here and not in the machine's swap.
+# A limit for the whole process, so that a missing bound fails the test instead of filling the machine's swap.
 CHILD = """
 import json, resource, sys
 from storage.archive import read_arrays, read_reviews
@@ -43,7 +43,7 @@ READ_REVIEWS = "attempt(lambda: read_reviews(open(sys.argv[1], 'rb').read(), 'tr
 
 
 def measure(statement: str, *arguments: str) -> tuple[str, int]:
-    """Return what a reader refused a bomb with, in a process of its own, and by how many MB its memory grew."""
+    """Read a bomb in a process of its own; return the error's message, and by how many MB the memory grew."""
     done = subprocess.run(
         [sys.executable, "-c", CHILD + statement, *arguments],
         cwd=PROJECT_ROOT,
@@ -68,7 +68,7 @@ def refuse(tmp_path, content: bytes) -> tuple[str, int]:
 
 @cache
 def pack_zeros(size: int, compression: int) -> bytes:
-    """Labels that are truly so many bytes of zeros."""
+    """Return an archive whose labels are this many bytes of zeros."""
     buffer, header = io.BytesIO(), io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (size,)})
     with zipfile.ZipFile(buffer, "w", compression) as archive, archive.open("y_train.npy", "w") as stream:
@@ -79,7 +79,7 @@ def pack_zeros(size: int, compression: int) -> bytes:
 
 
 def announce(archive: bytes, size: int) -> bytes:
-    """Let both headers of an archive's one member say that it unpacks to `size` bytes."""
+    """Change both headers of an archive's only member, so that its unpacked size is given as `size` bytes."""
     content = bytearray(archive)
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", content, content.rindex(signature) + offset, size)
@@ -93,7 +93,8 @@ def pickled(payload: bytes, shape: tuple[int, ...] = (2,)) -> bytes:
 def test_an_archive_that_says_it_unpacks_to_gigabytes_is_refused_unread(tmp_path):
     error, megabytes = refuse(tmp_path, announce(pack_zeros(1 << 20, zipfile.ZIP_DEFLATED), 3 << 30))
     assert error == (
-        "evil.npz: y_train.npy cannot be read: it must unpack to at most 67108864 bytes, and says 3221225472."
+        "evil.npz: y_train.npy cannot be read: "
+        "it must unpack to at most 67108864 bytes, and its header gives 3221225472."
     )
     assert megabytes < 40
 
@@ -126,20 +127,20 @@ def test_an_archive_of_a_million_members_is_refused_unread(tmp_path):
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        # A place in the memo that has to be made first, with all that come before.
+        # A place in the memo, for which the unpickler allocates all places before it.
         (b"]r\xff\xff\xff\x0f.", "only 1 objects are there, and it puts one in place 268435455"),
-        (b"B\xff\xff\xff\xff.", "it breaks off"),
+        (b"B\xff\xff\xff\xff.", "it is truncated"),
         (b"\x8e\xff\xff\xff\xff\xff\xff\xff\x3f.", "it holds the opcode 0x8e"),
         (b"\x96\xff\xff\xff\xff\x03\x00\x00\x00.", "it holds the opcode 0x96"),
         (b"\x8b\xff\xff\xff\x7f.", "it holds the opcode 0x8b"),
-        # One byte each, and 72 bytes in memory.
+        # Objects of one byte in the pickle and 72 bytes in memory.
         (b"(" + b"]" * 10_000_000 + b"t.", "at most 66 objects are allowed, and it holds more"),
         (b"]" + b"\x94" * 10_000_000 + b".", "at most 66 objects are allowed, and it holds more"),
         (b"](" + b"2" * 10_000_000 + b"e.", "it holds the opcode 0x32"),
-        # Nested so deep that to hash it needs more stack than there is.
+        # Nested so deeply that its hash needs more stack than Python has.
         (b"}K\x01" + b"\x85" * 1_000_000 + b"Ns.", "it holds the opcode 0x7d"),
         (b"K\x01" + b"\x85" * 1_000_000 + b".", "at most 66 objects are allowed, and it holds more"),
-        # Two of the one before, and so on: 60 bytes that take for ever to hash or to write out.
+        # Each tuple holds the one before twice: 60 bytes whose hash or text takes forever.
         (b"}K\x01" + b"\x85q\x00h\x00" * 40 + b"Ns.", "it holds the opcode 0x7d"),
     ],
 )  # fmt: skip
@@ -153,7 +154,7 @@ def test_a_pickle_that_asks_for_much_memory_or_time_is_refused_before_it_is_obey
 def test_an_array_that_announces_a_trillion_reviews_is_refused_before_it_is_made(tmp_path):
     error, megabytes = refuse(tmp_path, pickled(b"].", (10**12,)))
     assert error == (
-        "evil.npz: x_train.npy cannot be read: at most 1048576 reviews are allowed, and it announces 1000000000000."
+        "evil.npz: x_train.npy cannot be read: at most 1048576 reviews are allowed, and its header gives 1000000000000."
     )
     assert megabytes < 40
 
@@ -172,11 +173,11 @@ def test_one_long_review_that_is_named_ten_thousand_times_is_refused(tmp_path):
 
 
 def test_the_most_that_a_member_of_the_allowed_size_can_take_is_bounded(tmp_path):
-    """Integers of three bytes each take 48: 32 for the number, 8 in the list and 8 on the unpickler's stack."""
+    """An integer of three bytes takes 48 bytes: 32 for the number, 8 in the list and 8 on the unpickler's stack."""
     payload = b"](" + b"M\xff\xff" * (14_000_000 // 3) + b"e."
     error, megabytes = refuse(tmp_path, pickled(payload))
     assert error.endswith("it must hold an array of shape (2,), and holds list.")
-    # As large as the IMDB archive's largest member.
+    # As large as the largest member of the IMDB archive.
     assert megabytes < 16 * 14 + 256
 
 
@@ -184,7 +185,7 @@ def test_an_archive_of_checkpoints_is_bounded_too(tmp_path):
     path = tmp_path / "evil.npz"
     path.write_bytes(announce(pack_zeros(256 << 20, zipfile.ZIP_DEFLATED), 3 << 30))
     error, megabytes = measure("attempt(lambda: read_arrays(open(sys.argv[1], 'rb').read(), 'evil.npz'))", str(path))
-    assert error.endswith("it must unpack to at most 67108864 bytes, and says 3221225472.")
+    assert error.endswith("it must unpack to at most 67108864 bytes, and its header gives 3221225472.")
     assert megabytes < 40
 
 
@@ -207,7 +208,7 @@ attempt(lambda: Store(str(folder)).read_table(file, pa.schema([(field, kinds[fie
 
 
 def one_long_word_said_often() -> pa.Table:
-    """30 GB: ten thousand letters, three million times."""
+    """The table has 30 GB: ten thousand letters, three million times."""
     places = pa.array(np.zeros(3_000_000, np.int32))
     return pa.table({"review_id": pa.DictionaryArray.from_arrays(places, ["x" * 10_000])})
 
@@ -224,7 +225,7 @@ def test_a_table_of_few_bytes_that_unpacks_to_gigabytes_is_refused(tmp_path, mak
     error, megabytes = measure(READ_TABLE, str(tmp_path), table.column_names[0], str(table.num_rows))
     assert error is not None
     assert error.startswith(f"{tmp_path}/evil.parquet must be a Parquet file. Received: ")
-    # A gigabyte that pyarrow reserves in any case, and 768 MB.
+    # pyarrow reserves one gigabyte in any case, and the limit adds 768 MB.
     assert megabytes < 1900
 
 
@@ -243,7 +244,7 @@ def test_a_table_that_announces_other_rows_than_its_record_is_refused_unread(tmp
 
 
 def test_as_many_tokens_as_the_longest_review_has_words_are_still_read(store):
-    """The memory that a table may take is enough for the longest that `maxlen` can sensibly be."""
+    """The limit of a table's memory is enough for the largest sensible `maxlen`."""
     tokens = pa.FixedSizeListArray.from_arrays(
         pa.array(np.arange(20_000 * 2500, dtype=np.uint32).astype(np.uint16)), 2500
     )

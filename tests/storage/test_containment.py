@@ -1,4 +1,4 @@
-"""No name leads out of the store: not by dots, not from the root, and not through a link."""
+"""No path leads out of the store: not with dots, not from the root, and not through a link."""
 
 from __future__ import annotations
 

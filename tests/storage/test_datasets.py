@@ -1,4 +1,4 @@
-"""Datasets are found again by what went into them, and a damaged one is put aside and built again."""
+"""Datasets are found by their inputs, and a damaged one is moved to quarantine and built again."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,12 +1,13 @@
-"""Records are decoded field by field, and what is refused is named by its place."""
+"""Records are decoded field by field, and an error names the field."""
 
 from dataclasses import asdict
 
 import pytest
 
+from storage.checkpoint_records import CheckpointRecord
 from storage.damage import DamagedFileError, NewerFormatError
 from storage.decoding import decode_json, decode_record
-from storage.records import CheckpointRecord, CodeVersion, FailedTraining, Run, Scores, StoredFile
+from storage.records import CodeVersion, FailedTraining, Run, Scores, StoredFile
 from storage.runs import read_run_record
 from tests.fuzzing import bounded_memory
 
@@ -199,8 +200,8 @@ def test_a_record_of_a_newer_version_is_told_from_a_damaged_one(kind, good, newe
     with pytest.raises(NewerFormatError) as error:
         decode_record(kind, {**good, "format": newer}, "x.json must be a record")
     assert str(error.value) == (
-        f"x.json must be a record: it was written by a newer version of this project (format {newer}, where this "
-        f"version reads formats up to {newer - 1}). Use that version."
+        f"x.json must be a record: it was written by a newer version of this project (format {newer}; this version "
+        f"reads formats up to {newer - 1}). Use that version."
     )
 
 

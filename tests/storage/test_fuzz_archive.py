@@ -1,4 +1,4 @@
-"""Hostile archives give the reviews or one line that names the file: no other error, no code run, no memory eaten."""
+"""A hostile archive gives its reviews or one line that names the file: no other error, no code, bounded memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEMBERS = members_of(SMALL_ARCHIVE)
 HEADER_BYTES = 128
 CANARY = "canary-that-no-pickle-may-create"
 TOUCH = b"(X\x26\x00\x00\x00touch canary-that-no-pickle-may-createtR"
-# What a pickle machine knows and an array of lists has no need of, whole or in parts.
+# Opcodes of pickles that an array of lists does not need, complete or truncated.
 OPCODES = (
     b"cposix\nsystem\n" + TOUCH,
     b"\x8c\x05posix\x8c\x06system\x93" + TOUCH,
@@ -62,7 +62,7 @@ OPCODES = (
 
 
 def read_all(content: bytes) -> list[str]:
-    """Give a hostile archive to every reader; return what each refused it with."""
+    """Give a hostile archive to every reader; return the messages of their errors."""
     refusals = []
     for read in (
         lambda: read_reviews(content, "train", "evil.npz"),
@@ -108,7 +108,7 @@ def test_changed_bytes_of_an_archive():
 
 
 def test_changed_pickles_in_a_sound_archive():
-    """The directory and its checksums are right, so that the unpickler sees every change."""
+    """The directory and the checksums match the changed pickle, so that every change reaches the unpickler."""
     pickled = pickle.dumps(as_column([[1, 2], [300, 70_000]]), 4)
     members = {"x_train.npy": b"", "y_train.npy": as_npy(np.array([0, 1])), "y_test.npy": MEMBERS["y_test.npy"]}
     fuzz(

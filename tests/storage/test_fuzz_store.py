@@ -1,4 +1,4 @@
-"""Hostile files of the store, each with the hash that its manifest says, give one line that names the file."""
+"""Hostile files of the store, with the SHA-256 of their manifests, are refused with one line that names the file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from flows.cli.past_runs import read_history
 from reports.evidence import from_json, to_json
 from reports.page.learning_curves import BOOK_COLUMNS, read_book
 from reports.sections.data_section import PartFacts
+from storage.checkpoint_records import CheckpointRecord, Stopping, read_checkpoint_record
 from storage.datasets import find_dataset, read_dataset
 from storage.decoding import decode_json
-from storage.records import CheckpointRecord, Stopping, StoredFile
-from storage.runs import read_checkpoint_record, read_run, read_run_record, verify_store
+from storage.records import StoredFile
+from storage.runs import read_run, read_run_record, verify_store
 from storage.schemas import REVIEW_SCHEMA
 from storage.store import DamagedFileError, Store
 from storage.word_index import read_word_index
@@ -42,7 +43,7 @@ SPLICES = (NESTED, b"{}", b"null", b"1e999", b"NaN", b"-1", b'"\\ud800"', b"9" *
 
 
 def fuzz(strategy: st.SearchStrategy[Any], count: int, read: Any, names: str) -> list[str]:
-    """Give hostile input to a reader; return what it was refused with, each in one line that names the file."""
+    """Give hostile input to a reader; return the messages of its errors, each one line that names the file."""
     refused = []
 
     @examples(count)
@@ -62,7 +63,7 @@ def fuzz(strategy: st.SearchStrategy[Any], count: int, read: Any, names: str) ->
 
 @st.composite
 def changed(draw: st.DrawFn, good: Any) -> Any:
-    """A JSON value with up to three places replaced, taken away or added."""
+    """Draw a JSON value with up to three parts replaced, removed or added."""
     value = copy.deepcopy(good)
     for _ in range(draw(st.integers(1, 3))):
         here = value
@@ -73,7 +74,7 @@ def changed(draw: st.DrawFn, good: Any) -> Any:
             here = here[key]
         kind = draw(st.sampled_from(("replace", "replace", "remove", "add")))
         if kind == "replace" and here:
-            # A copy, because a later change may go into it.
+            # A copy, because a later change may be inside it.
             here[key] = copy.deepcopy(draw(st.sampled_from(HOSTILE_VALUES)))
         elif kind == "remove" and here:
             del here[key]
@@ -83,27 +84,27 @@ def changed(draw: st.DrawFn, good: Any) -> Any:
 
 
 def seal(content: Any) -> bytes:
-    """The file that `write_manifest` would write; here also of what it would refuse."""
+    """Return the file that `write_manifest` writes, also for content that it refuses."""
     text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False)
     sealed = {"content": content, "sha256": hashlib.sha256(text.encode(errors="replace")).hexdigest()}
     return (json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode(errors="replace")
 
 
 @pytest.fixture
-def night(store):
+def stored(store):
     publish_example_run(store)
     return store
 
 
-def test_records_of_runs_of_any_shape(night):
-    good = json.loads(night.read_bytes(RUN))["content"]
+def test_records_of_runs_of_any_shape(stored):
+    good = json.loads(stored.read_bytes(RUN))["content"]
 
     def read(content: Any) -> None:
-        night.write_bytes(RUN, seal(content))
-        nights, damaged = read_history(night)
-        assert len(nights) + len(damaged) == 1
-        assert verify_store(night).damaged or not damaged
-        read_run(night, RUN_ID)
+        stored.write_bytes(RUN, seal(content))
+        runs, damaged = read_history(stored)
+        assert len(runs) + len(damaged) == 1
+        assert verify_store(stored).damaged or not damaged
+        read_run(stored, RUN_ID)
 
     fuzz(changed(good), 40, read, f"{RUN} must be ")
 
@@ -119,17 +120,17 @@ def test_a_run_s_record_may_be_any_json(store):
     fuzz(values, 80, read_run_record, "run.json must be the record of a run: ")
 
 
-def test_manifests_of_datasets_of_any_shape(night):
-    manifest = night.read_bytes(DATASET)
+def test_manifests_of_datasets_of_any_shape(stored):
+    manifest = stored.read_bytes(DATASET)
     good = json.loads(manifest)["content"]
     inputs = {"version": 1, "maxlen": 100}
 
     def read(content: Any) -> None:
-        night.write_bytes(DATASET, seal(content))
-        found, damage = find_dataset(night, "pad", inputs)
-        assert found is not None or damage or not night.exists(DATASET)
-        night.write_bytes(DATASET, seal(content))
-        read_dataset(night, DATASET)
+        stored.write_bytes(DATASET, seal(content))
+        found, damage = find_dataset(stored, "pad", inputs)
+        assert found is not None or damage or not stored.exists(DATASET)
+        stored.write_bytes(DATASET, seal(content))
+        read_dataset(stored, DATASET)
 
     fuzz(changed(good), 60, read, f"{DATASET} must be ")
 
@@ -137,14 +138,14 @@ def test_manifests_of_datasets_of_any_shape(night):
 LSTM = TrainingIdentity("lstm", "LSTM(units=8)", 42, "0" * 16, {})
 
 
-def test_records_of_trainings_of_any_shape(night):
+def test_records_of_trainings_of_any_shape(stored):
     path = f"{TRAINING}/training.json"
-    good = json.loads(night.read_bytes(RUN))["content"]["trainings"][0]
+    good = json.loads(stored.read_bytes(RUN))["content"]["trainings"][0]
 
     def read(content: Any) -> None:
-        night.write_bytes(path, seal(content))
-        verify_store(night)
-        _, damage = find_training(night, TRAINING, LSTM)
+        stored.write_bytes(path, seal(content))
+        verify_store(stored)
+        _, damage = find_training(stored, TRAINING, LSTM)
         if damage:
             raise ValueError(damage[0])
 
@@ -164,12 +165,12 @@ def test_manifests_of_checkpoints_of_any_shape(store):
     fuzz(changed(good), 60, read, f"{path} must be ")
 
 
-def test_manifests_of_any_bytes(night):
-    good = night.read_bytes(RUN)
+def test_manifests_of_any_bytes(stored):
+    good = stored.read_bytes(RUN)
 
     def read(content: bytes) -> None:
-        night.write_bytes(RUN, content)
-        read_run(night, RUN_ID)
+        stored.write_bytes(RUN, content)
+        read_run(stored, RUN_ID)
 
     fuzz(mutated(good, SPLICES) | st.binary(max_size=200), 60, read, f"{RUN} must be as it was written")
 
@@ -205,7 +206,7 @@ def test_counts_of_the_reviews_of_any_shape():
 def test_evidence_of_any_shape():
     written = to_json(evidence_of(FOUR_VARIANTS))
     good = json.loads(written)
-    # One of each kind, so that a change of the whole is no search in thousands of reviews.
+    # One of each kind, so that the changes hit the structure and not one of thousands of reviews.
     small = {**good, "curves": good["curves"][:1], "comparison": good["comparison"][:1], "errors": None, "data": None}
     small |= {"pairs": {**good["pairs"], "rows": good["pairs"]["rows"][:1]}, "trainings": good["trainings"][:1]}
     strategy = changed(small).map(lambda value: json.dumps(value).encode()) | mutated(written[:3000], SPLICES)
@@ -245,12 +246,12 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
 
 @pytest.fixture
 def read_table(store: Store):
-    """Store hostile bytes under the hash that they have, and read them as a table of `REVIEW_SCHEMA`."""
+    """Store hostile bytes with their own SHA-256, and read them as a table of `REVIEW_SCHEMA`."""
     numbers = itertools.count()
     Path(store.uri).mkdir()
 
     def read(content: bytes, rows: int = 2, schema: pa.Schema = REVIEW_SCHEMA) -> pa.Table:
-        # Not `write_bytes`, which would wait for the disk.
+        # Not `write_bytes`, which waits for the disk.
         file = StoredFile(f"evil-{next(numbers)}.parquet", hashlib.sha256(content).hexdigest(), len(content), rows)
         Path(store.locate(file.path)).write_bytes(content)
         try:

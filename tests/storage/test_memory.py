@@ -1,4 +1,4 @@
-"""Nobody reserves more than a block allows, and afterwards all is as it was before."""
+"""A block limits the memory that can be reserved, and its end restores the limits."""
 
 import resource
 from pathlib import Path
@@ -12,7 +12,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture
 def limits():
-    """Return the process's limits, and put them back however the test ends."""
+    """Return the process's limits, and restore them after the test."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     yield before
     resource.setrlimit(resource.RLIMIT_AS, before)

@@ -1,4 +1,4 @@
-"""Nothing is unpickled or run as code but what was checked: one unpickler, which allows arrays of lists alone."""
+"""Only one unpickler is used, after a check, and it allows arrays of lists alone; no stored file is run as code."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from storage import pickles
 from tests.archives import as_column
 from tests.modules import MODULES, tree_of
 
-# Of integers, lists, tuples, strings, and the names that an array is put together from.
+# Opcodes of integers, lists, tuples, strings, and the names in a pickled array.
 ALLOWED = b"KMJ(eahj])\x85\x86\x87tN\x88\x89R\x93\x8cXCBUT\x8a.\x94bc\x80\x95Gqr"
 
 
 @pytest.fixture
 def unpickled(monkeypatch):
-    """What was given to the unpickler."""
+    """Collects what is given to the unpickler."""
     given = []
 
     class NotingUnpickler(pickles.ArrayUnpickler):
@@ -30,7 +30,7 @@ def unpickled(monkeypatch):
 
 
 def test_every_opcode_that_an_array_of_lists_has_no_need_of_is_refused_unread(unpickled):
-    """Those of later versions of Python among them."""
+    """Opcodes of later versions of Python are refused too."""
     for opcode in set(range(256)) - set(ALLOWED):
         with pytest.raises(pickle.UnpicklingError, match=f"^only arrays .* it holds the opcode {opcode:#04x}$"):
             pickles.read_array(b"\x80\x04" + bytes([opcode]) + b".", (2,))
@@ -40,7 +40,7 @@ def test_every_opcode_that_an_array_of_lists_has_no_need_of_is_refused_unread(un
 @pytest.mark.parametrize(
     "payload",
     [
-        # Each would be obeyed without a look at the names that it asks for.
+        # Without the check of opcodes, the unpickler would execute each of these, because none of them asks for a name.
         b"]r\xff\xff\xff\x0f.",
         b"B\xff\xff\xff\xff.",
         b"(" + b"]" * 100 + b"t.",
@@ -71,7 +71,7 @@ def test_the_unpickler_gets_the_very_bytes_that_were_checked(unpickled, monkeypa
 
 
 def test_no_result_of_a_flow_or_task_is_kept_as_a_pickle():
-    """Prefect pickles the results that it keeps, and unpickles them when a run is tried again."""
+    """Prefect pickles the results that it keeps, and unpickles them if a run is tried again."""
     decorated = []
     for path in MODULES:
         for node in ast.walk(tree_of(path)):

@@ -1,4 +1,4 @@
-"""What an object store adds: a network that fails in many ways, and secrets that must turn up nowhere."""
+"""An object store adds a network that fails in many ways, and secrets that must not appear anywhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.object_server import (
 from tests.stores import PAD_INPUTS, RUN_ID, publish_example_run, publish_pad
 from tests.waiting import wait_until
 
-# Above the 10 MB from which pyarrow sends an object in parts.
+# pyarrow sends objects of more than 10 MB in parts.
 LARGE = bytes(range(256)) * 70_000
 ADVICE = "Check the network and the address, and in the environment the endpoint, the region and the credentials."
 
@@ -41,12 +41,12 @@ def bucket_of(store: Store) -> str:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """The same limits, shorter, so that a test of them need not take a minute."""
+    """Shorten the time limits, so that a test of them takes less than a minute."""
     monkeypatch.setattr(location, "SILENCE_SECONDS", 1)
     monkeypatch.setattr(location, "ATTEMPTS", 2)
 
 
-# What an address says.
+# Addresses.
 
 
 def test_what_is_stored_is_told_by_its_uri(object_store):
@@ -113,7 +113,7 @@ def test_options_behind_an_address_are_refused():
     assert str(caught.value).endswith("Received: options behind s3://bucket.")
 
 
-# How an object appears.
+# Publishing an object.
 
 
 def test_a_small_object_is_one_request_and_a_large_one_is_read_by_two(object_store, object_server):
@@ -232,7 +232,7 @@ def test_an_answer_that_takes_too_long_is_asked_for_again(object_store, object_s
     object_server.fail("GET", "hello.txt", answer_after(4))
     object_server.requests.clear()
     assert object_store.read_verified(file) == b"hello"
-    # The answer to the first GET came too late.
+    # The answer to the first GET arrived too late.
     assert [method for method, _ in object_server.requests] == ["HEAD", "GET", "GET"]
 
 
@@ -292,7 +292,7 @@ def test_a_bucket_that_is_not_there_gives_one_line_and_exit_code_2(object_store,
 
 def test_the_check_of_a_good_store_leaves_no_object(object_store, object_server):
     object_store.check_writable()
-    # pyarrow keeps the prefix alive with an empty object of its name, which is no file.
+    # pyarrow keeps the prefix with an empty object of its name, which is not a file.
     assert object_server.list_keys(bucket_of(object_store)) == ["retraining/"]
     assert object_store.list_files("") == []
     object_store.check_readable()
@@ -324,16 +324,16 @@ def test_a_damaged_object_is_put_aside_and_the_dataset_is_to_be_built_again(obje
     assert len(object_store.list_files("quarantine")) == len(object_store.list_files("")) == 2
 
 
-# A night, as a user runs it.
+# A whole run, as a user starts it.
 
 
 @pytest.fixture(scope="module")
 def retrain(object_server, tmp_path_factory):
-    """Run the command as a process, on a prefix of its own; return its exit code, standard output and error."""
+    """Run the command in a process with a prefix of its own; return its exit code, standard output and error."""
     uri = f"s3://{object_server.make_bucket()}/nights/retraining"
     environment = os.environ | CREDENTIALS | {"AWS_ENDPOINT_URL": object_server.url, "RETRAIN_STORE": uri}
     folder = tmp_path_factory.mktemp("elsewhere")
-    # Python finds the project by its path, because the command is not run in its folder.
+    # PYTHONPATH, because the command does not run in the folder of the project.
     environment["PYTHONPATH"] = str(PROJECT_ROOT)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -350,26 +350,26 @@ def retrain(object_server, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def night(retrain):
+def finished(retrain):
     options = "--source sample --sample-reviews 400 --epochs 2 --maxlen 40 --variants gru --no-baselines"
     return retrain("run", *options.split(), "--store", retrain.uri)
 
 
 @pytest.mark.slow
-def test_a_night_ends_well_and_its_report_is_told_by_its_uri(night, retrain):
-    code, out, err = night
+def test_a_run_ends_well_and_its_report_is_told_by_its_uri(finished, retrain):
+    code, out, err = finished
     assert code == 0, err
     assert out.splitlines()[-1].startswith(f"report: {retrain.uri}/reports/2")
 
 
 @pytest.mark.slow
-def test_a_night_leaves_nothing_on_the_machine(night, retrain):
+def test_a_run_leaves_nothing_on_the_machine(finished, retrain):
     assert list(retrain.folder.iterdir()) == []
 
 
 @pytest.mark.slow
-def test_the_other_commands_work_on_it(night, retrain):
-    address = night[1].splitlines()[-1]
+def test_the_other_commands_work_on_it(finished, retrain):
+    address = finished[1].splitlines()[-1]
     assert retrain("report") == (0, f"{address}\n", "")
     code, out, err = retrain("history")
     assert (code, err) == (0, "")
@@ -381,7 +381,7 @@ def test_the_other_commands_work_on_it(night, retrain):
 
 
 @pytest.mark.slow
-def test_a_flipped_bit_in_a_stored_object_is_named_by_verify(night, retrain, object_server):
+def test_a_flipped_bit_in_a_stored_object_is_named_by_verify(finished, retrain, object_server):
     bucket = retrain.uri.split("/")[2]
     key = next(key for key in object_server.list_keys(bucket) if key.endswith("gru-seed42/model.keras"))
     content = object_server.ask("GET", f"/{bucket}/{key}")
@@ -396,7 +396,7 @@ def test_a_flipped_bit_in_a_stored_object_is_named_by_verify(night, retrain, obj
 
 
 @pytest.mark.slow
-def test_the_secret_is_in_no_stored_object_and_in_no_output(night, retrain, object_server):
+def test_the_secret_is_in_no_stored_object_and_in_no_output(finished, retrain, object_server):
     retrain("verify")
     bucket = retrain.uri.split("/")[2]
     keys = object_server.list_keys(bucket)

@@ -1,4 +1,4 @@
-"""A store of the version before, with the names of that time, is listed, verified and read like one of today."""
+"""A store of the previous version, with its old names, is listed, verified and read like a new one."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from tests.stores import PAD_FOLDER, PAD_INPUTS, TRAINING, publish_example_run, 
 
 OLD = "20261126T042612Z-83c483"
 PROFILE = "datasets/describe-aa511a7470b8c77a"
-# What the fixture's README says was deleted.
+# Files that were deleted from the fixture, as its README says.
 LEFT_OUT = [
     "datasets/sample-efe7863ea2526af4/sample.npz",
     "datasets/split-52b3051c2c40a931/test-ab0cf735b062.parquet",
@@ -71,7 +71,7 @@ def test_the_old_run_is_read_under_the_names_of_today(old_store):
     assert "describe" not in run.step_seconds
     profile = run.datasets["profile"]
     assert (profile.step, sorted(profile.files)) == ("profile", ["facts", "minimal_pairs", "reviews"])
-    # Where files are, and what a key was made of, does not change.
+    # The paths of files and the inputs of a key do not change.
     assert profile.files["minimal_pairs"].path == f"{PROFILE}/behaviour-e7330e6a79be.parquet"
     assert profile.inputs["behaviour"] == 1
     for training in (*run.trainings, *run.baselines):
@@ -104,7 +104,7 @@ def test_a_new_run_on_the_same_reviews_has_the_old_one_in_its_history(old_store)
     assert [one.run_id for one in evidence.history.runs] == [OLD, new.run_id]
     assert evidence.history.last == OLD
     assert evidence.history.runs[0].figures["gru"].accuracy == 0.5
-    # The same trainings, so the minimal pairs are the old ones, read by their new name.
+    # The trainings are the same, so the minimal pairs are the old ones, read by their new name.
     assert evidence.minimal_pairs == read_evidence(old_store, before).minimal_pairs
 
 

@@ -1,4 +1,4 @@
-"""A pickle's opcodes are counted one by one, and every other than an array of lists needs is refused."""
+"""The opcodes of a pickle are counted, and all that an array of lists does not need are refused."""
 
 import pickle
 
@@ -8,7 +8,7 @@ import pytest
 from storage.pickles import PickledArray, PickledDtype, check_opcodes, read_array
 
 ONE_OBJECT = b"])\x85\x86\x87tN\x88\x89R\x93"
-# 0x81 is an opcode that is refused, so whatever steps into the bytes of one of these is found out.
+# 0x81 is an opcode that is refused. So an argument that is read as an opcode raises an error.
 STRINGS = [
     b"\x8c\x02\x81\x81",
     b"X\x02\x00\x00\x00\x81\x81",
@@ -63,7 +63,7 @@ def test_every_other_opcode_is_refused(opcode):
 )
 def test_a_pickle_without_an_end_breaks_off(content):
     assert refuse(content, 64) in (
-        "it breaks off",
+        "it is truncated",
         "only arrays of lists of integers are allowed, and it holds the opcode 0x4b",
     )
 
@@ -115,7 +115,7 @@ def test_as_many_reviews_as_the_real_archive_has_are_read():
 def test_as_many_elements_as_are_allowed_are_read_and_no_more(monkeypatch):
     monkeypatch.setattr("storage.pickles.MAXIMUM_ELEMENTS", 3)
     assert read_array(pickle.dumps(as_array([1, 2, 3], (3,))), (3,)).tolist() == [1, 2, 3]
-    with pytest.raises(pickle.UnpicklingError, match=r"^at most 3 reviews are allowed, and it announces 4$"):
+    with pytest.raises(pickle.UnpicklingError, match=r"^at most 3 reviews are allowed, and its header gives 4$"):
         read_array(pickle.dumps(as_array([1, 2, 3, 4], (4,))), (4,))
 
 

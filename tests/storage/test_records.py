@@ -1,12 +1,18 @@
-"""Records are what steps hand each other, so nobody may change one."""
+"""Steps pass records to each other, so a record cannot be changed."""
 
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 
 import pytest
 
-from storage import records
+from storage import checkpoint_records, records
 
-KINDS = [kind for kind in vars(records).values() if is_dataclass(kind)]
+MODULES = (records, checkpoint_records)
+KINDS = [
+    kind
+    for module in MODULES
+    for kind in vars(module).values()
+    if is_dataclass(kind) and kind.__module__ == module.__name__
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

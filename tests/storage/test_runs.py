@@ -1,13 +1,14 @@
-"""A run is read back as it was published, and a look at the whole store names every damage."""
+"""A run is read back as it was published, and the verification of a store names every damaged file."""
 
 from dataclasses import FrozenInstanceError, asdict
 from pathlib import Path
 
 import pytest
 
+from storage.checkpoint_records import CheckpointRecord, Stopping
 from storage.datasets import publish_dataset
 from storage.pages import is_intact, seal_page
-from storage.records import CheckpointRecord, Stopping, StoredFile
+from storage.records import StoredFile
 from storage.runs import LATEST_PATH, Verification, list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
 from tasks.data import sample

@@ -1,4 +1,4 @@
-"""What the store promises, in a folder and in an object store: whole files or none, and no damage unnoticed."""
+"""The store in a folder and in an object store: it publishes whole files or none, and notices all damage."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storage.datasets import hash_inputs
 from storage.location import resolve_location
 from storage.records import StoredFile
-from storage.store import DamagedFileError, Store, hash_inputs
+from storage.store import DamagedFileError, Store
 
 ADDRESSES = "`store` must be a folder, a file: URI, s3://bucket/prefix or another URI that pyarrow.fs opens."
 HELLO_SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -84,7 +85,7 @@ def test_nothing_appears_under_the_final_name_before_the_last_byte(store):
         yield b"lo"
 
     store.write_chunks("raw/hello.txt", chunks(), HELLO_SHA256)
-    # A folder holds it under another name meanwhile, an object store nothing.
+    # Until then, a folder has the bytes under a temporary name, and an object store has nothing.
     assert seen in ([(False, [True])], [(False, [])])
 
 
@@ -259,7 +260,7 @@ def test_what_is_deleted_is_the_folder_but_for_what_is_kept(store):
     store.delete("runs/1")
     assert store.list_files("") == ["runs/2/x"]
     store.delete("runs/1")
-    with pytest.raises(ValueError, match=r"^`folder` must be one inside the store, not the whole store\."):
+    with pytest.raises(ValueError, match=r"^`folder` must be a folder inside the store, not the whole store\."):
         store.delete("")
 
 
@@ -288,7 +289,7 @@ def test_only_a_folder_that_is_there_can_be_read_from(tmp_path):
     for uri in (f"{tmp_path}/none", f"{tmp_path}/file"):
         with pytest.raises(FileNotFoundError) as caught:
             Store(uri).check_readable()
-        assert str(caught.value) == f"`store` must be a folder that is there. Received: store='{uri}'."
+        assert str(caught.value) == f"`store` must be a folder that exists. Received: store='{uri}'."
 
 
 def test_an_object_store_without_objects_cannot_be_read_from(object_store):

@@ -1,4 +1,4 @@
-"""What others wrote is one line of visible characters, and not a long one."""
+"""Any text becomes one short line of printable characters."""
 
 from storage.text import on_one_line
 

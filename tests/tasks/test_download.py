@@ -1,4 +1,4 @@
-"""Downloads from a real server on this machine: good ones, broken ones, and ones that never end."""
+"""Downloads from a real server on this machine, some of which are broken or never end."""
 
 import gzip
 import hashlib
@@ -11,7 +11,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tasks.download import SourceUnreachableError, TimeLimits, download_reviews, read_chunks
+from tasks.data.fetching import SourceUnreachableError, TimeLimits, read_chunks
+from tasks.download import download_reviews
 from tasks.sources import Source, resolve_source
 from tests.archives import make_sample
 
@@ -45,14 +46,14 @@ def compress(request: Request) -> Response:
 
 @pytest.fixture(scope="module")
 def make_httpserver() -> Iterator[HTTPServer]:
-    """In threads, so that the next attempt is answered while the one before stalls."""
+    """A server with threads, so that it answers the next attempt while the previous one stalls."""
     with HTTPServer(host="127.0.0.1", threaded=True) as server:
         yield server
 
 
 @pytest.fixture
 def server(httpserver: HTTPServer) -> Iterator[HTTPServer]:
-    """Serves `/<what to do>`."""
+    """A server whose paths name its behaviour."""
     over, once, always = threading.Event(), httpserver.expect_oneshot_request, httpserver.expect_request
     size = {"Content-Length": str(len(CONTENT))}
     always("/good").respond_with_data(CONTENT)
@@ -142,7 +143,7 @@ def test_a_name_that_nobody_has_is_found_out():
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
-    """The time limits of httpx leave the resolver out, which may try for half a minute without a name server."""
+    """The time limits of httpx do not cover the resolver, which may try for half a minute without a name server."""
     over, began, ended = threading.Event(), [], []
 
     def answer_late(name, *_arguments, **_options):
@@ -284,7 +285,7 @@ def test_a_closed_port_fails_the_task_after_its_attempts(download, store):
 
 @pytest.mark.parametrize("behaviour", ["gigabytes", "endless"])
 def test_more_than_any_archive_has_is_given_up_and_not_asked_for_again(server, download, store, monkeypatch, behaviour):
-    monkeypatch.setattr("tasks.download.MAXIMUM_FILE_BYTES", 10_000_000)
+    monkeypatch.setattr("tasks.data.fetching.MAXIMUM_FILE_BYTES", 10_000_000)
     error = failure_of(download(Source(server.url_for(behaviour), SHA256)))
     assert type(error) is SourceUnreachableError
     assert str(error).startswith(
@@ -295,7 +296,7 @@ def test_more_than_any_archive_has_is_given_up_and_not_asked_for_again(server, d
 
 
 def test_a_file_that_is_larger_than_any_archive_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.download.MAXIMUM_FILE_BYTES", 4)
+    monkeypatch.setattr("tasks.data.fetching.MAXIMUM_FILE_BYTES", 4)
     (tmp_path / "large.npz").write_bytes(b"hello")
     with pytest.raises(ValueError, match="a file must have at most 4 bytes, and it has 5 or more"):
         list(read_chunks(str(tmp_path / "large.npz"), SHORT))

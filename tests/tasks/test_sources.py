@@ -1,4 +1,4 @@
-"""Where reviews may come from, and the one line that says what is wrong with a source."""
+"""Sources of reviews, and the one-line errors for wrong ones."""
 
 import hashlib
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
 def test_imdb_is_what_keras_serves():
     assert resolve_source("imdb", None) == IMDB
-    # Read and not imported, for Keras imports TensorFlow.
+    # Read as text, because importing Keras imports TensorFlow.
     served = (Path(find_spec("keras").origin).parent / "src" / "datasets" / "imdb.py").read_text()
     folder, archive = IMDB.archive.rsplit("/", 1)
     assert f'"{folder}/"' in served
@@ -26,7 +26,7 @@ def test_imdb_is_what_keras_serves():
 def test_the_word_index_beside_the_real_archive_has_the_hash_that_is_expected(imdb_archive):
     content = imdb_archive.with_name("imdb_word_index.json").read_bytes()
     assert hashlib.sha256(content).hexdigest() == IMDB.word_index_sha256
-    # The one that `keras.datasets.imdb.get_word_index` checks.
+    # The hash that `keras.datasets.imdb.get_word_index` checks.
     assert hashlib.md5(content).hexdigest() == "bfafd718b763782e994055a2d397834f"
 
 

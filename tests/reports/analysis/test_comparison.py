@@ -165,7 +165,10 @@ def test_a_variant_with_a_failed_seed_is_withdrawn_and_comes_after_those_that_fi
     }
     failures = [FailedTraining("lstm", 43, "it was killed by SIGKILL"), FailedTraining("lstm_stacked", 42, "no")]
     measured = measured_run(models, failures, baselines=["gru"])
-    measured = replace(measured, run=replace(measured.run, parameters={"variants": ["lstm", "lstm_stacked"]}))
+    measured = replace(
+        measured,
+        run=replace(measured.run, parameters={**measured.run.parameters, "variants": ["lstm", "lstm_stacked"]}),
+    )
     lstm, stacked, gru = compare_variants(measured)
     assert (lstm.figures, lstm.failed, lstm.seeds, lstm.layers) == (None, ("lstm-seed43",), (42,), "LSTM(units=8)")
     assert (stacked.figures, stacked.failed, stacked.seeds, stacked.layers) == (None, ("lstm_stacked-seed42",), (), "")
@@ -174,7 +177,9 @@ def test_a_variant_with_a_failed_seed_is_withdrawn_and_comes_after_those_that_fi
 
 def test_a_variant_that_finished_comes_before_a_withdrawn_one_that_was_declared_first():
     measured = measured_run({("gru", 42): ("1000000000", "1" * 10)}, [FailedTraining("lstm", 42, "no")])
-    measured = replace(measured, run=replace(measured.run, parameters={"variants": ["lstm", "gru"]}))
+    measured = replace(
+        measured, run=replace(measured.run, parameters={**measured.run.parameters, "variants": ["lstm", "gru"]})
+    )
     assert [row.name for row in compare_variants(measured)] == ["gru", "lstm"]
 
 
@@ -203,7 +208,9 @@ def test_a_baseline_without_epochs_has_scores_and_nothing_of_a_training():
 
 def test_a_baseline_that_failed_has_a_row_that_says_so():
     measured = measured_run({("lstm", 42): ("1" * 10, "1" * 10)}, [FailedTraining("simple_rnn", 42, "no")])
-    measured = replace(measured, run=replace(measured.run, parameters={"variants": ["lstm"]}))
+    measured = replace(
+        measured, run=replace(measured.run, parameters={**measured.run.parameters, "variants": ["lstm"]})
+    )
     lstm, baseline = compare_variants(measured)
     assert lstm.figures is not None
     assert (baseline.name, baseline.is_baseline, baseline.failed) == ("simple_rnn", True, ("simple_rnn-seed42",))

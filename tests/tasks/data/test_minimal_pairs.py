@@ -1,4 +1,4 @@
-"""The minimal pairs say what they mean to say, in words that the models know."""
+"""The minimal pairs differ in one thing, and their words are in the vocabulary of the models."""
 
 import json
 from collections import Counter
@@ -197,7 +197,7 @@ def test_each_training_passes_the_pairs_of_a_category_that_it_did_not_fail():
     failed = {"lstm": [{"negation-02", "names-01"}, {"negation-01", "negation-02"}], "gru": [set(), {"names-01"}]}
     found = rate_minimal_pairs(2, 5, {"names": "same", "intensifiers": "rise", "negation": "flip"}, outcomes, failed)
     assert (found.version, found.left_out) == (2, 5)
-    # No pair of intensifiers was tried.
+    # No pair of intensifiers was predicted.
     assert found.categories == (
         PairCategory("names", "same", 1, {"lstm": (0, 1), "gru": (1, 0)}),
         PairCategory("negation", "flip", 3, {"lstm": (2, 1), "gru": (3, 3)}),

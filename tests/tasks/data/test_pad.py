@@ -1,4 +1,4 @@
-"""Padding: zeros in front, and the last words kept; that it is what Keras gives is tested in test_keras_data.py."""
+"""Padding puts zeros in front and keeps the last words; test_keras_data.py compares it with Keras."""
 
 import numpy as np
 import pyarrow as pa

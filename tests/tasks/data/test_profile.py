@@ -1,4 +1,4 @@
-"""What the report says of the reviews is what is in the archive, word for word."""
+"""The profile of the reviews, compared with archives whose words are known."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from tasks.data.profile import (
     count_repeats,
     find_negations,
     main,
+    make_word_keys,
     mark_seen,
     profile_part,
     tabulate_pairs,
     tabulate_reviews,
-    word_keys,
 )
-from tasks.data.split import draw_validation, shuffled_orders
-from tasks.evaluation.evaluate import decode_words
+from tasks.data.split import draw_orders, draw_validation
+from tasks.evaluation.review_facts import decode_words
 from tests.archives import as_column, make_npz, make_sample, reviews_of
 from tests.places import REAL_WORD_INDEX
 from tests.splits import split_archive
 from tests.trainings import ignore
 
-# The ranks up to 6 are in the vocabulary, those above are not.
+# Ranks up to 6 are in the vocabulary, and higher ones are not.
 
 
 def describe(reviews, positions, maxlen=3):
-    return profile_part(reviews, np.array(positions), word_keys(reviews), num_words=10, maxlen=maxlen)
+    return profile_part(reviews, np.array(positions), make_word_keys(reviews), num_words=10, maxlen=maxlen)
 
 
 def tabulate(reviews, training=(), negations=(5,)):
@@ -60,13 +60,13 @@ def test_marks_are_counted_review_by_review():
 
 
 def test_two_reviews_are_the_same_only_where_all_words_are_in_order():
-    keys = word_keys(reviews_of([1, 2], [2, 1], [1, 2], [1, 2, 0], [], []))
+    keys = make_word_keys(reviews_of([1, 2], [2, 1], [1, 2], [1, 2, 0], [], []))
     assert [keys.index(key) for key in keys] == [0, 1, 0, 3, 4, 4]
     assert count_repeats(keys) == 2
 
 
 def test_ranks_that_share_bytes_are_not_the_same_words():
-    first, second = word_keys(reviews_of([258], [2, 1]))
+    first, second = make_word_keys(reviews_of([258], [2, 1]))
     assert first != second
 
 
@@ -84,7 +84,7 @@ def test_a_word_index_without_negations_has_none():
 
 
 def test_a_part_is_described_by_its_own_reviews_before_and_after_the_cut():
-    # The first is no part of it. Of the others, 7 and above are outside the vocabulary.
+    # The first review is not part of it. In the others, ranks from 7 are outside the vocabulary.
     reviews = reviews_of([1, 1], [9, 1, 2, 7], [1], [9, 1, 2, 7], labels=[1, 1, 0, 1])
     assert asdict(describe(reviews, [3, 1, 2])) == {
         "reviews": 3,
@@ -123,7 +123,7 @@ def test_the_counts_can_be_written_as_json():
 
 
 def test_each_test_review_has_its_words_its_cut_and_what_is_in_what_the_models_see():
-    table = tabulate(reviews_of([5, 9, 1, 7], [5, 1], [9], [1, 1, 1]), training=word_keys(reviews_of([9])))
+    table = tabulate(reviews_of([5, 9, 1, 7], [5, 1], [9], [1, 1, 1]), training=make_word_keys(reviews_of([9])))
     assert table == {
         "review_id": ["test-7", "test-8", "test-9", "test-10"],
         "words": [[5, 9, 1, 7], [5, 1], [9], [1, 1, 1]],
@@ -162,13 +162,13 @@ def test_a_vocabulary_that_can_say_none_of_the_pairs_has_no_table():
 
 @pytest.fixture(scope="module")
 def sample():
-    """A small archive and its word index."""
+    """Return a small archive and its word index."""
     return make_sample(200)
 
 
 @pytest.fixture
 def profile_archive(store):
-    """Split an archive, describe it as the step does, and return the request, the answer and the split's tables."""
+    """Split and profile an archive as the steps do; return the request, the answer and the tables of the split."""
 
     def run(content, word_index=None, maxlen=100):
         tables = split_archive(content)
@@ -186,7 +186,7 @@ def profile_archive(store):
         return main(request, ignore), tables
 
     yield run
-    # The step's own process ends with it; this one goes on.
+    # The step turns garbage collection off for its process. This process still needs it.
     gc.enable()
 
 
@@ -199,7 +199,7 @@ def test_the_description_of_an_archive_is_what_its_split_and_padding_show(store,
 
     assert {part: one["reviews"] for part, one in facts.items()} == {"train": 80, "validation": 20, "test": 100}
     for part, table in tables.items():
-        # The start token is none of the review's words.
+        # The start token is not one of the review's words.
         lengths = [len(tokens) - 1 for tokens in table["tokens"].to_pylist()]
         unknown = sum(tokens.count(2) for tokens in table["tokens"].to_pylist())
         seen = pad_table(table, 100)["tokens"].to_pylist()
@@ -254,14 +254,14 @@ def test_a_word_index_that_can_say_some_pairs_gives_them_padded_as_the_reviews_a
 
 @pytest.fixture(scope="module")
 def imdb(imdb_archive):
-    """Both parts of the real archive as they stand in it."""
+    """Both parts of the real archive, in its order."""
     content = imdb_archive.read_bytes()
     return {part: read_reviews(content, part, "imdb.npz") for part in ("train", "test")}
 
 
 @pytest.mark.slow
 def test_imdb_s_repeats_are_those_that_are_known(imdb):
-    training, test = word_keys(imdb["train"]), word_keys(imdb["test"])
+    training, test = make_word_keys(imdb["train"]), make_word_keys(imdb["test"])
     assert (count_repeats(training), count_repeats(test)) == (98, 199)
     known = set(training)
     assert sum(key in known for key in test) == 123
@@ -269,12 +269,12 @@ def test_imdb_s_repeats_are_those_that_are_known(imdb):
 
 @pytest.mark.slow
 def test_imdb_s_parts_are_described_by_the_figures_that_are_known(imdb):
-    # 98 repeats among all 25,000 training reviews; 34 of them stand in the other part of the split than the first.
-    train_order, test_order = shuffled_orders(25_000, 25_000)
+    # All 25,000 training reviews have 98 repeats. For 34 of them, the first is in the other part of the split.
+    train_order, test_order = draw_orders(25_000, 25_000)
     drawn = draw_validation(25_000, 0.2, 42)
-    keys = word_keys(imdb["train"])
+    keys = make_word_keys(imdb["train"])
     train, validation = (profile_part(imdb["train"], train_order[places], keys, 500, 100) for places in drawn)
-    test = profile_part(imdb["test"], test_order, word_keys(imdb["test"]), 500, 100)
+    test = profile_part(imdb["test"], test_order, make_word_keys(imdb["test"]), 500, 100)
     described = (train, validation, test)
     assert [one.reviews for one in described] == [20_000, 5000, 25_000]
     assert [one.positive for one in described] == [9937, 2563, 12_500]
@@ -290,11 +290,11 @@ def test_imdb_s_first_review_is_the_one_that_everybody_knows(imdb):
     if not REAL_WORD_INDEX.is_file():
         pytest.skip("IMDB's word index is not beside the archive")
     words = {rank: word for word, rank in json.loads(REAL_WORD_INDEX.read_text()).items()}
-    # As Keras serves it, whose tokens are the archive's ranks and 3.
-    place = shuffled_orders(25_000, 25_000)[0][0]
+    # In Keras's order; its tokens are the archive's ranks plus 3.
+    place = draw_orders(25_000, 25_000)[0][0]
     ranks = imdb["train"].tokens[imdb["train"].offsets[place] :][:10].tolist()
     shown, unknown = decode_words(ranks, words, num_words=500)
     assert " ".join(shown) == "this film was just brilliant casting location scenery story direction"
-    # Behind the start token, as many a tutorial prints it.
+    # After the start token, as in many tutorials.
     assert [rank + 3 for rank in ranks] == [14, 22, 16, 43, 530, 973, 1622, 1385, 65, 458]
     assert unknown == (4, 5, 6, 7)

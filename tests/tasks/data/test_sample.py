@@ -1,4 +1,4 @@
-"""The sample corpus: the same bytes every time, readable by its own word index, and with an order that matters."""
+"""The sample corpus has the same bytes every time, its own word index, and sentences whose word order matters."""
 
 import hashlib
 import json
@@ -96,7 +96,7 @@ def test_the_last_sentence_decides_but_for_the_reviews_that_are_labelled_against
         }
         assert endings[0] != endings[1]
         contrary += not endings[label]
-    # 120 of 1,000, give or take three standard deviations.
+    # 120 of 1,000, plus or minus three standard deviations.
     assert 90 <= contrary <= 150
 
 

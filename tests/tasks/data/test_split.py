@@ -1,4 +1,4 @@
-"""Splitting a small archive; that it is what Keras and scikit-learn give is tested in test_keras_data.py."""
+"""The split of a small archive; test_keras_data.py compares it with Keras and scikit-learn."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from storage.schemas import SPLIT_SCHEMA
-from tasks.data.split import draw_validation, encode_reviews, shuffled_orders, split_part
+from tasks.data.split import draw_orders, draw_validation, encode_reviews, split_part
 from tasks.prepare import split_reviews
 from tests.archives import publish_archive, reviews_of
 from tests.splits import RECIPE, flatten
@@ -35,7 +35,7 @@ def test_a_rank_at_the_type_s_limit_does_not_wrap_round_to_a_small_token(rank):
 
 
 def test_both_parts_are_shuffled_by_one_generator_as_keras_does():
-    train, test = shuffled_orders(5, 5)
+    train, test = draw_orders(5, 5)
     assert train.tolist() == [1, 0, 3, 2, 4]
     assert test.tolist() == [3, 0, 1, 4, 2]
 
@@ -79,7 +79,7 @@ def test_two_reviews_are_enough_for_a_part(sample_archive, fraction, train, vali
 
 @pytest.mark.parametrize("fraction", [0.005, 0.985, 0.9999])
 def test_an_archive_too_small_to_give_all_three_parts_is_refused(sample_archive, fraction):
-    """Of its 100 reviews that leaves 1 for validation, 1 for training, and none for training."""
+    """With these fractions, 100 reviews leave 1 for validation, 1 for training, and none for training."""
     parameters = replace(RECIPE, validation_fraction=fraction)
     with pytest.raises(ValueError, match="at least two reviews") as caught:
         split_part("train", sample_archive.read_bytes(), "sample.npz", parameters)

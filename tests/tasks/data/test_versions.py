@@ -1,4 +1,4 @@
-"""Whoever changes what a step gives must raise the step's number, or an older dataset is taken for a new one."""
+"""A step whose result changes must have a new version number, because otherwise older datasets are used."""
 
 import gc
 import hashlib
@@ -18,7 +18,7 @@ from tests.trainings import ignore
 
 
 def read_content(path):
-    """Return what a file says, which does not depend on the version of the library that wrote it."""
+    """Return the content of a file, which does not depend on the version of the library that wrote it."""
     if path.suffix == ".parquet":
         return pq.ParquetFile(path).read().to_pydict()
     if path.suffix == ".npz":
@@ -29,7 +29,7 @@ def read_content(path):
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
-    """All that each step gives for 40 sample reviews, as JSON."""
+    """The results of each step for 40 sample reviews, as JSON."""
     folder = tmp_path_factory.mktemp("store")
     root = str(folder)
     made = sample.main(SampleRequest(40, root, "sample"), ignore)

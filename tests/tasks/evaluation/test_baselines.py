@@ -1,4 +1,4 @@
-"""The baselines that need no epochs: the majority class, and counts of words in no order."""
+"""The baselines without epochs: the majority class, and a logistic regression on word counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which earlier runs a run is held against, read back from the store."""
+"""The earlier runs that a run is compared with, read from the store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.stores import publish_training
 
 
 def publish_example_run(store, day, *trainings, **changes):
-    """Publish a run of one day of November with what its models said, and return it as it was published."""
+    """Publish a run of a day in November with the predictions of its models; return its record."""
     run = a_run(*trainings, run_id=f"202611{day:02}T020000Z-abc123", **changes)
     published = (publish_training(store, run_folder(run.run_id), training) for training in run.trainings)
     run = replace(run, trainings=tuple(published))
@@ -58,7 +58,7 @@ def test_the_reviews_on_which_only_one_run_s_model_is_right_are_counted_by_varia
     this_run = publish_example_run(
         store, 23, a_training("lstm", 0.43, 790), a_training("gru", 0.45, 720), a_training("lstm_stacked", 0.5, 700)
     )
-    # Lost and gained since the previous run, by variants of both.
+    # Reviews lost and gained since the previous run, by variant of both runs.
     assert earlier_runs_of(store, this_run)[1] == {"lstm": (10, 0), "gru": (0, 20)}
 
 

@@ -1,4 +1,4 @@
-"""A run that is written down once more, as when its flow run was retried: nothing of it may be torn meanwhile."""
+"""A run is published again, as after a retry of its flow run, and no reader sees half of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.stores import FIRST, SECOND, publish_training
 
 @pytest.fixture
 def unpublished(store):
-    """A run whose trainings are in the store, and which is not written down."""
+    """A run whose trainings are in the store, but which is not published."""
     lstm, gru = a_training("lstm", 0.43, 800), a_training("gru", 0.42, 804)
     run = replace(a_run(lstm, gru), run_id=FIRST)
     return replace(run, trainings=tuple(publish_training(store, run_folder(FIRST), one) for one in run.trainings))

@@ -1,4 +1,4 @@
-"""The compiled kernels, held against the stock Keras layers whose place they take."""
+"""The compiled kernels, compared with the stock Keras layers that they replace."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def build(layers, embedding_dim=EMBEDDING_DIM):
 
 
 def draw(network, *, dropout):
-    """Return tokens, labels, and a mask of fixed zeros for the input of each recurrent layer."""
+    """Return tokens, labels, and for the input of each recurrent layer a mask whose zeros are always the same."""
     random = np.random.default_rng(SEED)
     tokens = random.integers(0, NUM_WORDS, (REVIEWS, MAXLEN)).astype(np.uint16)
     labels = random.integers(0, 2, REVIEWS).astype(np.float32)
@@ -67,8 +67,10 @@ def draw(network, *, dropout):
 
 
 def stock_outputs_and_gradients(network, tokens, labels, masks):
-    """Return the stock layers' probabilities and gradients; each layer's input is multiplied with the same mask at
-    all steps, as Keras does with the one it draws."""
+    """Return the probabilities and gradients of stock layers, with the given dropout masks.
+
+    The input of a layer is multiplied by the same mask at all steps, as Keras does.
+    """
     import keras
     import tensorflow as tf
 
@@ -88,12 +90,12 @@ def fast_outputs_and_gradients(network, tokens, labels, masks):
 
     fast = make_arithmetic(network, REVIEWS)
     read_variables(network.trainable_variables, fast.weights)
-    fast.pack()
+    fast.pack_weights()
     columns = np.ascontiguousarray(tokens.T), [np.ascontiguousarray(mask.T) for mask in masks]
     probabilities = 1 / (1 + np.exp(-fast.forward(*columns)))
-    fast.start_gradients()
+    fast.reset_gradients()
     fast.backward((probabilities - labels) / REVIEWS, *columns)
-    fast.finish_gradients()
+    fast.collect_gradients()
     return probabilities, fast
 
 
@@ -152,9 +154,9 @@ def test_the_tangent_is_within_three_tenmillionths_and_lets_nan_through():
     from tasks.kernels.vectors import tanh_inplace
 
     numbers = np.linspace(-12, 12, 100_001, dtype=np.float32)
-    squashed = numbers.copy()
-    tanh_inplace(squashed)
-    np.testing.assert_allclose(squashed, np.tanh(numbers.astype(np.float64)), atol=3e-7)
+    results = numbers.copy()
+    tanh_inplace(results)
+    np.testing.assert_allclose(results, np.tanh(numbers.astype(np.float64)), atol=3e-7)
     hostile = np.array([np.nan, np.inf, -np.inf, 0], np.float32)
     tanh_inplace(hostile)
     np.testing.assert_allclose(hostile, [np.nan, 1, -1, 0], atol=3e-7)
@@ -180,7 +182,7 @@ def test_the_tangent_is_within_three_tenmillionths_and_lets_nan_through():
     ids=lambda layers: " ".join(str(one) for one in layers),
 )
 def test_layers_that_the_kernels_do_not_know_are_left_to_keras(layers):
-    from tasks.training.training import make_trainer
+    from tasks.training.fitting import make_trainer
     from tasks.training.xla_trainer import XlaTrainer
 
     network = build(layers)
@@ -189,8 +191,8 @@ def test_layers_that_the_kernels_do_not_know_are_left_to_keras(layers):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_layers_that_the_kernels_know_are_computed_by_them(name):
+    from tasks.training.fitting import make_trainer
     from tasks.training.numba_trainer import NumbaTrainer
-    from tasks.training.training import make_trainer
 
     network = build(*NETWORKS[name])
     assert isinstance(make_trainer(network, 64, 1e-4), NumbaTrainer)

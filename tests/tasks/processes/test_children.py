@@ -1,4 +1,4 @@
-"""Children answer, fail, die or hang, and whoever asks gets an answer or one plain error."""
+"""Children answer, fail, die or hang, and the caller gets an answer or one error."""
 
 import os
 import signal
@@ -80,7 +80,7 @@ def test_bad_input_in_a_child_is_a_value_error_with_the_same_message(kind, child
     with pytest.raises(ValueError, match="maxlen") as caught:
         children.ask(JOB, {"do": "raise", "kind": kind, "message": message}, 30)
     assert str(caught.value) == message
-    # A file may be there the next time; a wrong value stays wrong.
+    # A missing file may exist at the next attempt; a wrong value stays wrong.
     assert caught.value.may_pass == (kind == "FileNotFoundError")
 
 
@@ -110,10 +110,10 @@ def test_a_child_that_ends_without_a_word_is_told_by_its_exit_code(children):
     assert str(caught.value) == "it ended with exit code 7"
 
 
-def test_a_module_that_cannot_be_started_is_told_by_its_last_words(children):
+def test_a_module_that_cannot_be_started_is_named_with_the_last_line_of_its_errors(children):
     with pytest.raises(ChildFailedError) as caught:
         children.ask(Job("tasks.no_such_module", dict, dict), {}, 30)
-    assert str(caught.value).startswith("it ended with exit code 1; its last words: ")
+    assert str(caught.value).startswith("it ended with exit code 1; the last line of its errors: ")
     assert str(caught.value).endswith("No module named 'tasks.no_such_module'")
 
 
@@ -208,7 +208,7 @@ def our_children() -> set[int]:
 
 @pytest.fixture
 def no_others(children):
-    """Let the test see its own children alone, and leave none."""
+    """Show the test only its own child processes, and check that it leaves none."""
     before = our_children()
     yield before
     children.close()

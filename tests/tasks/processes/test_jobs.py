@@ -1,4 +1,4 @@
-"""Each job's records are what the module that does it takes and gives."""
+"""The types of each job are those of its module's `main`."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on from its checkpoint, and ends as if nothing had happened."""
+"""An interrupted training continues from its checkpoint, and ends with the same bits as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage.records import Stopping
+from storage.checkpoint_records import Stopping
 from storage.runs import checkpoints_folder, verify_store
 from storage.schemas import HISTORY_SCHEMA
 from storage.store import Store
@@ -30,7 +30,7 @@ def request(prepared, variant, folder, epochs=7, patience=7, **changes):
 
 
 def run_saved_often(asked, events=None, **options):
-    """Train in a process of its own that saves every second epoch, or as the options say; None if it was killed."""
+    """Train in a process of its own that saves every second epoch, or by the options; None if it was killed."""
     from tests.checkpoint_children import CheckpointedTraining
 
     return run_forked(CheckpointedTraining(asked, **options), events)
@@ -43,12 +43,12 @@ def train(asked, events=None, every_epochs=2):
 
 
 def interrupt(asked, after_epoch, every_epochs=2):
-    """Let the training's process die by SIGKILL when it has told of an epoch, and before it does anything else."""
+    """Kill the training's process directly after it has sent an epoch."""
     assert run_saved_often(asked, die_after_epoch=after_epoch, every_epochs=every_epochs) is None
 
 
 def interrupt_at(asked, method, number):
-    """Let the training's process die before the nth call of a method of its store."""
+    """Kill the training's process before the nth call of a method of its store."""
     assert run_saved_often(asked, die_before=(method, number)) is None
 
 
@@ -61,7 +61,7 @@ def is_resumed_at(epoch, events):
 
 
 def figures(store, result):
-    """Return all that has to be the same: the history but for its seconds, the weights, and where it ended."""
+    """Return everything that must be the same: the history without its seconds, the weights, and the last epoch."""
     history = store.read_table(result.files["history.parquet"], HISTORY_SCHEMA).drop_columns(["seconds"])
     return history.to_pydict(), result.weights_sha256, result.best_epoch, result.epochs, result.stopped_early
 
@@ -82,7 +82,7 @@ def flip_a_bit(store, path):
 
 @pytest.fixture(scope="module")
 def whole(prepared):
-    """What trainings end with that nothing interrupts, by variant; trained when first asked for."""
+    """The figures of uninterrupted trainings by variant, each trained at its first use."""
     trained = {}
 
     def get(variant, **changes):
@@ -119,7 +119,7 @@ def test_a_training_may_be_killed_again_and_again(prepared, whole, variant):
     assert is_resumed_at(6, events)
 
 
-# Learns so fast that it is best after a few epochs, and early stopping waits from there.
+# With these, the best epoch is one of the first, and early stopping waits from there.
 HASTY = {"epochs": 60, "learning_rate": 0.05, "patience": 6}
 
 
@@ -131,7 +131,7 @@ def test_early_stopping_remembers_its_best_epoch_and_its_patience(prepared, whol
     assert uninterrupted[4]
     assert epochs == best_epoch + 6
     asked, events = request(prepared, variant, f"runs/patient/{variant.name}", **HASTY), []
-    # Its last checkpoint is behind the best epoch, whose weights no later epoch gives back.
+    # Its last checkpoint is after the best epoch, so the best weights are in the checkpoint only.
     interrupt(asked, after_epoch=best_epoch + 4)
     result = train(asked, events)
     assert isinstance(events[0], Resumed)
@@ -152,7 +152,7 @@ def test_a_training_that_died_after_its_last_epoch_does_not_train_further_than_i
 def test_a_damaged_checkpoint_is_put_aside_and_said(prepared, whole, damaged, with_older):
     store, events = prepared[0], []
     asked = request(prepared, VARIANTS[0], f"runs/damaged/{damaged}-{with_older}")
-    # Before the removal of the checkpoint of epoch 2, which comes second after that of its predecessors.
+    # Before the second removal, which is that of the checkpoint of epoch 2.
     interrupt_at(asked, "delete", 2)
     if not with_older:
         for path in checkpoints(store, asked.folder):
@@ -181,7 +181,7 @@ def test_a_damaged_checkpoint_is_put_aside_and_said(prepared, whole, damaged, wi
         ("write_bytes", 3, 2),
         ("write_bytes", 4, 2),
         ("delete", 2, 4),
-        # After training.json: nothing but what is left of the last checkpoint is wrong.
+        # After training.json is written, when only the last checkpoint is left to remove.
         ("delete", 4, 6),
     ],
 )
@@ -220,7 +220,7 @@ def test_the_checkpoint_of_another_training_is_not_used(prepared, change):
 
 @pytest.mark.slow
 def test_all_that_determines_a_training_is_in_the_key_of_its_checkpoints(prepared):
-    from tasks.training.checkpoints import make_key
+    from tasks.training.checkpoint_store import make_key
 
     asked = request(prepared, LSTM_DROPOUT, "runs/1")
     changed = [
@@ -238,7 +238,7 @@ def test_all_that_determines_a_training_is_in_the_key_of_its_checkpoints(prepare
 
 @pytest.mark.slow
 def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepared):
-    """Or a checkpoint would have to hold them."""
+    """Otherwise a checkpoint would have to hold these states."""
     import random
 
     from tasks.training import training
@@ -255,7 +255,7 @@ def test_nothing_draws_from_the_global_random_states_after_the_first_epoch(prepa
         assert states[0] == states[1] == states[2]
 
 
-# A store that is slow, or refuses.
+# A slow store, and one that refuses.
 
 
 @pytest.mark.slow
@@ -273,7 +273,7 @@ def test_checkpoints_that_cost_too_much_are_saved_less_often(prepared, monkeypat
 
     monkeypatch.setattr(module, "publish_checkpoint", publish)
     training.main(request(prepared, VARIANTS[0], "runs/expensive", epochs=40, patience=40), ignore)
-    # 40 epochs take a second, of which 1% is over.
+    # 40 epochs take about a second, and a checkpoint of 0.2 s is more than 1% of it.
     assert published == [5]
 
 
@@ -293,7 +293,7 @@ def test_a_store_that_refuses_a_checkpoint_costs_no_training(prepared, monkeypat
     assert warnings == [Warned("a checkpoint could not be saved: no space left")]
 
 
-# What an earlier attempt of a run finished.
+# Trainings that an earlier attempt of the run has finished.
 
 
 LSTM_42 = PlannedTraining(VARIANTS[0], 42)
@@ -326,7 +326,7 @@ def test_a_damaged_training_json_is_put_aside(store):
     assert not store.exists("runs/1/lstm-seed42/training.json")
 
 
-# The store's side, without a training.
+# The store's part, without a training.
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -336,7 +336,7 @@ def any_store(request, tmp_path):
 
 @pytest.mark.slow
 def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
-    from tasks.training.checkpoints import Checkpoint, find_checkpoint, publish_checkpoint, remove_checkpoints
+    from tasks.training.checkpoint_store import Checkpoint, find_checkpoint, publish_checkpoint, remove_checkpoints
 
     store, folder, key = any_store, "runs/1/lstm-seed42", {"seed": 42}
     store.write_bytes(f"{folder}/model.keras", b"weights")
@@ -358,7 +358,7 @@ def test_an_older_checkpoint_is_removed_when_a_newer_one_is_there(any_store):
 
 @pytest.mark.slow
 def test_a_checkpoint_of_a_newer_version_is_left_alone(store):
-    from tasks.training.checkpoints import Checkpoint, find_checkpoint, publish_checkpoint
+    from tasks.training.checkpoint_store import Checkpoint, find_checkpoint, publish_checkpoint
 
     folder, key = "runs/1/lstm-seed42", {"seed": 42}
     publish_checkpoint(store, folder, key, Checkpoint(5, Stopping(best=0.3, wait=1, best_epoch=3), {}))

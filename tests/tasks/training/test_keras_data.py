@@ -1,4 +1,4 @@
-"""Splitting and padding are, token for token, what Keras and scikit-learn give."""
+"""Splitting and padding give the same tokens as Keras and scikit-learn."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from tests.splits import RECIPE, flatten, split_archive, tokens_of
 
 
 def load_with_keras(archive: Path) -> dict[str, Any]:
-    """Return what Keras and scikit-learn make of an archive.
+    """Split and pad an archive with Keras and scikit-learn.
 
-    By part: `lengths`, `tokens` one after another, `labels`, and `padded` to 100.
+    Returns:
+        By part: `lengths`, `tokens` one after another, `labels`, and `padded` to 100.
     """
     import keras
     from keras.src.datasets import imdb
     from sklearn.model_selection import train_test_split
 
-    # Keras itself loads the archive; only its download, which also compares the hash, is left out.
+    # Keras loads the archive. Only its download, which also compares the hash, is replaced.
     with patch.object(imdb, "get_file", lambda **_: str(archive)):
         (train_input, train_target), (test_input, test_target) = keras.datasets.imdb.load_data(num_words=500)
     train_input, val_input, train_target, val_target = train_test_split(

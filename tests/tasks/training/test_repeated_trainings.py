@@ -1,4 +1,4 @@
-"""A child that does one training after another gives each the weights that a fresh process gives it."""
+"""If a child does several trainings, each has the same weights as in a fresh process."""
 
 import random
 
@@ -12,7 +12,7 @@ from tests.trainings import request_for
 
 pytestmark = pytest.mark.slow
 
-# Of the second kind of trainer, which compiles.
+# For the XLA trainer, which compiles a program.
 AVERAGED = Variant("averaged", (layer("Dropout", rate=0.3), layer("GlobalAveragePooling1D")))
 ALL = (*VARIANTS, *BASELINES, AVERAGED)
 MEGABYTE = 1 << 20
@@ -20,7 +20,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(scope="module")
 def fresh(prepared):
-    """The weights' hash and the model's layers' names of each variant, each trained in a process of its own."""
+    """By variant, the hash of the weights and the names of the layers after a training in a process of its own."""
     return {variant.name: run_forked(request_for(prepared, variant, f"runs/fresh/{variant.name}")) for variant in ALL}
 
 
@@ -33,7 +33,7 @@ def test_the_weights_are_those_of_a_fresh_process_in_any_order(prepared, fresh, 
         assert result.weights_sha256 == fresh[variant.name].weights_sha256, [one.name for one in order]
         assert result.validation == fresh[variant.name].validation
         pids |= {child.pid for child in training_children()}
-    # One that has grown by compiling was replaced.
+    # A child that has grown by compiling was replaced.
     assert len(pids) <= 2
 
 

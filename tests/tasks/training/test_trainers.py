@@ -1,4 +1,4 @@
-"""Both ways to run a whole epoch as one step, held against Keras's own training loop."""
+"""Both trainers, whose step is a whole epoch, compared with Keras's own training loop."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ GRU_AND_SIMPLE_RNN = Variant(
     "gru_and_simple_rnn", (layer("GRU", units=8, return_sequences=True), layer("SimpleRNN", units=5))
 )
 KNOWN = {one.name: one for one in (*VARIANTS, SIMPLE_RNN, SIMPLE_RNN_STACKED, GRU_AND_SIMPLE_RNN)}
-# How far the validation losses may be from those of Keras's own loop. With dropout it matters who draws the masks: the
-# kernels and XLA each do so in their own way, and XlaTrainer without XLA as Keras does it.
+# The largest difference of the validation losses to those of Keras's own loop. With dropout, the kernels and XLA draw
+# other masks than Keras; XlaTrainer without XLA draws the same.
 TRAINED = [
     ("NumbaTrainer", "lstm", 1e-5),
     ("NumbaTrainer", "lstm_dropout", 1e-3),
@@ -31,7 +31,7 @@ TRAINED = [
     ("NumbaTrainer", "gru", 1e-5),
     ("NumbaTrainer", "simple_rnn", 1e-5),
     ("NumbaTrainer", "gru_and_simple_rnn", 1e-5),
-    # XLA takes seconds to compile a network, whatever its layers are, so these two hold all of them.
+    # XLA takes seconds to compile a network of any size, so these two networks have all layers.
     ("XlaTrainer", "lstm_stacked", 2e-3),
     ("XlaTrainer", "gru_and_simple_rnn", 1e-5),
     ("XlaTrainer without XLA", "lstm_stacked", 1e-5),
@@ -40,7 +40,7 @@ TRAINED = [
 
 @cache
 def make_reviews():
-    """Return 1,000 reviews of 30 tokens, positive when they hold more tokens above 60 than below.
+    """Return 1,000 reviews of 30 tokens, positive if they have more tokens above 60 than below.
 
     The first 800 are to train on; 32 of them are left for the last batch.
     """
@@ -94,7 +94,7 @@ def fit(trainer, callbacks=()):
 
 @cache
 def train(kind, name):
-    """Train once; return the trainer, the history, and an entry for each call of its `train_step`."""
+    """Train once; return the trainer, the history, and one entry for each call of `train_step`."""
     trainer, calls = make(kind, name), []
     train_step = trainer.train_step
     trainer.train_step = lambda data: calls.append(1) or train_step(data)
@@ -102,7 +102,7 @@ def train(kind, name):
 
 
 def compile_stock(name):
-    """Return a network that Keras's own loop trains, without XLA, and its optimizer built."""
+    """Return a network for Keras's own loop, compiled without XLA and with its optimizer built."""
     import keras
 
     network = build(name)
@@ -132,7 +132,7 @@ def fit_stock(network, batch_size=BATCH_SIZE, callbacks=()):
 
 @cache
 def train_stock(name):
-    """Train once by Keras's own loop in batches of 64 and once, from the same start, in batches of 50."""
+    """Train with Keras's own loop from the same weights, once in batches of 64 and once in batches of 50."""
     network = compile_stock(name)
     variables = [*network.variables, *network.optimizer.variables]
     start, histories = [variable.numpy() for variable in variables], {}
@@ -144,7 +144,7 @@ def train_stock(name):
 
 
 def use_given_masks(network, drawn):
-    """Let the recurrent layers take the dropout masks that `NumbaTrainer` has `drawn`; return a callback to do so."""
+    """Return a callback that gives the recurrent layers the dropout masks that `NumbaTrainer` has `drawn`."""
     import keras
     import tensorflow as tf
 

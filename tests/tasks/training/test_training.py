@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def trained(prepared):
-    """Each variant trained once, the first as a night does it; with the events that each sent."""
+    """The results of each variant, the first trained as in a run, and the events of each training."""
     events = {variant.name: [] for variant in VARIANTS}
     first, *others = VARIANTS
     children = Children()
@@ -163,7 +163,7 @@ def test_a_training_refuses_a_parquet_file_that_was_edited_by_hand(prepared):
 
 
 def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared, children):
-    # A stub, which would go on for hours.
+    # A stub, whose training would take hours.
     request = request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6)
     stub = replace(TRAINING, environment=TRAINING.environment | STUB)
     children.start_ahead(stub, 1)
@@ -199,13 +199,13 @@ print(json.dumps([numba.config.CACHE_DIR, hits, misses]))
 
 
 def count_compilations(folder, *modules):
-    """Import modules of kernels in a process of their own; return their cache's folder, hits and misses."""
+    """Import modules of the kernels in a new process; return the folder, the hits and the misses of their cache."""
     command = [sys.executable, "-c", COUNT_COMPILATIONS, *modules]
     return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
 
 
 def test_the_kernels_are_compiled_once_for_a_machine_and_not_for_each_training():
-    # Importing them compiles those that nobody has compiled before.
+    # Importing the modules compiles every function that is not in the cache.
     from tasks.kernels import embedding, recurrence
 
     assert recurrence.lstm_forward.signatures

@@ -1,0 +1,105 @@
+"""The parent's side of one child process: start it, send it a request, read its messages, and end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from tasks.processes.messages import Answered, Event, Failed, Job, Message, read_line
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+LAUNCH = "import sys; from tasks.processes.child import run_module; sys.exit(run_module(*sys.argv[1:]))"
+
+
+class ChildProcess:
+    """A child process for one kind of job: a fresh interpreter, never a fork.
+
+    It ends itself if this process dies: it watches its standard input, which only this process holds open.
+    """
+
+    def __init__(self, job: Job[Any, Any]) -> None:
+        self.module, self.environment = job.module, job.environment
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, job.module, *job.leaves_out],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **job.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.stderr,
+            # Ctrl-C at the terminal must reach the flow alone, which then ends its children in order.
+            start_new_session=True,
+        )
+
+    def serves(self, job: Job[Any, Any]) -> bool:
+        """Return whether this process can do the job: it has the same module and the same environment."""
+        return (self.module, self.environment) == (job.module, job.environment)
+
+    def ask(self, request: bytes, on_event: Callable[[Event], None]) -> Answered | Failed | None:
+        """Send a request, and return the last message; None if the process died without one.
+
+        Args:
+            request: One line of JSON.
+            on_event: Called with each event before the last message.
+
+        Raises:
+            ValueError: The process sent a line that is not a message.
+        """
+        stdin, stdout = self.process.stdin, self.process.stdout
+        if stdin is None or stdout is None:
+            raise RuntimeError("the child must be started with pipes")
+        try:
+            stdin.write(request)
+            stdin.flush()
+        except BrokenPipeError:
+            return None
+        for line in stdout:
+            if not line.endswith(b"\n"):
+                # The process was killed while it wrote the message.
+                return None
+            message = read_line(line, Message)
+            if isinstance(message, (Answered, Failed)):
+                return message
+            on_event(message)
+        return None
+
+    def kill(self) -> None:
+        """Kill the process and everything in its session, if it still runs."""
+        if self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill the process if it still runs, and close its pipes and files."""
+        self.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.stderr):
+            if stream:
+                # Closing flushes the buffer into the pipe of a dead process.
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+    def explain_death(self) -> str:
+        """Wait for the process, and return how it ended and the last line of its standard error."""
+        returncode = self.process.wait()
+        lines = _read_lines(self.stderr)
+        reason = f"it ended with exit code {returncode}"
+        if returncode < 0:
+            reason = f"it was killed by {signal.Signals(-returncode).name}"
+            if -returncode == signal.SIGKILL:
+                reason += " (the system does that when memory runs out)"
+        return f"{reason}; the last line of its errors: {lines[-1]}" if lines else reason
+
+
+def _read_lines(stderr: IO[bytes]) -> list[str]:
+    """Return the lines of a child's standard error, without "Exception ignored", which is never the cause."""
+    stderr.seek(0)
+    lines = stderr.read().decode(errors="replace").strip().splitlines()
+    return [line for line in lines if not line.startswith("Exception ignored")]
