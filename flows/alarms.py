@@ -27,10 +27,7 @@ BAD_INPUT = 2
 
 
 def main(path: str) -> int:
-    """Make the server's alarms those of a file, and print how many changed. Never prints the webhook's address.
-
-    Args:
-        path: The file's path.
+    """Make the server's alarms those of the file at `path`, and print how many changed, never the webhook's address.
 
     Returns:
         The exit code: 2 if the webhook's address is not one.

@@ -17,13 +17,7 @@ from tasks.training.training_request import TRAINING
 def train_locally(
     planned: list[PlannedTraining], inputs: TrainingInputs, at_once: int, children: Children
 ) -> Iterator[TrainingResult | FailedTraining]:
-    """Run all trainings, the longest first.
-
-    Args:
-        planned: Which trainings.
-        inputs: What all of them share.
-        at_once: How many run at the same time.
-        children: The run's child processes.
+    """Run all trainings, `at_once` at the same time, the longest first.
 
     Yields:
         Each training as it ends, in any order; a failed one as its failure.

@@ -11,11 +11,7 @@ LARGEST_RANK = 2**32 - 1
 
 
 def read_word_index(content: bytes, name: str) -> dict[str, int]:
-    """Return the ranks by word.
-
-    Args:
-        content: The whole JSON file.
-        name: The file's name for error messages.
+    """Return the ranks by word that a JSON file holds; error messages call the file `name`.
 
     Raises:
         ValueError: The file holds anything else than words and their ranks.

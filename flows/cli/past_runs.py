@@ -118,15 +118,9 @@ def render_stored_run(store: Store, run: Run, language: str) -> bytes:
 
 
 def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:
-    """Write the page of a run where its record names it, and publish the list of runs again.
+    """Write a run's rendered page where its record names it, and publish the list of runs again.
 
-    A page in another language is written beside it, and the list stays as it is.
-
-    Args:
-        store: The store that has the run.
-        run: The run's record.
-        page: The rendered page.
-        language: "en" or "ko": the language of `page`.
+    A page whose `language` is not the run's own is written beside it, and the list stays as it is.
 
     Returns:
         The full path of the page.

@@ -39,10 +39,7 @@ def _book() -> dict[str, dict[str, list[float]]]:
 
 
 def read_book(content: bytes) -> dict[str, dict[str, list[float]]]:
-    """Return the curves in a CSV file with the columns `BOOK_COLUMNS`.
-
-    Args:
-        content: CSV in UTF-8, with a header.
+    """Return the curves in a CSV file in UTF-8, whose header is `BOOK_COLUMNS`.
 
     Returns:
         By variant and by column, one value per epoch: losses in nats, accuracies 0 to 1.

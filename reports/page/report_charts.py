@@ -73,11 +73,7 @@ def draw_probability_curves(errors: Errors, styles: dict[str, Style], language: 
     labels = {
         "roc": (gettext("ROC curve"), gettext("false positive rate"), gettext("true positive rate")),
         "precision-recall": (gettext("Precision and recall"), gettext("recall"), gettext("precision")),
-        "calibration": (
-            gettext("Calibration"),
-            gettext("predicted probability"),
-            gettext("share of positive reviews"),
-        ),
+        "calibration": (gettext("Calibration"), gettext("predicted probability"), gettext("share of positive reviews")),
     }
     return [
         _draw_curves_of(kind, labels[kind], curves, styles, language)

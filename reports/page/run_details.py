@@ -18,7 +18,6 @@ OPTIONS = {"language": "lang"}
 def list_facts(run: Run, language: Language) -> list[Table]:
     """Return four tables: code and machine, run parameters, versions, durations."""
     gettext = language.gettext
-    code = run.code
     state = {
         None: gettext("not recorded"),
         True: gettext("uncommitted changes"),
@@ -28,8 +27,8 @@ def list_facts(run: Run, language: Language) -> list[Table]:
         (gettext("run"), run.run_id),
         (gettext("started"), language.date(run.started)),
         (gettext("source"), run.source),
-        (gettext("git commit"), code.commit or gettext("not recorded")),
-        (gettext("working tree"), state[code.is_dirty]),
+        (gettext("git commit"), run.code.commit or gettext("not recorded")),
+        (gettext("working tree"), state[run.code.is_dirty]),
         (gettext("processor"), run.cpu),
     ]
     parameters = [(name, format_value(value) or gettext("not given")) for name, value in sorted(run.parameters.items())]

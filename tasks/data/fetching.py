@@ -140,8 +140,7 @@ def read_chunks(address: str, limits: TimeLimits) -> Iterator[bytes]:
     except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL, ValueError) as error:
         raise SourceUnreachableError(address, str(error), transient=False) from error
     except (httpx.TransportError, TimeoutError, socket.gaierror) as error:
-        reason = str(error) or type(error).__name__
-        raise SourceUnreachableError(address, reason, transient=True) from error
+        raise SourceUnreachableError(address, str(error) or type(error).__name__, transient=True) from error
 
 
 def _stream(url: str, limits: TimeLimits) -> Iterator[bytes]:

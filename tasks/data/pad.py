@@ -20,9 +20,7 @@ ROWS_AT_ONCE = 4096
 
 
 def pad_tokens(tokens: npt.NDArray[np.uint16], offsets: npt.NDArray[np.integer], maxlen: int) -> npt.NDArray[np.uint16]:
-    """Pad with zeros in front, and keep the last `maxlen` tokens of a longer review.
-
-    The same as `keras.utils.pad_sequences(maxlen=maxlen)`.
+    """Pad with zeros in front, and keep the last `maxlen` tokens, as `keras.utils.pad_sequences(maxlen=maxlen)` does.
 
     Args:
         tokens: uint16, all reviews one after another.

@@ -159,8 +159,7 @@ def tabulate_reviews(
 def tabulate_pairs(word_index: dict[str, int], num_words: int, maxlen: int) -> pa.Table | None:
     """Return a padded table of the minimal pairs whose words are all in the vocabulary.
 
-    A pair has two rows, whose review ids are like `negation-03/first` and `negation-03/second`. Their labels are 0 and
-    mean nothing.
+    A pair has two rows, with ids such as `negation-03/first` and `negation-03/second`. Their labels mean nothing.
 
     Returns:
         A table of `padded_schema(maxlen)`; None if the vocabulary has no pair.

@@ -54,8 +54,7 @@ def predict_bag_of_words(
 ) -> list[npt.NDArray[np.float64]]:
     """Fit scikit-learn's `LogisticRegression` with its defaults on the square roots of word counts, and predict.
 
-    The features come from the same tokens that the networks get, without their order. The square root reduces the
-    weight of repeated words.
+    The networks get the same tokens, in their order. The square root reduces the weight of repeated words.
 
     Args:
         train: Tokens, uint16, shape (reviews, maxlen), and labels, bool, shape (reviews,). Both classes must occur.

@@ -31,11 +31,7 @@ from tasks.evaluation.review_facts import read_input_sizes, read_review_facts
 
 
 def evaluate_run(run: Run, store: Store) -> Evidence:
-    """Return the evidence of a run.
-
-    Args:
-        run: The run's record, with all trainings done.
-        store: The store that has the run's files and all earlier runs.
+    """Return the evidence of a run whose trainings are done, from its files and the earlier runs in the store.
 
     Raises:
         DamagedFileError: A file of the run differs from what was published.
