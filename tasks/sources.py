@@ -50,12 +50,10 @@ def resolve_source(source: str, sha256: str | None) -> Source:
 
     Args:
         source: "imdb", a path, or a `file:`, `http:` or `https:` address.
-        sha256: The SHA-256 that the archive must have. It may be None for "imdb", whose SHA-256 is known, and for a
-            file, whose SHA-256 is computed.
+        sha256: Of the archive. It may be None for "imdb", where it is known, and for a file, where it is computed.
 
     Raises:
-        ValueError: `sha256` is malformed, or is None for an http(s) address; or the address is malformed or holds a
-            secret, which the message does not repeat.
+        ValueError: `sha256` or the address is malformed, `sha256` is missing, or the address holds a secret.
         FileNotFoundError: The file does not exist.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):

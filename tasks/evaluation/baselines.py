@@ -54,8 +54,6 @@ def predict_bag_of_words(
 ) -> list[npt.NDArray[np.float64]]:
     """Fit scikit-learn's `LogisticRegression` with its defaults on the square roots of word counts, and predict.
 
-    The networks get the same tokens, in their order. The square root reduces the weight of repeated words.
-
     Args:
         train: Tokens, uint16, shape (reviews, maxlen), and labels, bool, shape (reviews,). Both classes must occur.
         others: Tokens of the reviews to predict; each uint16, shape (reviews, maxlen).
@@ -67,6 +65,7 @@ def predict_bag_of_words(
     from scipy.sparse import csr_array
     from sklearn.linear_model import LogisticRegression
 
+    # The square root reduces the weight of repeated words.
     def make_features(tokens: npt.NDArray[np.uint16]) -> csr_array:
         return csr_array(np.sqrt(count_words(tokens, num_words)))
 
