@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,8 @@ def test_a_run_whose_machine_was_lost_is_marked_crashed_after_one_window_of_sile
     assert site.wait_for_state(training, "CRASHED", 30)["message"] == reason
     for flow_run in site.lost:
         last = site.read_events("prefect.flow-run.heartbeat", flow_run)[0]
-        (alarm,) = find_silent_alarms(site, flow_run)
+        # The server keeps the alarm's event a moment after it has acted on it.
+        (alarm,) = wait_until(partial(find_silent_alarms, site, flow_run), 30, "the alarm's event", every=0.5)
         # The first window after the last heartbeat raised the alarm, and no other window did.
         assert alarm["payload"]["triggering_event"]["id"] == last["id"]
         assert read_time(alarm["occurred"]) - read_time(last["occurred"]) >= SHORT_SILENCE
