@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tasks.kernels import recurrence as cell_kernels
@@ -99,12 +101,45 @@ class LSTMCell(Cell):
         )
 
 
-class GRUCell(Cell):
+class HiddenStateCell(Cell):
+    """A recurrent layer that passes only its hidden state on to the next step."""
+
+    run_forward: Callable[..., None]
+    run_backward: Callable[..., None]
+
+    def forward(self) -> None:
+        """Compute the hidden states from the features in `inputs`."""
+        self.run_forward(self.weights, self.bias, self.inputs, self.features, self.gates, self.units)
+
+    def backward(self, upstream: Floats, mask: Floats) -> None:
+        """Write `d_inputs`, and add to `d_weights` and `d_bias`; call it after `forward`.
+
+        Args:
+            upstream: float32, (steps, at least units, lanes): the gradient with respect to the layer above's input.
+            mask: float32, (units, lanes): the dropout mask between this layer and the layer above.
+        """
+        self.run_backward(
+            np.ascontiguousarray(self.weights.T),
+            self.inputs,
+            self.features,
+            self.gates,
+            upstream,
+            mask,
+            self.d_inputs,
+            self.d_weights,
+            self.d_bias,
+        )
+
+
+class GRUCell(HiddenStateCell):
     """A GRU layer with `reset_after=True`.
 
     Keras's columns are update, reset and candidate. Here the candidate's recurrent product has a fourth group of
     columns, because the reset gate acts on it alone.
     """
+
+    run_forward = staticmethod(cell_kernels.gru_forward)
+    run_backward = staticmethod(cell_kernels.gru_backward)
 
     def _columns(self) -> tuple[slice, slice, slice]:
         """Return the columns of update and reset, of the candidate, and of the candidate's recurrent product."""
@@ -134,34 +169,13 @@ class GRUCell(Cell):
         bias[:, gates] = self.d_bias[gates]
         bias[0, candidate], bias[1, candidate] = self.d_bias[candidate], self.d_bias[candidate_recurrent]
 
-    def forward(self) -> None:
-        """Compute the hidden states from the features in `inputs`."""
-        cell_kernels.gru_forward(self.weights, self.bias, self.inputs, self.features, self.gates, self.units)
 
-    def backward(self, upstream: Floats, mask: Floats) -> None:
-        """Write `d_inputs`, and add to `d_weights` and `d_bias`; call it after `forward`.
-
-        Args:
-            upstream: float32, (steps, at least units, lanes): the gradient with respect to the layer above's input.
-            mask: float32, (units, lanes): the dropout mask between this layer and the layer above.
-        """
-        cell_kernels.gru_backward(
-            np.ascontiguousarray(self.weights.T),
-            self.inputs,
-            self.features,
-            self.gates,
-            upstream,
-            mask,
-            self.d_inputs,
-            self.d_weights,
-            self.d_bias,
-        )
-
-
-class SimpleRNNCell(Cell):
+class SimpleRNNCell(HiddenStateCell):
     """A SimpleRNN layer."""
 
     COLUMNS_PER_UNIT = 1
+    run_forward = staticmethod(cell_kernels.simple_rnn_forward)
+    run_backward = staticmethod(cell_kernels.simple_rnn_backward)
 
     def pack_weights(self, kernel: Floats, recurrent_kernel: Floats, bias: Floats) -> None:
         """Copy the weights of a Keras layer into `weights` and `bias`.
@@ -180,26 +194,3 @@ class SimpleRNNCell(Cell):
         kernel[:] = self.d_weights[: self.features, : self.units]
         recurrent_kernel[:] = self.d_weights[self.recurrent_rows, : self.units]
         bias[:] = self.d_bias[: self.units]
-
-    def forward(self) -> None:
-        """Compute the hidden states from the features in `inputs`."""
-        cell_kernels.simple_rnn_forward(self.weights, self.bias, self.inputs, self.features, self.gates, self.units)
-
-    def backward(self, upstream: Floats, mask: Floats) -> None:
-        """Write `d_inputs`, and add to `d_weights` and `d_bias`; call it after `forward`.
-
-        Args:
-            upstream: float32, (steps, at least units, lanes): the gradient with respect to the layer above's input.
-            mask: float32, (units, lanes): the dropout mask between this layer and the layer above.
-        """
-        cell_kernels.simple_rnn_backward(
-            np.ascontiguousarray(self.weights.T),
-            self.inputs,
-            self.features,
-            self.gates,
-            upstream,
-            mask,
-            self.d_inputs,
-            self.d_weights,
-            self.d_bias,
-        )
