@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from typing import TypeVar
 
 from storage.damage import NewerFormatError
 from storage.decoding import decode_record
-from storage.records import Dataset, Inputs, StoredFile
+from storage.records import Dataset, Inputs, StoredFile, TrainingResult
 from storage.store import DamagedFileError, Store
 from storage.upgrades import upgrade_dataset
+
+Record = TypeVar("Record", Dataset, TrainingResult)
 
 
 def hash_inputs(inputs: Inputs) -> str:
@@ -33,23 +36,49 @@ def find_dataset(store: Store, step: str, inputs: Inputs) -> tuple[Dataset | Non
     Raises:
         NewerFormatError: A newer version of the project built it.
     """
-    manifest = f"{dataset_folder(step, inputs)}/manifest.json"
+    return find_intact(store, f"{dataset_folder(step, inputs)}/manifest.json", read_dataset, "building it again")
+
+
+def find_intact(
+    store: Store,
+    manifest: str,
+    read: Callable[[Store, str], Record],
+    then: str,
+    is_wanted: Callable[[Record], bool] = lambda _record: True,
+) -> tuple[Record | None, list[str]]:
+    """Look for a dataset or a training, and verify all its files. Damaged files are moved to quarantine.
+
+    Args:
+        store: The store to look in.
+        manifest: Path of the record's manifest.
+        read: Reads the record from its manifest.
+        then: What the caller does next if a file is damaged, for the sentences: "building it again".
+        is_wanted: Whether it is the right record. The files of another one are left alone.
+
+    Returns:
+        The record, or None if there is none, another or a damaged one; and one sentence for each damaged file.
+
+    Raises:
+        NewerFormatError: A newer version of the project wrote it.
+    """
     if not store.exists(manifest):
         return None, []
     try:
-        dataset = read_dataset(store, manifest)
+        record = read(store, manifest)
     except NewerFormatError:
         raise
     except DamagedFileError as error:
-        return None, [f"{error} Moved to {store.quarantine(manifest)}; building it again."]
-    damage = quarantine_damaged(store, dataset.files.values(), "building it again")
+        return None, [f"{error} Moved to {store.quarantine(manifest)}; {then}."]
+    if not is_wanted(record):
+        return None, []
+    damage = _quarantine_damaged(store, record.files.values(), then)
     if damage:
         store.quarantine(manifest)
         return None, damage
-    return dataset, []
+    return record, []
 
 
-def quarantine_damaged(store: Store, files: Iterable[StoredFile], then: str) -> list[str]:
+def _quarantine_damaged(store: Store, files: Iterable[StoredFile], then: str) -> list[str]:
     """Verify files, and move the damaged ones to quarantine.
 
     Args:

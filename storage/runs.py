@@ -90,6 +90,17 @@ def list_runs(store: Store) -> list[str]:
     return [path.split("/")[1] for path in store.list_files("runs") if re.fullmatch(r"runs/[^/]+/run\.json", path)]
 
 
+def read_training(store: Store, manifest: str) -> TrainingResult:
+    """Return the record of a training from its manifest, without reading its files.
+
+    Raises:
+        FileNotFoundError: The manifest does not exist.
+        NewerFormatError: A newer version of the project wrote it.
+        DamagedFileError: The manifest was changed, or is not the record of a training.
+    """
+    return read_training_record(store.read_manifest(manifest), store.locate(manifest))
+
+
 def read_training_record(content: JsonObject, where: str = "training.json") -> TrainingResult:
     """Return the record of a training from the content of its manifest.
 
@@ -194,7 +205,7 @@ def _named_files(store: Store, manifest: str) -> Iterator[StoredFile]:
         yield from read_dataset(store, manifest).files.values()
         return
     if manifest.endswith("/training.json"):
-        yield from read_training_record(store.read_manifest(manifest), store.locate(manifest)).files.values()
+        yield from read_training(store, manifest).files.values()
         return
     run = read_run(store, manifest.split("/")[1])
     for training in (*run.trainings, *run.baselines):

@@ -15,11 +15,10 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.states import Completed
 
-from storage.damage import NewerFormatError
-from storage.datasets import quarantine_damaged
+from storage.datasets import find_intact
 from storage.records import Dataset, Hyperparameters, StoredFile, TrainingResult, training_name
-from storage.runs import checkpoints_folder, read_training_record
-from storage.store import DamagedFileError, Store
+from storage.runs import checkpoints_folder, read_training
+from storage.store import Store
 from tasks.processes.children import BadInputError, ChildFailedError, Children
 from tasks.processes.messages import EpochFinished, Event, Resumed, Warned
 from tasks.progress import TrainingDone, TrainingEpoch, TrainingStarted, log_progress
@@ -141,21 +140,7 @@ def find_training(store: Store, folder: str, identity: TrainingIdentity) -> tupl
         NewerFormatError: A newer version of the project made it.
     """
     manifest = f"{folder}/training.json"
-    if not store.exists(manifest):
-        return None, []
-    try:
-        result = read_training_record(store.read_manifest(manifest), store.locate(manifest))
-    except NewerFormatError:
-        raise
-    except DamagedFileError as error:
-        return None, [f"{error} Moved to {store.quarantine(manifest)}; training again."]
-    if identity_of(result) != identity:
-        return None, []
-    damage = quarantine_damaged(store, result.files.values(), "training again")
-    if damage:
-        store.quarantine(manifest)
-        return None, damage
-    return result, []
+    return find_intact(store, manifest, read_training, "training again", lambda found: identity_of(found) == identity)
 
 
 def _reuse_training(planned: PlannedTraining, inputs: TrainingInputs, reporter: _Reporter) -> TrainingResult | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import get_run_logger
 
 from storage.records import TrainingResult
-from storage.runs import checkpoints_folder, read_training_record
+from storage.runs import checkpoints_folder, read_training
 from tasks.progress import TrainingDone, log_progress
 from tasks.train import PlannedTraining, TrainingIdentity, TrainingInputs, asked_for, find_training, identity_of
 
@@ -44,7 +44,7 @@ def read_result(planned: PlannedTraining, inputs: TrainingInputs) -> TrainingRes
         ValueError: The record is of another training.
     """
     path, store = f"{inputs.folder_of(planned)}/training.json", inputs.store
-    result = read_training_record(store.read_manifest(path), store.locate(path))
+    result = read_training(store, path)
     wanted, found = asked_for(planned, inputs), identity_of(result)
     for field, expected, received in zip(TrainingIdentity._fields, wanted, found, strict=True):
         if received != expected:
