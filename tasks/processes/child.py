@@ -12,8 +12,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import psutil
-
 from tasks.processes.imports import gc_paused
 from tasks.processes.messages import Answered, Event, Failed, Job, Message, get_adapter, read_line, write_line
 
@@ -65,19 +63,28 @@ def serve(main: Main, job: Job[Any, Any]) -> int:
         while unsent:
             unsent = unsent[os.write(messages, unsent) :]
 
-    size_at_first = None
+    size_at_first = 0
     # A line without a line end means that the parent died while it wrote.
     while (line := sys.stdin.buffer.readline()).endswith(b"\n"):
         answer = _answer(main, job, line, send)
         if isinstance(answer, int):
             return answer
-        size = psutil.Process().memory_info().rss
+        size = _measure_memory() if job.is_repeatable else 0
         size_at_first = size_at_first or size
         is_last = not job.is_repeatable or size - size_at_first > MAXIMUM_GROWTH_BYTES
         send(Answered(answer, is_last))
         if is_last:
             break
     return 0
+
+
+def _measure_memory() -> int:
+    """Return the bytes of memory that this process occupies."""
+    # Imported late: a child that answers one request does not need it.
+    import psutil
+
+    size: int = psutil.Process().memory_info().rss
+    return size
 
 
 def _answer(main: Main, job: Job[Any, Any], line: bytes, send: Callable[[Message], None]) -> str | int:
