@@ -11,7 +11,7 @@ from pathlib import Path
 from joblib import cpu_count
 
 from storage.records import CodeVersion, TrainingResult
-from tasks.processes.children import PROJECT_ROOT
+from tasks.processes.child_process import PROJECT_ROOT
 
 GIT_SECONDS = 10
 LIBRARIES = ("keras", "prefect", "pyarrow", "numpy", "numba", "scipy", "scikit-learn", "statsmodels", "matplotlib")

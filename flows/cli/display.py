@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from tasks.processes.children import PROJECT_ROOT
+from tasks.processes.child_process import PROJECT_ROOT
 from tasks.progress import Progress, TrainingDone, TrainingEpoch, TrainingFailed, TrainingsPlanned, TrainingStarted
 
 OUR_FOLDERS = tuple(str(PROJECT_ROOT / folder) for folder in ("flows", "tasks", "storage", "reports"))

@@ -79,11 +79,6 @@ def choose_run(store: Store, run_id: str | None) -> str:
     return run_ids[-1]
 
 
-def language_of(run: Run) -> str:
-    """Return the language of the page that a run published. Runs of older versions have English pages only."""
-    return run.known.language
-
-
 def read_evidence(store: Store, run: Run) -> Evidence:
     """Return the evidence of a run.
 
@@ -128,7 +123,7 @@ def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:
     Raises:
         ValueError: The page differs from the published one, because the project or Matplotlib has changed.
     """
-    if language != language_of(run):
+    if language != run.known.language:
         return store.locate(store.write_bytes(report_path(run.run_id, language), page).path)
     if run.report is None or hashlib.sha256(page).hexdigest() != run.report.sha256:
         raise ValueError(

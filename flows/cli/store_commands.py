@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flows.cli.exit_codes import ALL_WELL, BAD_INPUT
-from flows.cli.past_runs import choose_run, format_table, language_of, read_history, render_stored_run, restore_report
+from flows.cli.past_runs import choose_run, format_table, read_history, render_stored_run, restore_report
 from flows.parameters import choose_store
 from storage.runs import read_run, verify_store
 from storage.store import Store
@@ -32,7 +32,7 @@ def render_again(address: str | None, run_id: str | None, *, language: str | Non
     """
     store = _open_store(address)
     run = read_run(store, choose_run(store, run_id))
-    chosen = language or language_of(run)
+    chosen = language or run.known.language
     page = render_stored_run(store, run, chosen)
     if target:
         Path(target).write_bytes(page)

@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from tasks.processes.child_process import PROJECT_ROOT, ChildProcess
+from tasks.processes.child_process import ChildProcess
 from tasks.processes.messages import Answer, Answered, Event, Failed, Job, Request, read_line, write_line
-
-__all__ = ["PROJECT_ROOT", "BadInputError", "ChildFailedError", "Children", "children_of_command", "children_of_run"]
 
 
 class ChildFailedError(RuntimeError):

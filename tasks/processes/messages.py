@@ -110,7 +110,7 @@ class Failed:
     kind: Literal["failed"] = "failed"
 
 
-Message = EpochFinished | Resumed | Warned | Answered | Failed
+Message = Event | Answered | Failed
 
 
 def get_adapter(kind: Any) -> TypeAdapter[Any]:

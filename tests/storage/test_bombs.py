@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.processes.children import PROJECT_ROOT
 from tests.archives import as_column, as_npy, make_npz, npy_of_objects
+from tests.places import PROJECT_ROOT
 
 pytestmark = pytest.mark.slow
 

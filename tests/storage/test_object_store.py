@@ -17,7 +17,6 @@ from storage import location
 from storage.datasets import find_dataset
 from storage.runs import list_runs, read_run, verify_store
 from storage.store import DamagedFileError, Store
-from tasks.processes.children import PROJECT_ROOT
 from tests.object_server import (
     CREDENTIALS,
     answer_after,
@@ -27,6 +26,7 @@ from tests.object_server import (
     cut_upload,
     list_without,
 )
+from tests.places import PROJECT_ROOT
 from tests.stores import PAD_INPUTS, RUN_ID, publish_example_run, publish_pad
 from tests.waiting import wait_until
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.command import main
-from tasks.processes.children import PROJECT_ROOT
+from tests.places import PROJECT_ROOT
 from tests.stores import publish_pad
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from flows.cli import temporary_server
 from flows.cli.temporary_server import ServerFailedError, TemporaryServer
-from tasks.processes.children import PROJECT_ROOT
+from tests.places import PROJECT_ROOT
 from tests.processes import is_gone
 from tests.waiting import wait_until
 

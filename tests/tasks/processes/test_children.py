@@ -15,7 +15,6 @@ import pytest
 from storage.records import StoredFile
 from tasks.data import pad, sample
 from tasks.processes.children import (
-    PROJECT_ROOT,
     BadInputError,
     ChildFailedError,
     Children,
@@ -24,6 +23,7 @@ from tasks.processes.children import (
 )
 from tasks.processes.messages import Job, Warned
 from tests.children import JOB
+from tests.places import PROJECT_ROOT
 from tests.processes import is_gone
 from tests.repeated_children import JOB as REPEATED
 from tests.waiting import wait_until

@@ -10,9 +10,9 @@ import pytest
 
 from tasks.data import pad, profile, sample, split
 from tasks.evaluation.report_request import REPORT
-from tasks.processes.children import PROJECT_ROOT
 from tasks.processes.messages import Message, Resumed, read_line, write_line
 from tasks.training.training_request import TRAINING
+from tests.places import PROJECT_ROOT
 
 JOBS = {job.module: job for job in (sample.JOB, split.JOB, pad.JOB, profile.JOB, TRAINING, REPORT)}
 

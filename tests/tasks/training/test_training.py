@@ -15,10 +15,11 @@ import pytest
 from storage.runs import read_training_record
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import Store
-from tasks.processes.children import PROJECT_ROOT, ChildFailedError, Children
+from tasks.processes.children import ChildFailedError, Children
 from tasks.training.training_request import TRAINING
 from tasks.variants import VARIANTS, Variant, layer
 from tests.forked_trainings import run_forked
+from tests.places import PROJECT_ROOT
 from tests.processes import training_children
 from tests.stubs import STUB
 from tests.trainings import ignore, request_for
