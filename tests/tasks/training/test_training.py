@@ -23,6 +23,7 @@ from tests.places import PROJECT_ROOT
 from tests.processes import training_children
 from tests.stubs import STUB
 from tests.trainings import ignore, request_for
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -168,7 +169,8 @@ def test_a_training_that_takes_too_long_is_ended_and_leaves_no_process(prepared,
     request = request_for(prepared, VARIANTS[0], "runs/slow", epochs=10**6)
     stub = replace(TRAINING, environment=TRAINING.environment | STUB)
     children.start_ahead(stub, 1)
-    (child,) = training_children()
+    # For a moment after its start a process has no command to be found by.
+    (child,) = wait_until(training_children, 10, "the start of the child", every=0.02)
     with pytest.raises(ChildFailedError, match="ended after its timeout of 2 s"):
         children.ask(stub, request, 2)
     assert not psutil.pid_exists(child.pid)
