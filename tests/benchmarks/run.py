@@ -73,11 +73,10 @@ def retrain(store: Path, source: str, *options: str) -> tuple[float, object, dic
 
 def watch_memory(parent: psutil.Process, peaks: dict[str, float]) -> None:
     """Keep the highest resident memory that the system has noted for the flow's process and for any training."""
-    kinds = {"tasks.training.training": "training"}
     for process in [parent, *parent.children(recursive=True)]:
         try:
-            last = process.cmdline()[-1:]
-            kind = "flow" if process.pid == parent.pid else kinds.get(last[0] if last else "", "other")
+            is_training = "tasks.training.training" in process.cmdline()
+            kind = "flow" if process.pid == parent.pid else "training" if is_training else "other"
             text = Path(f"/proc/{process.pid}/status").read_text()
             peak = int(text.split("VmHWM:")[1].split()[0]) / 1000
         except (psutil.Error, OSError, IndexError):

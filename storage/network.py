@@ -1,0 +1,108 @@
+"""This machine's proxies and certificates: used for our own requests, kept from libraries that do without them."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass_environment
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+PROXY_SCHEMES = ("http", "https")
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class _Outside(NamedTuple):
+    """The environment as the user gave it, and the proxies in it."""
+
+    environment: dict[str, str]
+    proxies: dict[str, str]
+
+
+_outside: _Outside | None = None
+
+
+def outside_environment() -> dict[str, str]:
+    """Return the environment as the user gave it, for child processes, also inside `without_proxies`."""
+    return dict(_outside.environment if _outside else os.environ)
+
+
+@contextmanager
+def without_proxies() -> Iterator[None]:
+    """Hide the variables of proxies and certificates in the block from all libraries of this process.
+
+    For a process whose libraries talk to this machine alone, as Prefect does to a temporary server. They would refuse a
+    proxy that they do not know, or certificates that are missing, although they need neither. `find_proxy` and
+    `outside_environment` still know them.
+    """
+    global _outside
+    _outside = _Outside(dict(os.environ), getproxies())
+    names = {*PROXY_VARIABLES, *map(str.upper, PROXY_VARIABLES), *CERTIFICATE_VARIABLES}
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+        _outside = None
+
+
+def keep_loopback_direct() -> None:
+    """Add the names of this machine to `NO_PROXY`, so that no library sends what is meant for it to a proxy."""
+    for name in ("NO_PROXY", "no_proxy"):
+        entries = [entry.strip() for entry in os.environ.get(name, "").split(",") if entry.strip()]
+        if "*" not in entries:
+            os.environ[name] = ",".join([*entries, *(host for host in LOOPBACK if host not in entries)])
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host's name or address means this machine.
+
+    Example:
+        >>> [is_loopback(host) for host in ("localhost", "127.8.9.1", "::1", "example.org")]
+        [True, True, True, False]
+    """
+    try:
+        return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def find_proxy(address: str) -> str | None:
+    """Return the address of the proxy for an http(s) address, or None if it is reached directly.
+
+    Raises:
+        ValueError: The proxy's address is not one of http or https.
+    """
+    url, proxies = urlsplit(address), _outside.proxies if _outside else getproxies()
+    host = url.hostname or ""
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or is_loopback(host) or proxy_bypass_environment(host, proxies):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if urlsplit(proxy).scheme not in PROXY_SCHEMES:
+        variable = _name_variable(url.scheme, outside_environment())
+        raise ValueError(
+            f"{variable} must be an http:// or https:// address. Received: {hide_password(proxy)}. Set it to a proxy "
+            f"of that kind, or add {host} to NO_PROXY."
+        )
+    return proxy
+
+
+def _name_variable(scheme: str, environment: Mapping[str, str]) -> str:
+    names = (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+    return next((name for name in names if environment.get(name)), "The system's proxy")
+
+
+def hide_password(address: str) -> str:
+    """Return an address without its user and password.
+
+    Example:
+        >>> hide_password("socks5://user:word@proxy.example:1080")
+        'socks5://proxy.example:1080'
+    """
+    return re.sub(r"//[^/]*@", "//", address)
