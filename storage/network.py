@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed leaves it out
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXY_SCHEMES = ("http", "https")
