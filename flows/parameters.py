@@ -32,7 +32,7 @@ class NightlyParameters:
     sha256: Annotated[
         str | None, About("data", "what the archive must hash to; needed with an address of your own")
     ] = None
-    sample_reviews: Annotated[int, About("data", "size of the sample corpus", least=20)] = 50_000
+    sample_reviews: Annotated[int, About("data", "size of the sample corpus", least=20, most=500_000)] = 50_000
     num_words: Annotated[int, About("data", "size of the vocabulary", least=5, most=65536)] = 500
     maxlen: Annotated[int, About("data", "tokens of each review that are used, its last", least=1)] = 100
     validation_fraction: Annotated[

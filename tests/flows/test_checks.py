@@ -77,7 +77,7 @@ def test_good_parameters_pass(check, changes):
             1.0,
             "`validation_fraction` must be a number between 0 and 1. Received: validation_fraction=1.0.",
         ),
-        ("sample_reviews", 19, "`sample_reviews` must be an integer of at least 20. Received: sample_reviews=19."),
+        ("sample_reviews", 19, "`sample_reviews` must be an integer from 20 to 500000. Received: sample_reviews=19."),
         ("jobs", 0, "`jobs` must be an integer of at least 1. Received: jobs=0."),
         ("placement", "cloud", "`placement` must be one of local, workers. Received: placement=cloud."),
         ("sha256", SHA256, f"`sha256` must be left out with source=sample. Received: sha256={SHA256}."),
