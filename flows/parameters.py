@@ -92,5 +92,9 @@ def annotate_parameters(flow: Flow) -> Flow:
 
 
 def choose_store(store: str | None) -> str:
-    """Return the store's address: the given one, else `RETRAIN_STORE`, else the folder `output`."""
-    return store or os.environ.get("RETRAIN_STORE") or DEFAULT_STORE
+    """Return the store's address: the given one, else `RETRAIN_STORE`, else the folder `output`.
+
+    Blank ones count as none. Spaces and line ends around an address are left out; files of variables often have some.
+    """
+    given = (address.strip() for address in (store, os.environ.get("RETRAIN_STORE")) if address)
+    return next(filter(None, given), DEFAULT_STORE)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed leaves it out
+
+import certifi
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXY_SCHEMES = ("http", "https")
@@ -84,13 +88,44 @@ def find_proxy(address: str) -> str | None:
     if not proxy or is_loopback(host) or proxy_bypass_environment(host, proxies):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(proxy).scheme not in PROXY_SCHEMES:
+    if not _is_proxy(proxy):
         variable = _name_variable(url.scheme, outside_environment())
         raise ValueError(
             f"{variable} must be an http:// or https:// address. Received: {hide_password(proxy)}. Set it to a proxy "
             f"of that kind, or add {host} to NO_PROXY."
         )
     return proxy
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        # Reading a malformed port raises.
+        return parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
+def find_certificates() -> ssl.SSLContext:
+    """Return the certificates to trust: those that SSL_CERT_FILE or SSL_CERT_DIR name, else those of certifi.
+
+    Raises:
+        ValueError: The file or the folder does not exist, or the file holds no certificates.
+    """
+    environment = outside_environment()
+    for name, is_there, kind in (("SSL_CERT_FILE", Path.is_file, "file"), ("SSL_CERT_DIR", Path.is_dir, "folder")):
+        path = environment.get(name, "").strip()
+        if not path:
+            continue
+        if not is_there(Path(path)):
+            raise ValueError(f"{name} must name a {kind} of certificates. Received: {path}, which is not there.")
+        try:
+            if kind == "file":
+                return ssl.create_default_context(cafile=path)
+            return ssl.create_default_context(capath=path)
+        except OSError as error:
+            raise ValueError(f"{name} must name a {kind} of certificates. Received: {path} ({error}).") from error
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _name_variable(scheme: str, environment: Mapping[str, str]) -> str:

@@ -1,20 +1,39 @@
-"""Publish files in a store: a file appears whole, or not at all."""
+"""Publish files in a store: a file appears whole, or not at all.
+
+Some file systems, mostly of networks, can neither flush a folder nor rename over a file. What they lack is left out.
+The promise then rests on the SHA-256 that every reader checks; docs/security.md says what is weaker there.
+"""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import posixpath
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 
 from pyarrow import fs
 
 from storage.location import Location
 
 TEMPORARY_SUFFIX = ".part"
+# Errors by which a file system says that it cannot do something, not that something went wrong with the bytes.
+UNSUPPORTED = frozenset(
+    (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EBADF, errno.EISDIR)
+)
+CANNOT_RENAME = UNSUPPORTED | {errno.EEXIST, errno.EXDEV, errno.EBUSY}
+# By the end of a name. A browser shows a page of an object store only if its type says that it is one.
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+}
+OTHER_CONTENT = "application/octet-stream"
 Write = Callable[[bytes], object]
 
 
@@ -39,7 +58,7 @@ def _renaming(filesystem: fs.FileSystem, key: str) -> Iterator[Write]:
         with filesystem.open_output_stream(temporary) as stream:
             yield stream.write
         _flush_to_disk(temporary)
-        filesystem.move(temporary, key)
+        _rename(filesystem, temporary, key)
         _flush_to_disk(folder)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -47,12 +66,37 @@ def _renaming(filesystem: fs.FileSystem, key: str) -> Iterator[Write]:
         raise
 
 
-def _flush_to_disk(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _rename(filesystem: fs.FileSystem, temporary: str, key: str) -> None:
+    """Rename a file, or do the next best thing: remove an older file first, else copy."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        filesystem.move(temporary, key)
+    except OSError as error:
+        if error.errno not in CANNOT_RENAME:
+            raise
+        _replace_otherwise(Path(temporary), Path(key))
+
+
+def _replace_otherwise(temporary: Path, key: Path) -> None:
+    try:
+        key.unlink(missing_ok=True)
+        temporary.rename(key)
+    except OSError:
+        shutil.copyfile(temporary, key)
+        _flush_to_disk(str(key))
+        temporary.unlink()
+
+
+def _flush_to_disk(path: str) -> None:
+    """Wait until a file's bytes or a folder's names are on the disk, if the file system can flush them."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
 
 
 @contextmanager
@@ -66,6 +110,7 @@ def _uploading(location: Location, key: str) -> Iterator[Write]:
 
 
 def _upload(filesystem: fs.FileSystem, key: str, content: memoryview) -> None:
+    content_type = CONTENT_TYPES.get(posixpath.splitext(key)[1], OTHER_CONTENT)
     # Not `fs.copy_files`, which does not raise if the store refuses the end of an upload.
-    with filesystem.open_output_stream(key) as stream:
+    with filesystem.open_output_stream(key, metadata={"Content-Type": content_type}) as stream:
         stream.write(content)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from storage.location import holds_secret
+from storage.location import find_mistake, holds_secret
 
 WORD_INDEX_NAME = "imdb_word_index.json"
 
@@ -39,6 +40,7 @@ IMDB = Source(
 )
 
 
+MUST = "`source` must be auto, imdb, sample, a file or an http(s) address."
 NO_SECRETS = (
     "`source` must not hold a secret, because addresses are logged, kept by Prefect and written into the report. "
     "Received: one with a user, a password or a key. Fetch the file by other means, and give its path."
@@ -56,10 +58,13 @@ def resolve_source(source: str, sha256: str | None) -> Source:
         ValueError: `sha256` or the address is malformed, `sha256` is missing, or the address holds a secret.
         FileNotFoundError: The file does not exist.
     """
+    source = source.strip()
     if sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise ValueError(f"`sha256` must be 64 hexadecimal digits in lower case. Received: sha256={sha256!r}.")
     if source == "imdb":
         return IMDB if sha256 is None else Source(IMDB.archive, sha256, IMDB.word_index, IMDB.word_index_sha256)
+    if mistake := find_mistake(source):
+        raise ValueError(NO_SECRETS if "@" in source else f"{MUST} Received: source={source!r}, {mistake}")
     scheme = _read_scheme(source)
     if scheme in ("http", "https"):
         # A user name without a password may be a token.
@@ -68,7 +73,11 @@ def resolve_source(source: str, sha256: str | None) -> Source:
         if sha256 is None:
             raise ValueError(f"`sha256` must be given with an address of your own. Received: source={source!r} alone.")
         return Source(source, sha256)
-    return _resolve_file(Path(unquote(urlsplit(source).path) if scheme == "file" else source).expanduser(), sha256)
+    path = Path(unquote(urlsplit(source).path) if scheme == "file" else source)
+    # `~` without a home is a folder of this name.
+    with suppress(RuntimeError):
+        path = path.expanduser()
+    return _resolve_file(path, sha256)
 
 
 def _read_scheme(source: str) -> str:
@@ -80,14 +89,20 @@ def _read_scheme(source: str) -> str:
 
 
 def _resolve_file(path: Path, sha256: str | None) -> Source:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`source` must be auto, imdb, sample, a file or an http(s) address. No file at {path}."
-        )
+    if not _is_file(path):
+        raise FileNotFoundError(f"{MUST} No file at {path}.")
     beside = path.with_name(WORD_INDEX_NAME)
     if not beside.is_file():
         return Source(str(path), sha256 or _hash_file(path))
     return Source(str(path), sha256 or _hash_file(path), str(beside), _hash_file(beside))
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is such a file; also if a folder on the way cannot be read, there is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _hash_file(path: Path) -> str:

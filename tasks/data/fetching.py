@@ -10,22 +10,24 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from storage.archive import check_archive
+from storage.network import find_certificates, find_proxy
 from storage.records import StoredFile
 from storage.store import CHUNK_BYTES, Store
 from tasks.sources import Source
 
 # The IMDB archive has 17 MB.
 MAXIMUM_FILE_BYTES = 256 << 20
+MAXIMUM_REDIRECTS = 20
 # The SHA-256 is that of the file, not that of a copy which the server compresses for the transfer.
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
 
@@ -144,13 +146,8 @@ def read_chunks(address: str, limits: TimeLimits) -> Iterator[bytes]:
 
 
 def _stream(url: str, limits: TimeLimits) -> Iterator[bytes]:
-    _check_name_resolves(url, limits.connect)
     deadline = time.monotonic() + limits.total
-    timeout = httpx.Timeout(limits.read, connect=limits.connect)
-    with (
-        httpx.stream("GET", url, headers=UNCOMPRESSED, timeout=timeout, follow_redirects=True) as response,
-        _make_progress_bar() as progress,
-    ):
+    with _open_address(url, limits) as response, _make_progress_bar() as progress:
         response.raise_for_status()
         size = int(response.headers.get("content-length", 0)) or None
         _check_size(size or 0)
@@ -167,13 +164,39 @@ def _stream(url: str, limits: TimeLimits) -> Iterator[bytes]:
             yield chunk
 
 
+@contextmanager
+def _open_address(url: str, limits: TimeLimits) -> Iterator[httpx.Response]:
+    """Yield the answer of an address. Each redirect is asked through the proxy of its own host.
+
+    Raises:
+        ValueError: A variable names a proxy or certificates that cannot be used.
+        httpx.TooManyRedirects: There are more than `MAXIMUM_REDIRECTS`.
+    """
+    timeout = httpx.Timeout(limits.read, connect=limits.connect)
+    for _ in range(MAXIMUM_REDIRECTS + 1):
+        proxy = find_proxy(url)
+        if proxy is None:
+            _check_name_resolves(url, limits.connect)
+        secure = "https" in (urlsplit(url).scheme, urlsplit(proxy or "").scheme)
+        # Not httpx's own reading of the environment, which fails for variables that this address does not need.
+        with (
+            httpx.Client(trust_env=False, proxy=proxy, verify=find_certificates() if secure else True) as client,
+            client.stream("GET", url, headers=UNCOMPRESSED, timeout=timeout) as response,
+        ):
+            if response.next_request is None:
+                yield response
+                return
+            url = str(response.next_request.url)
+    raise httpx.TooManyRedirects(f"more than {MAXIMUM_REDIRECTS} redirects")
+
+
 def _check_size(size: int) -> None:
     if size > MAXIMUM_FILE_BYTES:
         raise ValueError(f"a file must have at most {MAXIMUM_FILE_BYTES} bytes, and it has {size} or more")
 
 
 def _check_name_resolves(url: str, seconds: float) -> None:
-    """Look the host's name up with a time limit, which the system's resolver lacks; skip it if a proxy is used.
+    """Look the host's name up with a time limit, which the system's resolver lacks.
 
     Raises:
         TimeoutError: The resolver did not answer in time.
@@ -181,8 +204,6 @@ def _check_name_resolves(url: str, seconds: float) -> None:
         ValueError: The name or the port is malformed.
     """
     address = urlsplit(url)
-    if getproxies().get(address.scheme) and not proxy_bypass(address.hostname or ""):
-        return
     failures: list[OSError | ValueError] = []
 
     def look_up() -> None:

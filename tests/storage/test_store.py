@@ -350,7 +350,7 @@ def test_a_file_where_the_folder_should_be_is_refused_in_one_line(tmp_path, belo
 def test_a_store_that_is_no_folder_and_no_object_store_is_refused_in_one_line(uri):
     with pytest.raises(ValueError, match="must be a folder") as caught:
         Store(uri).check_writable()
-    assert str(caught.value).startswith(f"{ADDRESSES} Received: store='{uri}'")
+    assert str(caught.value).startswith(f"{ADDRESSES} Received: store='{uri.strip()}'")
     assert "\n" not in str(caught.value)
 
 

@@ -5,6 +5,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -311,3 +312,61 @@ def test_a_truncated_archive_is_refused_and_leaves_nothing(tmp_path, store, run_
         f"half.npz must be a whole .npz archive. Received: {len(CONTENT) // 2} bytes, File is not a zip file."
     )
     assert store.list_files("") == []
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """A proxy on loopback that answers each request itself, and notes the address that it was asked for."""
+    asked_for = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked_for.append(self.path)
+            if self.path.endswith("/moved"):
+                self.send_response(302)
+                self.send_header("Location", "http://other.example/found")
+                self.end_headers()
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"bytes")
+
+        def log_message(self, *_arguments):
+            pass
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{listener.server_port}")
+    yield asked_for
+    listener.shutdown()
+    listener.server_close()
+
+
+def test_an_address_is_fetched_through_the_proxy_which_looks_its_name_up(proxy):
+    assert b"".join(read_chunks("http://reviews.example/x.npz", SHORT)) == b"bytes"
+    assert proxy == ["http://reviews.example/x.npz"]
+
+
+def test_a_redirect_to_another_host_goes_through_its_own_proxy(proxy):
+    assert b"".join(read_chunks("http://reviews.example/moved", SHORT)) == b"bytes"
+    assert proxy == ["http://reviews.example/moved", "http://other.example/found"]
+
+
+def test_this_machine_is_asked_without_the_proxy(proxy, server):
+    assert b"".join(read_chunks(server.url_for("/good"), SHORT))
+    assert proxy == []
+
+
+def test_a_proxy_of_another_kind_is_found_out_in_one_line(monkeypatch):
+    monkeypatch.setenv("http_proxy", "socks5://user:word@127.0.0.1:1080")
+    with pytest.raises(SourceUnreachableError, match="http_proxy must be an http:// or https:// address") as caught:
+        list(read_chunks("http://reviews.example/x.npz", SHORT))
+    assert "word" not in str(caught.value)
+
+
+def test_missing_certificates_are_found_out_for_https_alone(monkeypatch, proxy, tmp_path):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    assert b"".join(read_chunks("http://reviews.example/x.npz", SHORT)) == b"bytes"
+    with pytest.raises(SourceUnreachableError, match="SSL_CERT_FILE must name a file of certificates"):
+        list(read_chunks("https://127.0.0.1:1/x.npz", SHORT))
