@@ -1,6 +1,6 @@
 # Two commands do all the set-up on a machine that has Python, pip and make: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick check docs audit bench bench-peers chaos mutants deploy format lock
+.PHONY: help run test test-quick test-environments check docs audit bench bench-peers chaos mutants deploy format lock
 PYTHON ?= python3
 BIN := .venv/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
@@ -18,6 +18,9 @@ test: .venv/installed-dev ## all tests, the quick ones first (ARGS="-k padding" 
 
 test-quick: .venv/installed-dev ## the tests without a Prefect server, browser, database or training child
 	@$(BIN)/pytest -n 2 --no-loadscope-reorder -m "not slow" $(ARGS)
+
+test-environments: .venv/installed-dev ## small runs in situations that machines are found in: proxies, homes, streams, folders
+	@$(BIN)/pytest -n 3 --dist=load -p no:randomly tests/environments $(ARGS)
 
 check: .venv/installed-dev ## lint, formatting, the direction of imports, types
 	@$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.capacity import count_jobs
 from flows.checks import check_parameters
 from flows.local_trainings import train_locally
+from flows.outcome import leave_outcome
 from flows.parameters import DEFAULTS, NightlyParameters, annotate_parameters, choose_store
 from flows.run_record import Stopwatch, name_run, record_run
 from flows.workers.hand_out import train_on_workers
@@ -99,6 +100,7 @@ def nightly_retraining(
         datasets = {"archive": archive, "split": split, "pad": padded, "profile": profile}
         run = record_run(run_id, used, datasets, notice, planned, results, stopwatch)
         published = write_report(run, opened, children)
+        leave_outcome(published.run)
     return choose_state(published)
 
 

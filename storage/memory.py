@@ -23,12 +23,13 @@ def bounded_memory(most: int) -> Iterator[None]:
 
     On systems other than Linux there is no limit, because a process cannot read there how much it has reserved.
     """
-    if resource is None or not _PAGES.exists():
+    reserved = _reserved_bytes()
+    if resource is None or reserved is None:
         yield
         return
     with _limiting:
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = int(_PAGES.read_text().split()[0]) * resource.getpagesize() + most
+        limit = reserved + most
         if soft != resource.RLIM_INFINITY:
             limit = min(limit, soft)
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
@@ -36,3 +37,11 @@ def bounded_memory(most: int) -> Iterator[None]:
             yield
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _reserved_bytes() -> int | None:
+    """Return the bytes that this process has reserved; None if the system does not tell."""
+    try:
+        return int(_PAGES.read_text().split()[0]) * resource.getpagesize() if resource else None
+    except (OSError, ValueError, IndexError):
+        return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import httpx
 import prefect.runtime.deployment
 import prefect.runtime.flow_run
 from prefect import get_run_logger, task
@@ -12,11 +11,11 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.events import emit_event
-from prefect.exceptions import PrefectException
 
 from storage.records import Run
 from storage.runs import report_path
 from storage.store import Store
+from tasks.artifacts import UNREACHABLE, brief_requests
 from tasks.evaluation.report_request import REPORT, ReportRequest
 from tasks.processes.children import ChildFailedError, Children
 
@@ -54,19 +53,22 @@ def write_report(run: Run, store: Store, children: Children) -> PublishedReport:
     except ChildFailedError as error:
         raise ChildFailedError(f"report: {error}", may_pass=error.may_pass) from error
     published = PublishedReport(written.run, written.verdict, store.locate(report_path(run.run_id)))
-    create_markdown_artifact(written.markdown, key="nightly-report", description=run.run_id)
-    label_flow_run(published.address)
+    show_report(published, written.markdown)
     announce(published)
     return published
 
 
-def label_flow_run(address: str) -> None:
-    """Set the report's address as a label of the flow run. If Prefect's server fails, log a warning."""
+def show_report(published: PublishedReport, markdown: str) -> None:
+    """Make the report an artifact, and its address a label of the flow run.
+
+    The report is published already; so if Prefect's server fails, a warning is logged.
+    """
     try:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run_labels(prefect.runtime.flow_run.id, {REPORT_LABEL: address})
-    except (httpx.HTTPError, PrefectException) as error:
-        get_run_logger().warning("the report's address could not be noted on the flow run: %s", error)
+        with brief_requests(), get_client(sync_client=True) as client:
+            create_markdown_artifact(markdown, key="nightly-report", description=published.run.run_id)
+            client.update_flow_run_labels(prefect.runtime.flow_run.id, {REPORT_LABEL: published.address})
+    except UNREACHABLE as error:
+        get_run_logger().warning("Prefect's server could not be told of the report: %s", error)
 
 
 def announce(published: PublishedReport) -> None:

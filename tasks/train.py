@@ -5,28 +5,22 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
-from uuid import UUID
 
-import httpx
 from prefect import get_run_logger, task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.exceptions import PrefectException
 from prefect.states import Completed
 
 from storage.datasets import find_intact
 from storage.records import Dataset, Hyperparameters, StoredFile, TrainingResult, training_name
 from storage.runs import checkpoints_folder, read_training
 from storage.store import Store
+from tasks.artifacts import ProgressArtifact
 from tasks.processes.children import BadInputError, ChildFailedError, Children
 from tasks.processes.messages import EpochFinished, Event, Resumed, Warned
 from tasks.progress import TrainingDone, TrainingEpoch, TrainingStarted, log_progress
 from tasks.training.training_request import TRAINING, TrainingParameters, TrainingRequest
 from tasks.variants import Variant
-
-# Each update of an artifact is a request to Prefect's server, which may share its CPUs with the trainings.
-ARTIFACT_EVERY_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -94,9 +88,8 @@ class _Reporter:
         self.training, self.epochs = training, epochs
         self.logger = get_run_logger()
         self.seconds: list[float] = []
-        self.updated = 0.0
-        self.artifact: UUID | None = None
-        self.update_artifact(0, "starting")
+        self.artifact = ProgressArtifact(training)
+        self.artifact.update(0, "starting")
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Warned):
@@ -107,26 +100,13 @@ class _Reporter:
             self.report_epoch(event)
 
     def report_epoch(self, event: EpochFinished) -> None:
-        """Log an epoch with the estimated time left, and update the artifact every few seconds."""
+        """Log an epoch with the estimated time left, and show it in the artifact."""
         self.seconds.append(event.seconds)
         later = self.seconds[1:]
         seconds_left = sum(later) / len(later) * (self.epochs - event.epoch) if later else None
         log_progress(TrainingEpoch(self.training, event, self.epochs, seconds_left))
-        if time.monotonic() - self.updated > ARTIFACT_EVERY_SECONDS:
-            self.update_artifact(100 * event.epoch / self.epochs, f"epoch {event.epoch}, val_loss {event.val_loss:.4f}")
-
-    def update_artifact(self, percent: float, description: str) -> None:
-        """Show the training's progress in the artifact. If Prefect's server fails, log a warning."""
-        self.updated = time.monotonic()
-        text = f"{self.training}: {description}"
-        try:
-            if self.artifact is None:
-                key = f"training-{self.training.replace('_', '-')}"
-                self.artifact = cast(UUID, create_progress_artifact(percent, key=key, description=text))
-            else:
-                update_progress_artifact(self.artifact, percent, description=text)
-        except (httpx.HTTPError, PrefectException) as error:
-            self.logger.warning("%s: the progress artifact could not be updated: %s", self.training, error)
+        percent, description = 100 * event.epoch / self.epochs, f"epoch {event.epoch}, val_loss {event.val_loss:.4f}"
+        self.artifact.update(percent, description)
 
 
 def find_training(store: Store, folder: str, identity: TrainingIdentity) -> tuple[TrainingResult | None, list[str]]:
@@ -155,7 +135,7 @@ def _reuse_training(planned: PlannedTraining, inputs: TrainingInputs, reporter: 
         inputs.store.delete(checkpoints_folder(folder))
     except OSError as error:
         reporter.logger.warning("%s: its checkpoints could not be removed: %s", planned.name, error)
-    reporter.update_artifact(100, "done by an earlier attempt")
+    reporter.artifact.update(100, "done by an earlier attempt")
     log_progress(TrainingDone(planned.name, "is verified: an earlier attempt of this run has done it"))
     return finished
 
@@ -185,6 +165,13 @@ def train_variant(planned: PlannedTraining, inputs: TrainingInputs, children: Ch
         BadInputError: The child refused a file of the reviews.
     """
     reporter = _Reporter(planned.name, inputs.parameters.epochs)
+    try:
+        return _train(planned, inputs, children, reporter)
+    finally:
+        reporter.artifact.close()
+
+
+def _train(planned: PlannedTraining, inputs: TrainingInputs, children: Children, reporter: _Reporter) -> TrainingResult:
     log_progress(TrainingStarted(planned.name))
     finished = _reuse_training(planned, inputs, reporter)
     if finished:
@@ -200,7 +187,7 @@ def train_variant(planned: PlannedTraining, inputs: TrainingInputs, children: Ch
         requested=time.time(),
     )
     result = children.ask(TRAINING, request, inputs.timeout_seconds, reporter)
-    reporter.update_artifact(100, f"done, best epoch {result.best_epoch}, val_loss {result.validation.loss:.4f}")
+    reporter.artifact.update(100, f"done, best epoch {result.best_epoch}, val_loss {result.validation.loss:.4f}")
     log_progress(
         TrainingDone(
             planned.name,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 
-from flows.cli.exit_codes import INTERRUPTED, complain
+from flows.cli.exit_codes import BAD_INPUT, INTERRUPTED, complain
 from flows.cli.parser import build_parser, read_parameters
+from flows.cli.streams import TolerantStream, tolerant_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +24,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The arguments ask for help or cannot be parsed.
     """
-    options = build_parser().parse_args(arguments)
+    # Warnings are for developers. Python's options could turn those of libraries into errors.
+    with warnings.catch_warnings(), tolerant_streams() as output:
+        warnings.simplefilter("ignore")
+        options = build_parser().parse_args(arguments)
+        return _check_output(output, options.command, _run_command(options))
+
+
+def _check_output(output: TolerantStream, command: str, code: int) -> int:
+    """Return the exit code of a command, which did not succeed if what it was asked for could not be written.
+
+    A run has published its report; so there a line to standard error is enough.
+    """
+    output.flush()
+    if output.error is None or output.lost_reader:
+        return code
+    complain(command, OSError(f"standard output could not be written: {output.error}"))
+    return code if command == "run" else BAD_INPUT
+
+
+def _run_command(options: argparse.Namespace) -> int:
     try:
-        return _run_command(options)
+        return _choose_command(options)
     except (ValueError, OSError) as error:
         return complain(options.command, error)
     except KeyboardInterrupt:
@@ -32,12 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run_command(options: argparse.Namespace) -> int:
+def _choose_command(options: argparse.Namespace) -> int:
     # Imported late: help and parse errors do not need Arrow, NumPy or Jinja2, which take half a second to import.
     if options.command == "run":
         from flows.cli.run_command import run_nightly
 
         return run_nightly(read_parameters(options))
+    if options.command == "doctor":
+        from flows.cli.doctor import examine
+
+        return examine(options.store, as_json=options.json)
     from flows.cli import store_commands
 
     if options.command == "report":

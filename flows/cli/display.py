@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from flows.cli.streams import is_animated
 from tasks.processes.child_process import PROJECT_ROOT
 from tasks.progress import Progress, TrainingDone, TrainingEpoch, TrainingFailed, TrainingsPlanned, TrainingStarted
 
@@ -27,6 +28,7 @@ class TerminalHandler(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self.console = console
+        self.is_animated = is_animated(console.file)
         # By training: its last epoch, or its state in a word.
         self.progress: dict[str, TrainingEpoch | str] = {}
         self.live = Live(console=console, get_renderable=self.draw_trainings, refresh_per_second=4, transient=True)
@@ -38,7 +40,7 @@ class TerminalHandler(logging.Handler):
         event: Progress | None = getattr(record, "progress", None)
         self.note_event(event)
         # The live table shows the epochs, so that they need no lines of their own.
-        if not isinstance(event, TrainingEpoch) or not self.console.is_terminal:
+        if not isinstance(event, TrainingEpoch) or not self.is_animated:
             style = "bold yellow" if record.levelno >= logging.WARNING else None
             clock = time.strftime("%H:%M:%S", time.localtime(record.created))
             self.console.print(f"{clock}  {record.getMessage()}", style=style, markup=False, highlight=False)
@@ -48,7 +50,7 @@ class TerminalHandler(logging.Handler):
         match event:
             case TrainingsPlanned():
                 self.progress = dict.fromkeys(event.names, "waiting")
-                if self.console.is_terminal:
+                if self.is_animated:
                     self.live.start()
             case TrainingEpoch():
                 self.progress[event.training] = event

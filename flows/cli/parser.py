@@ -26,6 +26,10 @@ REPORT_EXAMPLES = """examples:
   retrain report 20261124T020000Z-c48114 --out page.html
   retrain report --lang ko                        the newest run in Korean, beside the published page
 """
+DOCTOR_EXAMPLES = """examples:
+  retrain doctor                                  this machine and the store in RETRAIN_STORE, or output/
+  retrain doctor --json                           one JSON object, for programs
+"""
 HISTORY_EXAMPLES = """examples:
   retrain history                                 one line a run, the newest last
   retrain history --json                          one JSON object a line, for programs
@@ -66,6 +70,11 @@ COMMANDS = {
         "hash every file in the store again, and name what is damaged or missing",
         "Exit code: 0 all sound, 2 not.",
         VERIFY_EXAMPLES,
+    ),
+    "doctor": Command(
+        "print what the project sees of this machine, and whether a run would work",
+        "Exit code: 0 a run would work, 2 it would not.",
+        DOCTOR_EXAMPLES,
     ),
 }
 
@@ -108,6 +117,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         command.add_argument("--lang", choices=LANGUAGES, help="language of the page (that of the run)")
     if name == "history":
         command.add_argument("--json", action="store_true", help="one JSON object a line")
+    if name == "doctor":
+        command.add_argument("--json", action="store_true", help="one JSON object")
     _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "store"))
 
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from reports.analysis.history import summarise_run
 from reports.analysis.measurements import lowest_val_loss
 from reports.analysis.statistics import wilson_interval
-from reports.evidence import Evidence, from_json
+from reports.evidence import Evidence, from_json, to_json
 from reports.sections.history_section import VariantFigures
 from storage.pages import seal_page
 from storage.records import Run
 from storage.runs import is_published, list_runs, read_run, report_path
 from storage.store import DamagedFileError, Store
 from tasks.evaluation.publish_index import publish_index
+from tasks.evaluation.report_request import RENDER, RenderRequest
+from tasks.processes.children import Children
 
+RENDER_SECONDS = 600
 COLUMNS = ("run", "best", "val loss", "test acc", "95% interval", "trained", "failed", "seconds", "source")
 
 
@@ -106,10 +109,12 @@ def render_stored_run(store: Store, run: Run, language: str) -> bytes:
         DamagedFileError: The evidence differs from what was published.
         ValueError: An older version published the run.
     """
-    # Importing Matplotlib takes half a second, and the other commands do not need it.
-    from reports.page.report_page import render_report
-
-    return seal_page(render_report(run, read_evidence(store, run), language))
+    request = RenderRequest(run, to_json(read_evidence(store, run)).decode(), language)
+    children = Children()
+    try:
+        return seal_page(children.ask(RENDER, request, RENDER_SECONDS))
+    finally:
+        children.close()
 
 
 def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
+import threading
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from flows.capacity import count_jobs
 from flows.checks import check_parameters
 from flows.cli.exit_codes import ALL_WELL, TRAINING_FAILED, complain
+from flows.cli.interruption import end_process, ending_soon
+from flows.cli.surroundings import prepare_process, temporary_homes
 from flows.cli.temporary_server import ServerFailedError, TemporaryServer
+from flows.outcome import Outcome, expect_outcome
 from flows.parameters import NightlyParameters, choose_store
 from reports.evidence import Evidence
+from storage.network import hide_password, is_loopback, without_proxies
 from storage.records import Run
 from storage.store import Store
 from tasks.processes.children import ChildFailedError, children_of_command
 from tasks.processes.imports import gc_paused
 from tasks.training.training_request import TRAINING
 
-WIDE = 160
-LEFT_OUT_WHEN_NARROW = ("train loss", "test loss", "train acc", "val acc", "parameters")
+# How long Prefect may try to tell its server how a run ended.
+TELL_SECONDS = 15.0
+LONGEST_REASON = 400
+WIDE, NARROWEST = 160, 20
+# The columns of the table that are left out, by the width from which on that is enough.
+LEFT_OUT: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (WIDE, ()),
+    (100, (FEW := ("train loss", "test loss", "train acc", "val acc", "parameters"))),
+    (60, (MORE := (*FEW, "epochs", "best", "gap", "seconds"))),
+    (0, (*MORE, "val loss", "95% interval")),
+)
 
 
 def run_nightly(parameters: NightlyParameters) -> int:
@@ -33,33 +49,49 @@ def run_nightly(parameters: NightlyParameters) -> int:
         The exit code.
 
     Raises:
-        ValueError: A parameter is not allowed.
+        ValueError: A parameter or a setting of this machine is not allowed.
         OSError: The file that `source` names does not exist.
         BaseException: Whatever else ended the flow: an interrupt, or an error in the project.
     """
-    # Set before Prefect is imported, because it reads them only once.
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
+    parameters = prepare_process(parameters)
     check_parameters(parameters)
     try:
-        state = _run_with_children(parameters)
+        outcome, told = _run_with_children(parameters)
     except ServerFailedError as error:
         return complain("run", error)
-    outcome = state.result(raise_on_failure=False)
     if isinstance(outcome, (ValueError, OSError, ChildFailedError)):
         return complain("run", outcome)
     if isinstance(outcome, BaseException):
         raise outcome
+    code = _print_published(parameters, outcome)
+    if not told:
+        # Prefect's threads would wait for its server at the end.
+        _end_untold(code)
+    return code
+
+
+def _print_published(parameters: NightlyParameters, run: Run) -> int:
     # Imported late: it imports Jinja2 and Babel, which a run with bad input does not need.
     from flows.cli.past_runs import read_evidence
 
     store = Store(choose_store(parameters.store))
-    return print_outcome(outcome, read_evidence(store, outcome), store.locate(outcome.report.path))
+    return print_outcome(run, read_evidence(store, run), store.locate(run.report.path if run.report else ""))
 
 
-def _run_with_children(parameters: NightlyParameters) -> Any:
-    """Return the flow's final state. Children for its trainings start first, so that they import while Prefect does."""
-    with children_of_command() as children:
+def _end_untold(code: int) -> None:
+    print(
+        "retrain run: Prefect's server could not be told how the run ended; the report is published all the same",
+        file=sys.stderr,
+    )
+    end_process(code, remove_temporary_files)
+
+
+def _run_with_children(parameters: NightlyParameters) -> tuple[Any, bool]:
+    """Return the run or the error that ended it, and whether Prefect knows.
+
+    Children for its trainings start first, so that they import while Prefect does.
+    """
+    with children_of_command() as children, ending_soon(remove_temporary_files):
         if parameters.placement == "local":
             jobs = parameters.jobs or count_jobs()
             parameters = replace(parameters, jobs=jobs)
@@ -67,22 +99,70 @@ def _run_with_children(parameters: NightlyParameters) -> Any:
         return _run_flow(parameters)
 
 
-def _run_flow(parameters: NightlyParameters) -> Any:
-    """Return the flow's final state, on the server that Prefect's settings name or on a temporary one."""
+def _run_flow(parameters: NightlyParameters) -> tuple[Any, bool]:
+    """Run the flow on the server that Prefect's settings name or on a temporary one; return as above."""
     with gc_paused():
-        from prefect.settings import PREFECT_API_URL, temporary_settings
+        try:
+            from prefect.settings import PREFECT_API_URL, temporary_settings
 
-        url = PREFECT_API_URL.value()
+            url = PREFECT_API_URL.value()
+        # pydantic's and TOML's errors name the setting or the file.
+        except Exception as error:
+            raise ValueError(f"Prefect must be able to read its settings. {_first_lines(error)}") from error
+    if url:
+        # Imported late, because a run without such a server does not need httpx yet.
+        from flows.cli.prefect_server import check_server
+
+        check_server(url)
+    is_local = not url or is_loopback(urlsplit(url).hostname or "")
+    with without_proxies() if is_local else nullcontext(), gc_paused():
         server = None if url else TemporaryServer()
         from flows.cli.display import show_log_at_terminal
         from flows.nightly import nightly_retraining
 
-    with show_log_at_terminal() as console, temporary_settings({PREFECT_API_URL: server.url if server else url}):
-        where = "a temporary Prefect server" if server else url
-        console.print(f"starting on {where} ...", markup=False, highlight=False)
-        if server:
-            server.wait()
-        return nightly_retraining(**asdict(parameters), return_state=True)
+        with show_log_at_terminal() as console, temporary_settings({PREFECT_API_URL: server.url if server else url}):
+            where = "a temporary Prefect server" if server else hide_password(url)
+            console.print(f"starting on {where} ...", markup=False, highlight=False)
+            if server:
+                server.wait()
+            return _call_flow(nightly_retraining, parameters)
+
+
+def _call_flow(flow: Any, parameters: NightlyParameters) -> tuple[Any, bool]:
+    """Call the flow. If it has published its run, return that even if Prefect's server refuses the final state."""
+    with expect_outcome() as outcome:
+        over = threading.Event()
+        threading.Thread(target=_watch_end, args=(outcome, over, parameters), daemon=True).start()
+        try:
+            state = flow(**asdict(parameters), return_state=True)
+            result = state.result(raise_on_failure=False)
+        except Exception:
+            if outcome.run is None:
+                raise
+            return outcome.run, False
+        finally:
+            over.set()
+    # If Prefect's server fails at the end, Prefect makes the run a crashed one.
+    return (outcome.run, isinstance(result, Run)) if outcome.run else (result, True)
+
+
+def _watch_end(outcome: Outcome, over: threading.Event, parameters: NightlyParameters) -> None:
+    """End the process if Prefect still tries to tell its server how the run ended after 15 seconds."""
+    while not outcome.is_published.wait(1):
+        if over.is_set():
+            return
+    if not over.wait(TELL_SECONDS) and outcome.run:
+        _end_untold(_print_published(parameters, outcome.run))
+
+
+def remove_temporary_files() -> None:
+    """Remove what only this process knows of, if it is ended at once."""
+    for folder in temporary_homes():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(str(error).split())[:LONGEST_REASON]
 
 
 def print_outcome(run: Run, evidence: Evidence, address: str) -> int:
@@ -115,10 +195,11 @@ def _print_table(evidence: Evidence) -> None:
     from reports.page.plain_text import table_cells
 
     # Into a pipe or a file, the whole table is printed.
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    width = max(NARROWEST, shutil.get_terminal_size((WIDE, 24)).columns) if sys.stdout.isatty() else WIDE
     header, *rows = table_cells(evidence.trainings)
-    shown = [place for place, name in enumerate(header) if console.width >= WIDE or name not in LEFT_OUT_WHEN_NARROW]
+    left_out = next((names for least, names in LEFT_OUT if width >= least), ())
+    shown = [place for place, name in enumerate(header) if name not in left_out]
     table = Table(*(header[place] for place in shown), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(row[place] for place in shown))
-    console.print(table)
+    Console(width=width).print(table)

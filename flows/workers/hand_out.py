@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from uuid import UUID
@@ -19,6 +20,7 @@ from prefect.states import Cancelled, Cancelling, Crashed
 
 from flows.workers.worker_results import find_finished, find_progress, read_result
 from storage.records import FailedTraining, TrainingResult
+from tasks.artifacts import REQUEST_SECONDS, UNREACHABLE, brief_requests
 from tasks.evaluation.report_request import REPORT
 from tasks.processes.children import Children
 from tasks.progress import TrainingDone, TrainingFailed, TrainingsPlanned, TrainingStarted, log_progress
@@ -78,7 +80,7 @@ def train_on_workers(
     """
     log_progress(TrainingsPlanned(tuple(training.name for training in planned), "on workers"))
     handed_out: list[_HandedOut] = []
-    with get_client(sync_client=True) as client:
+    with brief_requests(), get_client(sync_client=True) as client:
         try:
             for training in sorted(planned, key=lambda one: one.variant.relative_cost, reverse=True):
                 finished = find_finished(training, inputs)
@@ -90,7 +92,11 @@ def train_on_workers(
             yield from _wait_for_all(handed_out, inputs, client)
         finally:
             for one in handed_out:
-                client.set_flow_run_state(one.flow_run.id, Cancelling(message="the run that asked for it was ended"))
+                # A server that is away cannot be told; then its worker goes on, and the result is not used.
+                with suppress(*UNREACHABLE):
+                    client.set_flow_run_state(
+                        one.flow_run.id, Cancelling(message="the run that asked for it was ended")
+                    )
 
 
 def _submit(planned: PlannedTraining, inputs: TrainingInputs) -> FlowRun:
@@ -138,25 +144,48 @@ def _request_flow_run(planned: PlannedTraining, inputs: TrainingInputs, idempote
 def _wait_for_all(
     handed_out: list[_HandedOut], inputs: TrainingInputs, client: SyncPrefectClient
 ) -> Iterator[TrainingResult | FailedTraining]:
-    """Yield each training as it ends, and remove it from the list."""
-    idle_since = time.monotonic()
+    """Yield each training as it ends, and remove it from the list. While the server is away, look in the store."""
+    idle_since = last_contact = time.monotonic()
     while handed_out:
-        states = _read_states([training.flow_run.id for training in handed_out], client)
-        for training in handed_out[:]:
-            state = states[training.flow_run.id]
-            if state.type in TAKEN and training.taken_since is None:
-                training.taken_since = time.monotonic()
-                log_progress(TrainingStarted(training.planned.name))
-            # A training may wait for a worker as long as another one runs.
-            if state.type in TAKEN or state.is_final():
-                idle_since = time.monotonic()
-            outcome = _find_outcome(training, state, idle_since, inputs, client)
-            if outcome:
-                handed_out.remove(training)
-                _log_outcome(outcome)
-                yield outcome
+        try:
+            states = _read_states([training.flow_run.id for training in handed_out], client)
+            for training in handed_out[:]:
+                state = states[training.flow_run.id]
+                if state.type in TAKEN and training.taken_since is None:
+                    training.taken_since = time.monotonic()
+                    log_progress(TrainingStarted(training.planned.name))
+                # A training may wait for a worker as long as another one runs.
+                if state.type in TAKEN or state.is_final():
+                    idle_since = time.monotonic()
+                outcome = _find_outcome(training, state, idle_since, inputs, client)
+                if outcome:
+                    handed_out.remove(training)
+                    _log_outcome(outcome)
+                    yield outcome
+            last_contact = time.monotonic()
+        except UNREACHABLE as error:
+            yield from _go_on_without_server(handed_out, inputs, last_contact, error)
+            # Nobody knows whether a worker was free meanwhile.
+            idle_since = time.monotonic()
         if handed_out:
             time.sleep(POLL_SECONDS)
+
+
+def _go_on_without_server(
+    handed_out: list[_HandedOut], inputs: TrainingInputs, last_contact: float, error: Exception
+) -> Iterator[TrainingResult | FailedTraining]:
+    """Yield the trainings that workers have finished meanwhile. If the server stays away too long, give up the rest."""
+    away = time.monotonic() - last_contact
+    if away < POLL_SECONDS + REQUEST_SECONDS:
+        get_run_logger().warning("Prefect's server is away (%s); the trainings go on, and their results count", error)
+    limit = SUPERVISED_ATTEMPTS * inputs.timeout_seconds + GRACE_SECONDS
+    for training in handed_out[:]:
+        outcome: TrainingResult | FailedTraining | None = find_finished(training.planned, inputs)
+        if outcome is None and away > limit:
+            outcome = training.fail(f"Prefect's server was away for {limit:g} s, and the store has no result")
+        if outcome:
+            handed_out.remove(training)
+            yield outcome
 
 
 def _log_outcome(outcome: TrainingResult | FailedTraining) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import socket
 import sys
 import tempfile
@@ -224,6 +225,7 @@ def _check_name_resolves(url: str, seconds: float) -> None:
 
 def _make_progress_bar() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    is_animated = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return Progress(
-        *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not is_animated, transient=True
     )

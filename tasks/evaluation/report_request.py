@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import reports
 from storage.records import Run
 from tasks.processes.messages import Job
 
@@ -31,4 +33,24 @@ class WrittenReport:
     markdown: str
 
 
-REPORT = Job("tasks.evaluation.publish_report", ReportRequest, WrittenReport, leaves_out=())
+# Matplotlib reads this file instead of the user's.
+SETTINGS = {"MATPLOTLIBRC": str(Path(reports.__file__).parent / "page" / "data" / "matplotlibrc")}
+REPORT = Job("tasks.evaluation.publish_report", ReportRequest, WrittenReport, SETTINGS, leaves_out=())
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """A published run whose page is rendered again.
+
+    Attributes:
+        run: Its record.
+        evidence: Its evidence, as JSON.
+        language: "en" or "ko".
+    """
+
+    run: Run
+    evidence: str
+    language: str
+
+
+RENDER = Job("tasks.evaluation.render_again", RenderRequest, str, SETTINGS, leaves_out=())

@@ -13,8 +13,6 @@ training that diverges is noticed.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +20,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import config, float32, njit, void
 
+from tasks.kernels.compiled_code import choose_cache_folder
 from tasks.kernels.tiles import LANES, TILE_ROWS, multiply_tile
 
 Floats = npt.NDArray[np.float32]
 
 
-def _choose_cache_folder() -> str:
-    """Return a folder for compiled code whose name holds the hash of the source files of this folder.
-
-    For its own cache, Numba compares the file of a function, but not the files of the functions that it calls. After a
-    change in one of these, it would use old code.
-    """
-    here = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sorted(here.glob("*.py")))).hexdigest()[:16]
-    beside = here / "__pycache__" if os.access(here, os.W_OK) else Path.home() / ".cache" / "nightly-retraining"
-    return str(Path(config.CACHE_DIR or beside) / f"kernels-{digest}")
-
-
-config.CACHE_DIR = _choose_cache_folder()
+config.CACHE_DIR = choose_cache_folder(Path(__file__).parent, config.CACHE_DIR)
 COMPILE: dict[str, Any] = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy", "cache": True}
 
 # A function with these types is compiled when its module is imported, or read from the cache. It refuses an array that

@@ -6,10 +6,12 @@ import importlib
 import importlib.abc
 import os
 import select
+import shutil
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tasks.processes.imports import gc_paused
@@ -79,11 +81,14 @@ def serve(main: Main, job: Job[Any, Any]) -> int:
 
 
 def _measure_memory() -> int:
-    """Return the bytes of memory that this process occupies."""
+    """Return the bytes of memory that this process occupies; 0 if the system does not tell."""
     # Imported late: a child that answers one request does not need it.
     import psutil
 
-    size: int = psutil.Process().memory_info().rss
+    try:
+        size: int = psutil.Process().memory_info().rss
+    except (psutil.Error, OSError):
+        return 0
     return size
 
 
@@ -107,11 +112,16 @@ def _answer(main: Main, job: Job[Any, Any], line: bytes, send: Callable[[Message
     return answer
 
 
-def exit_with_parent() -> None:
-    """Wait for the end of standard input, which only the parent holds open, and end this process. Reads nothing."""
+def exit_with_parent(folder: Path) -> None:
+    """Wait for the end of standard input, which only the parent holds open, and end this process. Reads nothing.
+
+    Args:
+        folder: The folder that the parent has made for this process, and can no longer remove itself.
+    """
     hang_up = select.poll()
     hang_up.register(0, 0)
     hang_up.poll()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(FAILURE_EXIT_CODE)
 
 
@@ -126,7 +136,7 @@ def run_module(name: str, *left_out: str) -> int:
         The exit code.
     """
     # Started before the import, which may take seconds.
-    threading.Thread(target=exit_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, args=(Path(os.environ["TMPDIR"]),), daemon=True).start()
     sys.meta_path.insert(0, _Omission(left_out))
     try:
         with gc_paused():

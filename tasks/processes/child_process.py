@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from tasks.processes.environment import make_environment
 from tasks.processes.messages import Answered, Event, Failed, Job, Message, read_line
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-LAUNCH = "import sys; from tasks.processes.child import run_module; sys.exit(run_module(*sys.argv[1:]))"
+# The project's folder comes first on the path, before any other `tasks`; -P keeps the working folder off it.
+LAUNCH = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from tasks.processes.child import run_module; sys.exit(run_module(*sys.argv[1:]))"
+)
 
 
 class ChildProcess:
@@ -26,11 +32,13 @@ class ChildProcess:
 
     def __init__(self, job: Job[Any, Any]) -> None:
         self.module, self.environment = job.module, job.environment
-        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        # The process may be killed at any time, and then it cannot remove its temporary files itself.
+        self.folder = Path(tempfile.mkdtemp(prefix="retrain-"))
+        self.stderr = (self.folder / "stderr.txt").open("w+b")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, job.module, *job.leaves_out],
+            [sys.executable, "-P", "-c", LAUNCH, str(PROJECT_ROOT), job.module, *job.leaves_out],
             cwd=PROJECT_ROOT,
-            env={**os.environ, **job.environment},
+            env={**make_environment(job.environment), "TMPDIR": str(self.folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.stderr,
@@ -77,7 +85,7 @@ class ChildProcess:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Kill the process if it still runs, and close its pipes and files."""
+        """Kill the process if it still runs, and close its pipes and remove its files."""
         self.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.stderr):
@@ -85,6 +93,7 @@ class ChildProcess:
                 # Closing flushes the buffer into the pipe of a dead process.
                 with suppress(BrokenPipeError):
                     stream.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def explain_death(self) -> str:
         """Wait for the process, and return how it ended and the last line of its standard error."""

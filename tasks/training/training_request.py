@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from storage.records import Dataset, StoredFile, TrainingResult
 from tasks.processes.messages import Job
@@ -60,6 +61,8 @@ class TrainingRequest:
 # One thread for each training: several trainings share the machine, and one step is too small to be split.
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
+    # A file of settings of our own. Keras would read the user's, or make one in the user's home.
+    "KERAS_HOME": str(Path(__file__).with_name("keras_settings")),
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",

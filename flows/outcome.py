@@ -1,0 +1,45 @@
+"""The outcome of a run, kept in this process in case Prefect's server cannot be told of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from storage.records import Run
+
+
+class Outcome:
+    """What a flow leaves before it returns.
+
+    Attributes:
+        run: The published run; None until then.
+        is_published: Set when `run` is.
+    """
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.is_published = threading.Event()
+
+
+_outcome: ContextVar[Outcome | None] = ContextVar("outcome", default=None)
+
+
+@contextmanager
+def expect_outcome() -> Iterator[Outcome]:
+    """Yield the outcome of the flow that the block calls."""
+    outcome = Outcome()
+    token = _outcome.set(outcome)
+    try:
+        yield outcome
+    finally:
+        _outcome.reset(token)
+
+
+def leave_outcome(run: Run) -> None:
+    """Keep a published run for the caller of the flow, if it expects one."""
+    outcome = _outcome.get()
+    if outcome:
+        outcome.run = run
+        outcome.is_published.set()
