@@ -3,6 +3,8 @@
 .PHONY: help run test test-quick test-environments check docs audit bench bench-peers chaos mutants deploy format lock
 PYTHON ?= python3
 BIN := .venv/bin
+# What concerns other installations of the user must not change this one.
+unexport PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
@@ -67,15 +69,25 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-in
 # pip's own resolver takes a newer sqlalchemy through prefect's extra and then refuses the hashes; the lock is complete,
 # so pip only installs it, and `pip check` says whether it fits together.
 define install
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("make: PYTHON must be Python 3.11, 3.12 or 3.13. Received: PYTHON=$(PYTHON), which is %d.%d." % v)'
 	@echo "Setting up .venv from $(1) (a minute or two, once) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@$(BIN)/python operate/environment.py begin
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --disable-pip-version-check
 	@echo "Compiling the training loops for this CPU (10 seconds, once) ..."
 	@$(BIN)/python -c "import tasks.kernels.recurrence, tasks.kernels.embedding"
+	@$(BIN)/python -m flows.cli.temporary_server
+	@$(BIN)/python operate/environment.py end
 endef
+
+# Before make looks at .venv: an environment that cannot work is removed, and is then made again.
+ifneq ($(filter-out help format,$(MAKECMDGOALS)),)
+ENVIRONMENT_CHECK := $(shell "$(PYTHON)" operate/environment.py check $(if $(filter command line environment,$(origin PYTHON)),EXPLICIT) >&2 || echo failed)
+ifneq ($(ENVIRONMENT_CHECK),)
+$(error the environment .venv cannot be used; see the line above)
+endif
+endif
 
 .venv/installed: requirements.lock pyproject.toml
 	$(call install,requirements.lock)

@@ -16,12 +16,14 @@ import yaml
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.automations import Automation, AutomationCore
+from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
 BLOCK = "retraining-alarm"
 REFERENCE = f"webhook/{BLOCK}"
 ADDRESS = "RETRAIN_ALARM_WEBHOOK"
+NOTIFICATION = "RETRAIN_ALARM_BLOCK"
 TAG = "nightly-retraining"
 BAD_INPUT = 2
 
@@ -30,23 +32,26 @@ def main(path: str) -> int:
     """Make the server's alarms those of the file at `path`, and print how many changed, never the webhook's address.
 
     Returns:
-        The exit code: 2 if the webhook's address is not one.
+        The exit code: 2 if the webhook's address is not one, or the notification block cannot be used.
     """
     try:
         address = read_address()
+        if address:
+            headers = SecretDict({"Content-Type": "application/json"})
+            Webhook(url=SecretStr(address), headers=headers).save(BLOCK, overwrite=True)
+        with get_client(sync_client=True) as client:
+            blocks = {"call-webhook": find_webhook(client), "send-notification": find_notification_block(client)}
+            wanted = read_alarms(Path(path), blocks)
+            changed = synchronise_alarms(wanted, client)
     except ValueError as error:
         print(f"make deploy: {error}", file=sys.stderr)
         return BAD_INPUT
-    if address:
-        headers = SecretDict({"Content-Type": "application/json"})
-        Webhook(url=SecretStr(address), headers=headers).save(BLOCK, overwrite=True)
-    with get_client(sync_client=True) as client:
-        block = find_block(client)
-        wanted = read_alarms(Path(path), block)
-        changed = synchronise_alarms(wanted, client)
     print(f"Alarms: {len(wanted)} on the server, {changed} of them new or changed.")
-    if block is None:
-        print(f"No alarm calls anyone: {ADDRESS} is not set, and the server has no block {REFERENCE}.")
+    if not any(blocks.values()):
+        print(
+            f"No alarm calls anyone: {ADDRESS} is not set, and the server has no block {REFERENCE}; "
+            f"{NOTIFICATION} is not set either."
+        )
     return 0
 
 
@@ -56,7 +61,7 @@ def read_address() -> str | None:
     Raises:
         ValueError: It is not an http(s) address. The message does not show it, because it is a secret.
     """
-    address = os.environ.get(ADDRESS)
+    address = os.environ.get(ADDRESS, "").strip()
     if not address:
         return None
     parts = urlsplit(address)
@@ -65,25 +70,58 @@ def read_address() -> str | None:
     return address
 
 
-def find_block(client: SyncPrefectClient) -> str | None:
+def find_webhook(client: SyncPrefectClient) -> str | None:
     """Return the id of the webhook's block, or None if the server has none."""
     blocks = client.read_block_documents_by_type("webhook", include_secrets=False)
     return next((str(block.id) for block in blocks if block.name == BLOCK), None)
 
 
-def read_alarms(path: Path, block: str | None) -> list[AutomationCore]:
-    """Return the automations of a file.
+def find_notification_block(client: SyncPrefectClient) -> str | None:
+    """Return the id of the block that sends notifications: the one that the environment names, else the one in use.
+
+    Raises:
+        ValueError: The server has no such block, or it cannot notify.
+    """
+    name = os.environ.get(NOTIFICATION, "").strip().strip("'\"")
+    if not name:
+        return _find_block_in_use(client)
+    kind, _, block_name = name.partition("/")
+    must = f"{NOTIFICATION} must be the type and the name of a notification block, such as slack-webhook/team."
+    if not kind or not block_name or "/" in block_name:
+        raise ValueError(f"{must} Received: {name}.")
+    try:
+        block = client.read_block_document_by_name(block_name, kind, include_secrets=False)
+    except ObjectNotFound as error:
+        raise ValueError(f"{must} The server has no block {name}; make it in Prefect first.") from error
+    if not block.block_schema or "notify" not in block.block_schema.capabilities:
+        raise ValueError(f"{must} The block {name} cannot send notifications.")
+    return str(block.id)
+
+
+def _find_block_in_use(client: SyncPrefectClient) -> str | None:
+    for automation in client.read_automations():
+        for action in automation.actions if TAG in automation.tags else []:
+            if action.type == "send-notification":
+                return str(action.block_document_id)
+    return None
+
+
+def read_alarms(path: Path, blocks: Mapping[str, str | None]) -> list[AutomationCore]:
+    """Return the automations of a file. Actions without a block are left out, and so are alarms without an action.
 
     Args:
         path: The file.
-        block: Id of the webhook's block, which the automations get. If None, those that need a block are left out.
+        blocks: By the type of an action, the id of the block that it gets; None if there is none.
     """
     alarms = []
     for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["automations"]:
-        actions = [
-            action | {"block_document_id": block} if needs_block(action) else action for action in entry["actions"]
-        ]
-        if block or not any(map(needs_block, actions)):
+        actions = []
+        for action in entry["actions"]:
+            if not needs_block(action):
+                actions.append(action)
+            elif block := blocks.get(action["type"]):
+                actions.append(action | {"block_document_id": block})
+        if actions:
             alarms.append(AutomationCore.model_validate(entry | {"actions": actions, "tags": [TAG]}))
     return alarms
 

@@ -9,6 +9,7 @@ from flows.declarations import Parameter, require
 from flows.parameters import PARAMETERS, NightlyParameters, choose_store
 from storage.location import resolve_location
 from storage.store import Store
+from tasks.page_address import read_reports_url
 from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
 
@@ -77,6 +78,10 @@ def _check_address(parameters: NightlyParameters) -> None:
     resolve_location(choose_store(parameters.store))
 
 
+def _check_reports_url(_parameters: NightlyParameters) -> None:
+    read_reports_url()
+
+
 _CHECKS: tuple[Callable[[NightlyParameters], None], ...] = (
     *(partial(_check_bounds, parameter) for parameter in PARAMETERS),
     _check_variants,
@@ -84,4 +89,5 @@ _CHECKS: tuple[Callable[[NightlyParameters], None], ...] = (
     _check_source,
     _check_placement,
     _check_address,
+    _check_reports_url,
 )

@@ -6,10 +6,8 @@ import ipaddress
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed leaves it out
 
@@ -21,38 +19,37 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-class _Outside(NamedTuple):
-    """The environment as the user gave it, and the proxies in it."""
-
-    environment: dict[str, str]
-    proxies: dict[str, str]
-
-
-_outside: _Outside | None = None
+# Variables that `hide_proxies` has hidden, and the proxies that they name, by scheme.
+_hidden: dict[str, str] = {}
+_hidden_proxies: dict[str, str] = {}
 
 
 def outside_environment() -> dict[str, str]:
-    """Return the environment as the user gave it, for child processes, also inside `without_proxies`."""
-    return dict(_outside.environment if _outside else os.environ)
+    """Return the environment as the user gave it, for child processes, also after `hide_proxies`."""
+    return {**_hidden, **os.environ}
 
 
-@contextmanager
-def without_proxies() -> Iterator[None]:
-    """Hide the variables of proxies and certificates in the block from all libraries of this process.
+def hide_proxies() -> None:
+    """Hide the variables of proxies and certificates from all libraries of this process until it ends.
 
     For a process whose libraries talk to this machine alone, as Prefect does to a temporary server. They would refuse a
-    proxy that they do not know, or certificates that are missing, although they need neither. `find_proxy` and
-    `outside_environment` still know them.
+    proxy that they do not know, or certificates that are missing, although they need neither. Prefect's own threads do
+    that to the end of the process. `find_proxy` and `outside_environment` still know the variables.
     """
-    global _outside
-    _outside = _Outside(dict(os.environ), getproxies())
-    names = {*PROXY_VARIABLES, *map(str.upper, PROXY_VARIABLES), *CERTIFICATE_VARIABLES}
-    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    _hidden_proxies.update(getproxies())
+    _hide(*PROXY_VARIABLES, *map(str.upper, PROXY_VARIABLES), *CERTIFICATE_VARIABLES)
+
+
+def hide_unusable_certificates() -> None:
+    """Hide variables that name certificates which are not there: libraries fail for them when they are imported."""
     try:
-        yield
-    finally:
-        os.environ.update(hidden)
-        _outside = None
+        find_certificates()
+    except ValueError:
+        _hide(*CERTIFICATE_VARIABLES)
+
+
+def _hide(*names: str) -> None:
+    _hidden.update({name: os.environ.pop(name) for name in names if name in os.environ})
 
 
 def keep_loopback_direct() -> None:
@@ -82,7 +79,7 @@ def find_proxy(address: str) -> str | None:
     Raises:
         ValueError: The proxy's address is not one of http or https.
     """
-    url, proxies = urlsplit(address), _outside.proxies if _outside else getproxies()
+    url, proxies = urlsplit(address), {**_hidden_proxies, **getproxies()}
     host = url.hostname or ""
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or is_loopback(host) or proxy_bypass_environment(host, proxies):

@@ -13,10 +13,10 @@ from prefect.client.orchestration import get_client
 from prefect.events import emit_event
 
 from storage.records import Run
-from storage.runs import report_path
 from storage.store import Store
 from tasks.artifacts import UNREACHABLE, brief_requests
 from tasks.evaluation.report_request import REPORT, ReportRequest
+from tasks.page_address import address_page
 from tasks.processes.children import ChildFailedError, Children
 
 TIMEOUT_SECONDS = 600
@@ -32,7 +32,7 @@ class PublishedReport(NamedTuple):
     Attributes:
         run: The run's record, with the records of its report and its evidence.
         verdict: The verdict as plain text.
-        address: The path or the URI of the page.
+        address: The page's address on the web server that RETRAIN_REPORTS_URL names; without one, its path or URI.
     """
 
     run: Run
@@ -52,7 +52,7 @@ def write_report(run: Run, store: Store, children: Children) -> PublishedReport:
         written = children.ask(REPORT, ReportRequest(run, store.absolute_uri), TIMEOUT_SECONDS)
     except ChildFailedError as error:
         raise ChildFailedError(f"report: {error}", may_pass=error.may_pass) from error
-    published = PublishedReport(written.run, written.verdict, store.locate(report_path(run.run_id)))
+    published = PublishedReport(written.run, written.verdict, address_page(store, run.run_id))
     show_report(published, written.markdown)
     announce(published)
     return published

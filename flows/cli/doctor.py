@@ -110,22 +110,8 @@ def _see_python() -> Finding:
 
 
 def _see_packages() -> Finding:
-    lines = (PROJECT_ROOT / LOCK).read_text(encoding="utf-8").splitlines()
-    locked = dict(line.split(" ")[0].rstrip("\\").split("==") for line in lines if "==" in line.split(" ")[0])
-    ours = (
-        "keras",
-        "prefect",
-        "pyarrow",
-        "numpy",
-        "numba",
-        "scipy",
-        "scikit-learn",
-        "statsmodels",
-        "matplotlib",
-        "httpx",
-    )
-    different = []
-    for name in ours:
+    locked, different = _read_lock(), []
+    for name in LIBRARIES:
         try:
             found = version(name)
         except PackageNotFoundError:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlsplit
+
+import certifi
 
 from flows.capacity import count_jobs
 from flows.checks import check_parameters
@@ -19,9 +20,11 @@ from flows.cli.temporary_server import ServerFailedError, TemporaryServer
 from flows.outcome import Outcome, expect_outcome
 from flows.parameters import NightlyParameters, choose_store
 from reports.evidence import Evidence
-from storage.network import hide_password, is_loopback, without_proxies
+from storage.network import hide_password, hide_proxies, is_loopback
 from storage.records import Run
+from storage.runs import report_path
 from storage.store import Store
+from tasks.page_address import address_page, read_reports_url
 from tasks.processes.children import ChildFailedError, children_of_command
 from tasks.processes.imports import gc_paused
 from tasks.training.training_request import TRAINING
@@ -75,7 +78,10 @@ def _print_published(parameters: NightlyParameters, run: Run) -> int:
     from flows.cli.past_runs import read_evidence
 
     store = Store(choose_store(parameters.store))
-    return print_outcome(run, read_evidence(store, run), store.locate(run.report.path if run.report else ""))
+    code = print_outcome(run, read_evidence(store, run), store.locate(report_path(run.run_id)))
+    if read_reports_url():
+        print(f"on the web: {address_page(store, run.run_id)}")
+    return code
 
 
 def _end_untold(code: int) -> None:
@@ -103,7 +109,7 @@ def _run_flow(parameters: NightlyParameters) -> tuple[Any, bool]:
     """Run the flow on the server that Prefect's settings name or on a temporary one; return as above."""
     with gc_paused():
         try:
-            from prefect.settings import PREFECT_API_URL, temporary_settings
+            from prefect.settings import PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, temporary_settings
 
             url = PREFECT_API_URL.value()
         # pydantic's and TOML's errors name the setting or the file.
@@ -114,18 +120,23 @@ def _run_flow(parameters: NightlyParameters) -> tuple[Any, bool]:
         from flows.cli.prefect_server import check_server
 
         check_server(url)
-    is_local = not url or is_loopback(urlsplit(url).hostname or "")
-    with without_proxies() if is_local else nullcontext(), gc_paused():
+    settings: dict[Any, Any] = {}
+    if not url or is_loopback(urlsplit(url).hostname or ""):
+        hide_proxies()
+        # Prefect has read SSL_CERT_FILE already.
+        settings[PREFECT_API_SSL_CERT_FILE] = certifi.where()
+    with gc_paused():
         server = None if url else TemporaryServer()
         from flows.cli.display import show_log_at_terminal
         from flows.nightly import nightly_retraining
 
-        with show_log_at_terminal() as console, temporary_settings({PREFECT_API_URL: server.url if server else url}):
-            where = "a temporary Prefect server" if server else hide_password(url)
-            console.print(f"starting on {where} ...", markup=False, highlight=False)
-            if server:
-                server.wait()
-            return _call_flow(nightly_retraining, parameters)
+    settings[PREFECT_API_URL] = server.url if server else url
+    with show_log_at_terminal() as console, temporary_settings(settings):
+        where = "a temporary Prefect server" if server else hide_password(url)
+        console.print(f"starting on {where} ...", markup=False, highlight=False)
+        if server:
+            server.wait()
+        return _call_flow(nightly_retraining, parameters)
 
 
 def _call_flow(flow: Any, parameters: NightlyParameters) -> tuple[Any, bool]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flows.parameters import NightlyParameters, choose_store
 from storage.location import resolve_location
-from storage.network import keep_loopback_direct
+from storage.network import hide_unusable_certificates, keep_loopback_direct
 from tasks.processes.child_process import PROJECT_ROOT
 
 # What the temporary server's database, logs and downloads need.
@@ -32,6 +32,7 @@ def prepare_process(parameters: NightlyParameters) -> NightlyParameters:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     keep_loopback_direct()
+    hide_unusable_certificates()
     # Files that this process makes must be readable by itself.
     os.umask(os.umask(0o077) & 0o077)
     parameters = _make_paths_absolute(parameters)

@@ -17,7 +17,7 @@ def render_markdown(run: Run, evidence: Evidence, address: str, language_code: s
     Args:
         run: The run's record.
         evidence: The evidence of the same run.
-        address: Path or URI of the page.
+        address: Path, URI or web address of the page.
         language_code: "en" or "ko".
     """
     language = Language(language_code)
@@ -26,7 +26,8 @@ def render_markdown(run: Run, evidence: Evidence, address: str, language_code: s
     if run.notice:
         lines.append(f"> {run.notice}\n")
     lines += [f"**{verdict.headline}** {' '.join((*verdict.evidence, *verdict.since))}\n"]
-    lines.append(f"{language.gettext('Report')}: `{address}`\n")
+    shown = f"[{address}]({address})" if address.startswith(("http://", "https://")) else f"`{address}`"
+    lines.append(f"{language.gettext('Report')}: {shown}\n")
     header, *body = table_cells(evidence.trainings)
     lines += [_markdown_row(header), _markdown_row(["---"] * len(header)), *map(_markdown_row, body)]
     return "\n".join(lines) + "\n"

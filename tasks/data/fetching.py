@@ -61,9 +61,8 @@ class SourceUnreachableError(ConnectionError):
     """
 
     def __init__(self, url: str, reason: str, *, transient: bool) -> None:
-        super().__init__(
-            f"{url} could not be fetched: {reason}. Check the network, or give `source` a file or another address."
-        )
+        advice = "Check the network, or give `source` a file or another address."
+        super().__init__(f"{url} could not be fetched: {reason.rstrip('.')}. {advice}")
         self.transient = transient
 
 

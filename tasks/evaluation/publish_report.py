@@ -33,6 +33,7 @@ from storage.store import DamagedFileError, Store
 from tasks.evaluation.evaluate import evaluate_run
 from tasks.evaluation.publish_index import publish_index
 from tasks.evaluation.report_request import REPORT, ReportRequest, WrittenReport
+from tasks.page_address import address_page
 from tasks.processes.messages import Event
 
 JOB = REPORT
@@ -58,7 +59,7 @@ def publish_report(run: Run, store: Store) -> WrittenReport:
         run, evidence = publish_files(run, store)
     language = run.known.language
     publish_index(store, language, run.run_id)
-    markdown = render_markdown(run, evidence, store.locate(report_path(run.run_id)), language)
+    markdown = render_markdown(run, evidence, address_page(store, run.run_id), language)
     return WrittenReport(run, render_verdict(run, evidence, language), markdown)
 
 

@@ -6,12 +6,13 @@ import os
 
 import pytest
 
+from storage import network
 from storage.network import (
     find_certificates,
     find_proxy,
+    hide_proxies,
     keep_loopback_direct,
     outside_environment,
-    without_proxies,
 )
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -83,12 +84,13 @@ def test_all_exceptions_stay_all(monkeypatch):
 def test_hidden_proxies_are_hidden_from_libraries_alone(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
-    with without_proxies():
-        assert "HTTPS_PROXY" not in os.environ
-        assert "SSL_CERT_FILE" not in os.environ
-        assert find_proxy(ADDRESS) == "http://proxy.example:3128"
-        assert outside_environment()["SSL_CERT_FILE"] == "/nowhere.pem"
-    assert os.environ["HTTPS_PROXY"] == "http://proxy.example:3128"
+    monkeypatch.setattr(network, "_hidden", {})
+    monkeypatch.setattr(network, "_hidden_proxies", {})
+    hide_proxies()
+    assert "HTTPS_PROXY" not in os.environ
+    assert "SSL_CERT_FILE" not in os.environ
+    assert find_proxy(ADDRESS) == "http://proxy.example:3128"
+    assert outside_environment()["SSL_CERT_FILE"] == "/nowhere.pem"
 
 
 @pytest.mark.parametrize(("name", "kind"), [("SSL_CERT_FILE", "file"), ("SSL_CERT_DIR", "folder")])
