@@ -9,7 +9,7 @@ from flows.declarations import Parameter, require
 from flows.parameters import PARAMETERS, NightlyParameters, choose_store
 from storage.location import resolve_location
 from storage.store import Store
-from tasks.page_address import read_reports_url
+from tasks.evaluation.page_address import read_reports_url
 from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
-from storage.network import find_proxy
+from storage.proxies import find_proxy
 
 # With these, a dead endpoint is reported within about a minute, and one that is busy for seconds is waited for.
 CONNECT_SECONDS, SILENCE_SECONDS, ATTEMPTS = 5, 8, 4

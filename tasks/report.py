@@ -15,8 +15,8 @@ from prefect.events import emit_event
 from storage.records import Run
 from storage.store import Store
 from tasks.artifacts import UNREACHABLE, brief_requests
+from tasks.evaluation.page_address import address_page
 from tasks.evaluation.report_request import REPORT, ReportRequest
-from tasks.page_address import address_page
 from tasks.processes.children import ChildFailedError, Children
 
 TIMEOUT_SECONDS = 600
@@ -53,22 +53,21 @@ def write_report(run: Run, store: Store, children: Children) -> PublishedReport:
     except ChildFailedError as error:
         raise ChildFailedError(f"report: {error}", may_pass=error.may_pass) from error
     published = PublishedReport(written.run, written.verdict, address_page(store, run.run_id))
-    show_report(published, written.markdown)
-    announce(published)
+    try:
+        with brief_requests():
+            show_report(published, written.markdown)
+            announce(published)
+    # The report is published, whatever becomes of Prefect's server.
+    except UNREACHABLE as error:
+        get_run_logger().warning("Prefect's server could not be told of the report: %s", error)
     return published
 
 
 def show_report(published: PublishedReport, markdown: str) -> None:
-    """Make the report an artifact, and its address a label of the flow run.
-
-    The report is published already; so if Prefect's server fails, a warning is logged.
-    """
-    try:
-        with brief_requests(), get_client(sync_client=True) as client:
-            create_markdown_artifact(markdown, key="nightly-report", description=published.run.run_id)
-            client.update_flow_run_labels(prefect.runtime.flow_run.id, {REPORT_LABEL: published.address})
-    except UNREACHABLE as error:
-        get_run_logger().warning("Prefect's server could not be told of the report: %s", error)
+    """Make the report an artifact, and its address a label of the flow run."""
+    with get_client(sync_client=True) as client:
+        create_markdown_artifact(markdown, key="nightly-report", description=published.run.run_id)
+        client.update_flow_run_labels(prefect.runtime.flow_run.id, {REPORT_LABEL: published.address})
 
 
 def announce(published: PublishedReport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from flows.cli.streams import is_animated
 from tasks.processes.child_process import PROJECT_ROOT
 from tasks.progress import Progress, TrainingDone, TrainingEpoch, TrainingFailed, TrainingsPlanned, TrainingStarted
 
+# Columns of the narrowest terminal that is drawn for.
+NARROWEST = 20
 OUR_FOLDERS = tuple(str(PROJECT_ROOT / folder) for folder in ("flows", "tasks", "storage", "reports"))
 
 
@@ -85,10 +88,14 @@ def show_log_at_terminal() -> Iterator[Console]:
     Yields:
         The console that the records are printed on.
     """
-    handler = TerminalHandler(Console(stderr=True, soft_wrap=True))
+    # COLUMNS=0 would make the console print nothing.
+    width = max(NARROWEST, shutil.get_terminal_size().columns)
+    handler = TerminalHandler(Console(stderr=True, soft_wrap=True, width=width))
     root = logging.getLogger()
     before = root.handlers[:]
     root.handlers[:] = [handler]
+    # Prefect's threads would print what they could not send to its server. The command line says that in one line.
+    logging.getLogger("prefect._internal").setLevel(logging.CRITICAL)
     try:
         yield handler.console
     finally:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from storage.network import find_certificates, find_proxy, hide_password, is_loopback
+from storage.proxies import find_certificates, find_proxy, hide_password, is_loopback
 
 ANSWER_SECONDS = 5.0
 

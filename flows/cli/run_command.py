@@ -20,11 +20,11 @@ from flows.cli.temporary_server import ServerFailedError, TemporaryServer
 from flows.outcome import Outcome, expect_outcome
 from flows.parameters import NightlyParameters, choose_store
 from reports.evidence import Evidence
-from storage.network import hide_password, hide_proxies, is_loopback
+from storage.proxies import hide_password, hide_proxies, is_loopback
 from storage.records import Run
 from storage.runs import report_path
 from storage.store import Store
-from tasks.page_address import address_page, read_reports_url
+from tasks.evaluation.page_address import address_page, read_reports_url
 from tasks.processes.children import ChildFailedError, children_of_command
 from tasks.processes.imports import gc_paused
 from tasks.training.training_request import TRAINING
@@ -141,15 +141,18 @@ def _run_flow(parameters: NightlyParameters) -> tuple[Any, bool]:
 
 def _call_flow(flow: Any, parameters: NightlyParameters) -> tuple[Any, bool]:
     """Call the flow. If it has published its run, return that even if Prefect's server refuses the final state."""
+    # Imported late, like all that imports Prefect.
+    from tasks.artifacts import UNREACHABLE
+
     with expect_outcome() as outcome:
         over = threading.Event()
         threading.Thread(target=_watch_end, args=(outcome, over, parameters), daemon=True).start()
         try:
             state = flow(**asdict(parameters), return_state=True)
             result = state.result(raise_on_failure=False)
-        except Exception:
+        except UNREACHABLE as error:
             if outcome.run is None:
-                raise
+                raise ValueError(f"Prefect's server was lost before the report was published: {error}") from error
             return outcome.run, False
         finally:
             over.set()

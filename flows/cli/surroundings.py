@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flows.parameters import NightlyParameters, choose_store
 from storage.location import resolve_location
-from storage.network import hide_unusable_certificates, keep_loopback_direct
+from storage.proxies import hide_unusable_certificates, keep_loopback_direct
 from tasks.processes.child_process import PROJECT_ROOT
 
 # What the temporary server's database, logs and downloads need.

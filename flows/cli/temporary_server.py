@@ -20,7 +20,7 @@ from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from pathlib import Path
 
-from storage.network import CERTIFICATE_VARIABLES, PROXY_VARIABLES
+from storage.proxies import CERTIFICATE_VARIABLES, PROXY_VARIABLES
 from tasks.processes.child import exit_with_parent
 from tasks.processes.child_process import PROJECT_ROOT
 from tasks.processes.environment import make_environment

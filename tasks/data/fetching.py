@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from storage.archive import check_archive
-from storage.network import find_certificates, find_proxy
+from storage.proxies import find_certificates, find_proxy
 from storage.records import StoredFile
 from storage.store import CHUNK_BYTES, Store
 from tasks.sources import Source

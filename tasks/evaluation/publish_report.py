@@ -31,9 +31,9 @@ from storage.runs import (
 )
 from storage.store import DamagedFileError, Store
 from tasks.evaluation.evaluate import evaluate_run
+from tasks.evaluation.page_address import address_page
 from tasks.evaluation.publish_index import publish_index
 from tasks.evaluation.report_request import REPORT, ReportRequest, WrittenReport
-from tasks.page_address import address_page
 from tasks.processes.messages import Event
 
 JOB = REPORT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from storage.network import outside_environment
+from storage.proxies import outside_environment
 
 # Beginnings of variables that change what Numba, Matplotlib, Keras, TensorFlow, OpenMP, BLAS libraries and Arrow
 # compute or draw, and those of Python and of the locale.

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from storage import network
-from storage.network import (
+from storage import proxies
+from storage.proxies import (
     find_certificates,
     find_proxy,
     hide_proxies,
@@ -84,8 +84,8 @@ def test_all_exceptions_stay_all(monkeypatch):
 def test_hidden_proxies_are_hidden_from_libraries_alone(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
-    monkeypatch.setattr(network, "_hidden", {})
-    monkeypatch.setattr(network, "_hidden_proxies", {})
+    monkeypatch.setattr(proxies, "_hidden", {})
+    monkeypatch.setattr(proxies, "_hidden_proxies", {})
     hide_proxies()
     assert "HTTPS_PROXY" not in os.environ
     assert "SSL_CERT_FILE" not in os.environ
