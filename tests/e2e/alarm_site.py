@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from tests.e2e.servers import SHORT_RUN, create_flow_run, kill_whole, shorten_alarms, start_worker
 from tests.waiting import wait_until
@@ -24,20 +27,41 @@ ENDLESS = SHORT_RUN | {
 CANARY = "canary-Zm9yIHRoZSBhbGFybXM"
 
 
+def answer_as_chats_do(request: Request) -> Response:
+    """Accept JSON with a text, and nothing else, as Slack does."""
+    text = request.get_json().get("text")
+    return Response(status=204) if isinstance(text, str) and text.strip() else Response("no_text", status=400)
+
+
 @dataclass
 class Receiver:
-    """A webhook that receives the alarms, as a pager or a chat does."""
+    """A webhook that receives the alarms as a chat does: it refuses what has no text. And one for notifications."""
 
     server: HTTPServer
 
     def __post_init__(self):
         alarm = {"uri": f"/{CANARY}", "method": "POST", "headers": {"Content-Type": "application/json"}}
-        self.server.expect_request(**alarm).respond_with_data(status=204)
+        self.server.expect_request(**alarm).respond_with_handler(answer_as_chats_do)
         self.address = self.server.url_for(CANARY)
+        self.server.expect_request("/notify", method="POST").respond_with_data(status=200)
 
     @property
     def calls(self):
         return [request.get_json() for request, response in self.server.log if response.status_code == 204]
+
+    @property
+    def notifications(self):
+        return [request.get_json() for request, _ in self.server.log if request.path == "/notify"]
+
+    def make_notification_block(self, environment: dict[str, str]) -> str:
+        """Make a notification block on the server that sends to `/notify`; return its type and its name."""
+        script = (
+            "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block; "
+            f"Block(name='team', url='{self.server.url_for('/notify')}', method='POST', "
+            "json_data={'title': '{{subject}}', 'text': '{{body}}'}).save('team', overwrite=True)"
+        )
+        subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, timeout=120)
+        return "custom-webhook/team"
 
     def wait_for(self, alarm: str, seconds: float, flow_run: str = "") -> dict[str, Any]:
         """Return the first call of an alarm; with `flow_run`, the first one for that flow run."""

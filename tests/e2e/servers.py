@@ -150,19 +150,22 @@ def deploy(environment: dict[str, str]) -> str:
     return deployed.stdout + deployed.stderr
 
 
-def load_alarms(environment: dict[str, str], path: Path = ALARMS, address: str = "") -> tuple[int, str, str]:
+def load_alarms(
+    environment: dict[str, str], path: Path = ALARMS, address: str = "", block: str = ""
+) -> tuple[int, str, str]:
     """Load the alarms in this process, as the last step of `make deploy` does.
 
     Args:
         environment: It names the Prefect server.
         path: The file with the alarms.
         address: The webhook's address; empty for none.
+        block: The type and the name of the notification block; empty for none.
 
     Returns:
         The exit code, standard output and standard error.
     """
     output, errors = io.StringIO(), io.StringIO()
-    variables = {"RETRAIN_ALARM_WEBHOOK": address}
+    variables = {"RETRAIN_ALARM_WEBHOOK": address, "RETRAIN_ALARM_BLOCK": block}
     with (
         temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}),
         patch.dict(os.environ, variables),

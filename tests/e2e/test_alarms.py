@@ -49,7 +49,9 @@ def site(tmp_path_factory, migrated_home):
             receiver = Receiver(server)
             made = Site(client, environment, log, receiver)
             made.note(load_alarms(environment)[1])
-            made.note(deploy(environment | {"RETRAIN_ALARM_WEBHOOK": receiver.address}))
+            block = receiver.make_notification_block(environment)
+            given = {"RETRAIN_ALARM_WEBHOOK": receiver.address, "RETRAIN_ALARM_BLOCK": f" {block}\n"}
+            made.note(deploy(environment | given))
             made.note(load_alarms(environment)[1])
             # From here on, runs may be silent for a shorter time, and their heartbeats are more frequent.
             shorten_alarms(environment, [SILENCE])
@@ -124,6 +126,30 @@ def test_an_alarm_calls_if_nothing_follows_a_report_and_names_that_report(site):
             break
     (call,) = find_calls_with_a_report()
     assert (call["report"], call["verdict"]) == ("/srv/reports/x.html", 'Best tonight: "gru".')
+
+
+def test_a_notification_has_a_subject_and_says_what_happened_and_where_to_look(site):
+    def find_notification():
+        return [one for one in site.receiver.notifications if one["title"] == NOTHING][:1]
+
+    (one,) = wait_until(find_notification, 60, "a notification")
+    assert one["text"].startswith("No report and no other alarm came: is the schedule paused")
+    assert "Last verdict: " in one["text"]
+    assert "Report: " in one["text"]
+
+
+def test_what_cannot_notify_is_refused_in_one_line(site):
+    for name, reason in {
+        "team": "Received: team.",
+        "slack-webhook/nobody": "The server has no block slack-webhook/nobody; make it in Prefect first.",
+        "webhook/retraining-alarm": "The block webhook/retraining-alarm cannot send notifications.",
+    }.items():
+        code, _, printed = load_alarms(site.environment, block=name)
+        assert code == 2
+        assert printed == (
+            "make deploy: RETRAIN_ALARM_BLOCK must be the type and the name of a notification block, such as "
+            f"slack-webhook/team. {reason}\n"
+        )
 
 
 def test_a_reason_with_quotes_and_line_breaks_arrives_unchanged(site):
