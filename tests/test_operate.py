@@ -119,8 +119,16 @@ def test_every_variable_that_must_be_set_is_in_the_example_and_its_file_is_not_c
 
 
 def test_every_service_s_volumes_are_declared(services):
-    used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+    volumes = [volume for service in services.values() for volume in service.get("volumes", [])]
+    used = {volume["source"] if isinstance(volume, dict) else volume.split(":")[0] for volume in volumes}
     assert used == set(yaml.safe_load((OPERATE / "compose.yaml").read_text())["volumes"])
+
+
+def test_pages_alone_are_served_and_cannot_be_written_and_only_this_machine_reaches_them(services):
+    reports = services["reports"]
+    [volume] = reports["volumes"]
+    assert (volume["source"], volume["read_only"], volume["volume"]) == ("store", True, {"subpath": "reports"})
+    assert reports["ports"] == ["127.0.0.1:8080:80"]
 
 
 def test_the_image_gets_every_package_of_ours_and_nothing_that_may_hold_a_secret():
