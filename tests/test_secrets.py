@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.servers import make_environment, prefect_server
 from tests.stubs import STUB
 
 pytestmark = pytest.mark.slow
@@ -31,9 +32,10 @@ def leaves_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory, migrated_home):
-    """Two nights with secrets in their environment, of which the second fails; what each said, and all that they left.
+    """Two nights with secrets in their environment; what each said, and all that they left.
 
-    The leaves stand there twice: after the first night, and after both.
+    The first has a temporary Prefect server. The second has a server that stays, and fails. The leaves stand there
+    twice: after the first night, and after both.
     """
     folder = tmp_path_factory.mktemp("night")
     for name in ("home", "tmp", "work"):
@@ -43,11 +45,11 @@ def nights(tmp_path_factory, migrated_home):
     environment = os.environ | STUB | SECRETS | {name: str(folder / place) for name, place in places.items()}
     environment["PREFECT_LOGGING_LEVEL"] = "DEBUG"
     said, leaves = [], []
-    # A training that is given no time fails, and the report says so.
-    for options, code in (([], 0), (["--timeout-seconds", "0.01"], 1)):
+
+    def run(code: int, *options: str, **more: str) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "flows", "run", *NIGHT.split(), *options],
-            env=environment,
+            env=environment | more,
             cwd=folder / "work",
             capture_output=True,
             timeout=600,
@@ -56,6 +58,12 @@ def nights(tmp_path_factory, migrated_home):
         assert done.returncode == code, done.stderr.decode()[-3000:]
         said.append(done.stdout + done.stderr)
         leaves.append(leaves_of(folder))
+
+    run(0)
+    server = make_environment(folder)
+    with (folder / "server.txt").open("w") as log, prefect_server(server, log):
+        # A training that is given no time fails, and the report says so.
+        run(1, "--timeout-seconds", "0.01", PREFECT_API_URL=server["PREFECT_API_URL"])
     return said, leaves
 
 

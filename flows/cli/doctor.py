@@ -8,9 +8,9 @@ import platform
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -85,19 +85,23 @@ def find_all(store: str | None) -> list[Finding]:
         "terminal": _see_terminal,
         "reports": _see_reports_address,
     }
-    pool = ThreadPoolExecutor(len(probes))
-    started = {name: pool.submit(probe) for name, probe in probes.items()}
-    deadline, findings = time.monotonic() + PROBE_SECONDS, []
-    for name, future in started.items():
+    findings = {name: Finding(name, WARNING, f"no answer within {PROBE_SECONDS:g} s") for name in probes}
+
+    def look(name: str) -> None:
         try:
-            findings.append(future.result(max(0.0, deadline - time.monotonic())))
-        except TimeoutError:
-            findings.append(Finding(name, WARNING, f"no answer within {PROBE_SECONDS:g} s"))
+            findings[name] = probes[name]()
         # A probe that fails is a finding, too.
         except Exception as error:
-            findings.append(Finding(name, WRONG, " ".join(hide_password(str(error)).split())))
-    pool.shutdown(wait=False, cancel_futures=True)
-    return findings
+            findings[name] = Finding(name, WRONG, " ".join(hide_password(str(error)).split()))
+
+    # Daemons, so that the command ends even if one of them hangs.
+    threads = [threading.Thread(target=look, args=(name,), daemon=True) for name in probes]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + PROBE_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return list(findings.values())
 
 
 def _see_python() -> Finding:
@@ -149,20 +153,19 @@ def _see_store(address: str) -> Finding:
     from storage.store import Store
 
     store = Store(address)
-    existed = store.absolute_uri.startswith("s3:") or Path(store.locate("")).exists()
-    store.check_writable()
     place = store.locate("")
     if "://" in place:
+        store.check_writable()
         return Finding("store", OK, f"{place}, can be written")
-    free = shutil.disk_usage(place).free
-    if not existed:
-        with_none = Path(place)
-        if not any(with_none.iterdir()):
-            with_none.rmdir()
-    state = OK if free > 1 << 30 else WARNING
-    return Finding(
-        "store", state, f"{place}, can be written, {free / 1e9:.1f} GB free", "" if state == OK else "Make room."
-    )
+    if Path(place).exists():
+        store.check_writable()
+    # A folder that a run would make is not made here.
+    existing = next(folder for folder in (Path(place), *Path(place).parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Finding("store", WRONG, f"{existing} cannot be written", "Choose another folder with --store.")
+    free = shutil.disk_usage(existing).free
+    found = f"{place}, can be written, {free / 1e9:.1f} GB free"
+    return Finding("store", OK, found) if free > 1 << 30 else Finding("store", WARNING, found, "Make room.")
 
 
 def _see_prefect() -> Finding:

@@ -15,7 +15,7 @@ from flows.capacity import count_jobs
 from flows.checks import check_parameters
 from flows.cli.exit_codes import ALL_WELL, TRAINING_FAILED, complain
 from flows.cli.interruption import end_process, ending_soon
-from flows.cli.surroundings import prepare_process, temporary_homes
+from flows.cli.surroundings import prepare_process, settle_places, temporary_homes
 from flows.cli.temporary_server import ServerFailedError, TemporaryServer
 from flows.outcome import Outcome, expect_outcome
 from flows.parameters import NightlyParameters, choose_store
@@ -56,8 +56,9 @@ def run_nightly(parameters: NightlyParameters) -> int:
         OSError: The file that `source` names does not exist.
         BaseException: Whatever else ended the flow: an interrupt, or an error in the project.
     """
-    parameters = prepare_process(parameters)
+    prepare_process(parameters)
     check_parameters(parameters)
+    parameters = settle_places(parameters)
     try:
         outcome, told = _run_with_children(parameters)
     except ServerFailedError as error:

@@ -22,8 +22,8 @@ SCRATCH_BYTES = 64 << 20
 SETTINGS_FILES = (".env", "prefect.toml", "pyproject.toml")
 
 
-def prepare_process(parameters: NightlyParameters) -> NightlyParameters:
-    """Prepare this process, and return the parameters with absolute paths.
+def prepare_process(parameters: NightlyParameters) -> None:
+    """Prepare this process for the check of the parameters, which opens the store.
 
     Raises:
         ValueError: No temporary folder can be used, or a relative path is given and the working folder is gone.
@@ -35,8 +35,21 @@ def prepare_process(parameters: NightlyParameters) -> NightlyParameters:
     hide_unusable_certificates()
     # Files that this process makes must be readable by itself.
     os.umask(os.umask(0o077) & 0o077)
-    parameters = _make_paths_absolute(parameters)
+    try:
+        _make_paths_absolute(parameters)
+    except FileNotFoundError as error:
+        raise ValueError(
+            "The working folder must exist for a relative `store` or `source`. It was deleted; change to another one."
+        ) from error
+    except (ValueError, RuntimeError):
+        # `check_parameters` reports all errors together.
+        return
     choose_temporary_folder(choose_store(parameters.store))
+
+
+def settle_places(parameters: NightlyParameters) -> NightlyParameters:
+    """Return checked parameters with absolute paths; leave a folder and replace homes that Prefect could not use."""
+    parameters = _make_paths_absolute(parameters)
     _leave_unreadable_folder()
     _provide_homes()
     return parameters
@@ -44,19 +57,11 @@ def prepare_process(parameters: NightlyParameters) -> NightlyParameters:
 
 def _make_paths_absolute(parameters: NightlyParameters) -> NightlyParameters:
     store, source = choose_store(parameters.store), parameters.source.strip()
-    try:
-        location = resolve_location(store)
-        if location.is_local:
-            store = location.address
-        if source not in ("auto", "imdb", "sample") and ":" not in source:
-            source = str(Path(source).expanduser().absolute()) if source else source
-    except FileNotFoundError as error:
-        raise ValueError(
-            "The working folder must exist for a relative `store` or `source`. It was deleted; change to another one."
-        ) from error
-    except (ValueError, RuntimeError):
-        # `check_parameters` reports all errors together.
-        return parameters
+    location = resolve_location(store)
+    if location.is_local:
+        store = location.address
+    if source and source not in ("auto", "imdb", "sample") and ":" not in source:
+        source = str(Path(source).expanduser().absolute())
     return replace(parameters, store=store, source=source)
 
 

@@ -80,7 +80,7 @@ def train_on_workers(
     """
     log_progress(TrainingsPlanned(tuple(training.name for training in planned), "on workers"))
     handed_out: list[_HandedOut] = []
-    with brief_requests(), get_client(sync_client=True) as client:
+    with get_client(sync_client=True) as client:
         try:
             for training in sorted(planned, key=lambda one: one.variant.relative_cost, reverse=True):
                 finished = find_finished(training, inputs)
@@ -93,7 +93,7 @@ def train_on_workers(
         finally:
             for one in handed_out:
                 # A server that is away cannot be told; then its worker goes on, and the result is not used.
-                with suppress(*UNREACHABLE):
+                with suppress(*UNREACHABLE), brief_requests():
                     client.set_flow_run_state(
                         one.flow_run.id, Cancelling(message="the run that asked for it was ended")
                     )
@@ -149,6 +149,7 @@ def _wait_for_all(
     while handed_out:
         try:
             states = _read_states([training.flow_run.id for training in handed_out], client)
+            last_contact = time.monotonic()
             for training in handed_out[:]:
                 state = states[training.flow_run.id]
                 if state.type in TAKEN and training.taken_since is None:
@@ -162,7 +163,6 @@ def _wait_for_all(
                     handed_out.remove(training)
                     _log_outcome(outcome)
                     yield outcome
-            last_contact = time.monotonic()
         except UNREACHABLE as error:
             yield from _go_on_without_server(handed_out, inputs, last_contact, error)
             # Nobody knows whether a worker was free meanwhile.
@@ -200,7 +200,10 @@ def _read_states(identifiers: list[UUID], client: SyncPrefectClient) -> dict[UUI
     states: dict[UUID, State] = dict.fromkeys(identifiers, Cancelled(message="its flow run was deleted"))
     for start in range(0, len(identifiers), FLOW_RUNS_PER_REQUEST):
         asked = FlowRunFilter(id=FlowRunFilterId(any_=identifiers[start : start + FLOW_RUNS_PER_REQUEST]))
-        for flow_run in client.read_flow_runs(flow_run_filter=asked, limit=FLOW_RUNS_PER_REQUEST):
+        # Asked again soon, so one request need not be patient. The requests that change something are.
+        with brief_requests():
+            flow_runs = client.read_flow_runs(flow_run_filter=asked, limit=FLOW_RUNS_PER_REQUEST)
+        for flow_run in flow_runs:
             if flow_run.state:
                 states[flow_run.id] = flow_run.state
     return states

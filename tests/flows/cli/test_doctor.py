@@ -51,11 +51,12 @@ def test_a_store_that_cannot_work_is_wrong(capsys):
     assert (store["state"], "looks like a mistyped URI" in store["value"]) == ("wrong", True)
 
 
-def test_a_probe_that_fails_or_hangs_is_a_finding(monkeypatch):
+def test_a_probe_that_fails_or_hangs_is_a_finding(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "PROBE_SECONDS", 0.2)
     monkeypatch.setattr(doctor, "_see_git", lambda: 1 / 0)
     monkeypatch.setattr(doctor, "_see_clock", lambda: doctor.time.sleep(1))
-    found = {one.name: one for one in doctor.find_all("/nowhere/x")}
+    found = {one.name: one for one in doctor.find_all(str(tmp_path / "store"))}
+    assert list(tmp_path.iterdir()) == []
     assert (found["git"].state, found["git"].value) == ("wrong", "division by zero")
     assert (found["time zone"].state, found["time zone"].value) == ("warning", "no answer within 0.2 s")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli import surroundings
-from flows.cli.surroundings import choose_temporary_folder, prepare_process
+from flows.cli.surroundings import choose_temporary_folder, prepare_process, settle_places
 from flows.parameters import DEFAULTS
 
 
@@ -54,7 +54,7 @@ def test_without_room_anywhere_the_run_is_refused(monkeypatch):
 @pytest.mark.parametrize("home", ["", "/nowhere"])
 def test_a_missing_home_is_replaced_by_a_temporary_one(monkeypatch, home):
     monkeypatch.setenv("HOME", home)
-    prepare_process(DEFAULTS)
+    settle_places(DEFAULTS)
     assert Path(os.environ["HOME"]).is_dir()
     assert Path(os.environ["HOME"]).stat().st_mode & 0o077 == 0
 
@@ -63,7 +63,7 @@ def test_a_home_that_cannot_be_written_keeps_its_profiles(monkeypatch, tmp_path)
     (tmp_path / ".prefect").mkdir()
     (tmp_path / ".prefect" / "profiles.toml").write_text('active = "work"\n')
     monkeypatch.setattr(surroundings, "_can_write", lambda _folder: False)
-    prepare_process(DEFAULTS)
+    settle_places(DEFAULTS)
     assert os.environ["PREFECT_HOME"] != str(tmp_path / ".prefect")
     assert os.environ["PREFECT_PROFILES_PATH"] == str(tmp_path / ".prefect" / "profiles.toml")
 
@@ -73,7 +73,7 @@ def test_a_working_folder_that_was_deleted_is_left(tmp_path):
     gone.mkdir()
     os.chdir(gone)
     gone.rmdir()
-    prepare_process(replace(DEFAULTS, store="/srv/store"))
+    settle_places(replace(DEFAULTS, store="/srv/store"))
     assert Path.cwd().is_dir()
 
 

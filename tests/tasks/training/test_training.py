@@ -232,13 +232,6 @@ def test_a_change_in_any_file_of_the_kernels_gives_their_compiled_code_another_f
     assert (hits, misses) == ((0, 1, 0), (1, 0, 1))
 
 
-def test_compiled_code_is_kept_where_numba_is_told_to_keep_it(monkeypatch):
-    from tasks.kernels import vectors
-
-    monkeypatch.setattr(vectors.config, "CACHE_DIR", "/elsewhere")
-    assert vectors._choose_cache_folder().startswith("/elsewhere/kernels-")
-
-
 def test_a_prediction_that_the_stock_network_would_not_make_is_refused(prepared):
     import keras
     import pyarrow as pa
