@@ -79,7 +79,7 @@ define install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --disable-pip-version-check
 	@echo "Compiling the training loops for this CPU (10 seconds, once) ..."
-	@$(BIN)/python -c "import tasks.kernels.recurrence, tasks.kernels.embedding"
+	@$(BIN)/python -c "import tasks.kernels.network"
 	@$(BIN)/python -m flows.cli.temporary_server
 	@$(BIN)/python operate/environment.py end
 endef

@@ -34,7 +34,7 @@ class ObjectServer:
         url: The server's address.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         # These imports take two seconds, which the collection of tests does not need.
         from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
         from werkzeug.serving import make_server
@@ -43,8 +43,8 @@ class ObjectServer:
         self.requests: list[tuple[str, str]] = []
         self._faults: list[tuple[str, str, Fault]] = []
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=quiet)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = make_server(address, port, self, threaded=True, request_handler=quiet)
+        self.url = f"http://{address}:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

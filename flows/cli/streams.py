@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,11 @@ SUBSTITUTES |= {"▲": "!", "●": "*"}
 ERROR_HANDLER = "retrain.substitute"
 
 
+# How long a log waits for a reader that stands still, and how much text a pipe that is ready takes without waiting.
+STALL_SECONDS = 10.0
+PIECE_LENGTH = select.PIPE_BUF // 4
+
+
 class TolerantStream:
     """A text stream that notes its first error and drops what is written after it.
 
@@ -24,8 +30,10 @@ class TolerantStream:
         error: The first error of a write; None if there was none.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, *, is_log: bool = False) -> None:
+        """Wrap a stream. If it is a log, text is dropped while nobody reads it: a run does not wait for a reader."""
+        self._stream, self._is_log = stream, is_log
+        self._dropped = 0
         self.error: Exception | None = None
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
@@ -35,11 +43,35 @@ class TolerantStream:
         """Write a text; an error is noted and not raised."""
         if self.error is None:
             try:
-                self._stream.write(text)
+                if self._is_log:
+                    self._write_log(text)
+                else:
+                    self._stream.write(text)
             # Writing to a closed stream raises a ValueError.
             except (OSError, ValueError) as error:
                 self.error = error
         return len(text)
+
+    def _write_log(self, text: str) -> None:
+        for start in range(0, len(text), PIECE_LENGTH):
+            if not self._is_read():
+                self._dropped += 1
+                return
+            if self._dropped:
+                self._stream.write("... (nobody read this log for a while; lines are missing here)\n")
+                self._dropped = 0
+            self._stream.write(text[start : start + PIECE_LENGTH])
+            self._stream.flush()
+
+    def _is_read(self) -> bool:
+        """Return whether a write would not wait; give a reader that stands still ten seconds once."""
+        try:
+            poll = select.poll()
+            poll.register(self._stream.fileno(), select.POLLOUT)
+        # It is not a file.
+        except (OSError, ValueError):
+            return True
+        return bool(poll.poll(0 if self._dropped else 1000 * STALL_SECONDS))
 
     def flush(self) -> None:
         """Write what is buffered; an error is noted and not raised."""
@@ -85,7 +117,7 @@ def tolerant_streams() -> Iterator[TolerantStream]:
     codecs.register_error(ERROR_HANDLER, substitute)
     _open_closed_descriptors()
     before = sys.stdout, sys.stderr
-    output, errors = (TolerantStream(stream) for stream in before)
+    output, errors = TolerantStream(before[0]), TolerantStream(before[1], is_log=True)
     sys.stdout, sys.stderr = output, errors  # type: ignore[assignment]  # they have all methods of a stream
     try:
         yield output

@@ -9,7 +9,10 @@ import numpy as np
 
 from tasks.kernels.cells import GRUCell, LSTMCell, SimpleRNNCell, zeros
 from tasks.kernels.embedding import Tokens, add_embedding_gradients, look_up
-from tasks.kernels.vectors import Floats
+from tasks.kernels.vectors import COMPILED_CODE, Floats
+
+# The imports above have compiled all functions.
+COMPILED_CODE.seal()
 
 # By the layer's name in Keras.
 CELLS: dict[str, type[LSTMCell] | type[GRUCell] | type[SimpleRNNCell]] = {

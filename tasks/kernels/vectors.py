@@ -20,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import config, float32, njit, void
 
-from tasks.kernels.compiled_code import choose_cache_folder
+from tasks.kernels.compiled_code import CompiledCode
 from tasks.kernels.tiles import LANES, TILE_ROWS, multiply_tile
 
 Floats = npt.NDArray[np.float32]
 
 
-config.CACHE_DIR = choose_cache_folder(Path(__file__).parent, config.CACHE_DIR)
+COMPILED_CODE = CompiledCode(Path(__file__).parent, config.CACHE_DIR)
+config.CACHE_DIR = str(COMPILED_CODE.folder)
 COMPILE: dict[str, Any] = {"fastmath": {"reassoc", "contract", "arcp", "nsz"}, "error_model": "numpy", "cache": True}
 
 # A function with these types is compiled when its module is imported, or read from the cache. It refuses an array that

@@ -42,14 +42,18 @@ def start_hand_out(
     environment: dict[str, str], store: Path, folder: Path, options: argparse.Namespace
 ) -> StartedCommand:
     """Start a run whose trainings, four variants with each seed, are handed to workers."""
+    command = [sys.executable, "-m", "flows", "run", "--placement", "workers", "--no-baselines", "--store", str(store)]
+    return start(environment, [*command, *run_options(options)], folder / "logs")
+
+
+def run_options(options: argparse.Namespace) -> list[str]:
+    """Return the options of a run with four variants and each seed: on the real archive if it is there."""
     source = str(REAL_ARCHIVE) if REAL_ARCHIVE.is_file() and not options.sample else "sample"
-    seeds = ",".join(str(42 + number) for number in range(options.seeds))
-    given = ["--source", source, "--seeds", seeds]
+    given = ["--source", source, "--seeds", ",".join(str(42 + number) for number in range(options.seeds))]
     if options.epochs:
         # With this patience no training stops early.
         given += ["--epochs", str(options.epochs), "--patience", str(options.epochs)]
-    command = [sys.executable, "-m", "flows", "run", "--placement", "workers", "--no-baselines", "--store", str(store)]
-    return start(environment, [*command, *given], folder / "logs")
+    return given
 
 
 def ends_within(started: StartedCommand, seconds: float) -> bool:

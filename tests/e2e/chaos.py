@@ -1,8 +1,8 @@
 """Inject many faults into real runs, and write the results to RESULTS.md: `make chaos`.
 
 The parts: kills at random moments, kills at each step of each write, flipped bits in files of every kind, workers lost
-while they train, and the time that more workers save. Every part prints its seed. With the same seed it makes the same
-random choices, but the machine's timing differs.
+while they train, hosts that lose each other, and the time that more workers save. Every part prints its seed. With the
+same seed it makes the same random choices, but the machine's timing differs.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from pathlib import Path
 
 from tests.chaos.finished_store import make_finished_store
 from tests.chaos.flips import flip_bits
+from tests.chaos.hosts import lose_hosts
 from tests.chaos.kills import RandomKills, add_up, kill_at_random
+from tests.chaos.network import find_obstacle
 from tests.chaos.processes import run_server
 from tests.chaos.results import write_section
-from tests.chaos.workers import lose_workers, measure_throughput
+from tests.chaos.workers import lose_workers, measure_throughput, run_options
 from tests.chaos.writes import sweep_writes
 from tests.e2e.postgresql import INSTALLED, PostgreSQL
 
@@ -122,6 +124,15 @@ def run_workers(options: argparse.Namespace, folder: Path) -> Rows:
     return rows + setting
 
 
+def run_hosts(options: argparse.Namespace, folder: Path) -> Rows:
+    """Cut hosts off from each other while they train; return the rows of the results."""
+    if obstacle := find_obstacle():
+        return [("not done", obstacle)]
+    rows, wrong = lose_hosts(folder, options, run_options(options))
+    options.bad += wrong
+    return rows
+
+
 def run_throughput(options: argparse.Namespace, folder: Path) -> Rows:
     """Measure the time that a second worker saves; return the rows of the results."""
     with server_for_workers(folder) as (environment, setting):
@@ -133,6 +144,7 @@ PARTS: dict[str, tuple[str, Callable[[argparse.Namespace, Path], Rows]]] = {
     "writes": ("Kills at each step of each write", run_writes),
     "flips": ("Flipped bits", run_flips),
     "workers": ("Workers lost while they train", run_workers),
+    "hosts": ("Hosts that lose each other", run_hosts),
     "throughput": ("More workers", run_throughput),
 }
 
@@ -153,7 +165,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=float("inf"), help="end each part with kills after so many minutes (no limit)")
     add("--flips", type=int, default=1000, help="bits flipped and files cut (1000)")
     add("--workers", type=int, default=4, help="number of workers in the part that kills workers (4)")
-    add("--every-seconds", type=float, default=20, help="seconds between two killed workers (20)")
+    add("--every-seconds", type=float, default=20, help="seconds between two faults of workers and hosts (20)")
     add("--seeds", type=int, default=3, help="seeds of each of the four variants on workers (3)")
     add("--epochs", type=int, help="epochs of each training on workers (the recipe's)")
     add("--sample", action="store_true", help="train workers on the sample even if the real archive exists")
@@ -168,10 +180,11 @@ def format_options(part: str, options: argparse.Namespace) -> str:
         "flips": ("flips",),
         "throughput": ("seeds", "epochs"),
     }
-    names["workers"] = ("workers", "every_seconds", *names["throughput"])
+    names["hosts"] = ("every_seconds", *names["throughput"])
+    names["workers"] = ("workers", *names["hosts"])
     values = [("part", part), *((name, getattr(options, name)) for name in (*names[part], "seed"))]
     given = [f"--{name.replace('_', '-')} {value}" for name, value in values if value is not None]
-    return " ".join(given + ["--sample"] * (options.sample and part in ("workers", "throughput")))
+    return " ".join(given + ["--sample"] * (options.sample and part in ("workers", "hosts", "throughput")))
 
 
 def main() -> int:

@@ -17,7 +17,9 @@ PASSWORD = "only-on-loopback"
 class PostgreSQL:
     """The server and its cluster, which `initdb` makes with a password, as in production."""
 
-    def __init__(self) -> None:
+    def __init__(self, launcher: tuple[str, ...] = ()) -> None:
+        """Start the server; `launcher` are the first words of each of its commands."""
+        self._launcher = launcher
         self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
         self.port = free_port()
         if os.geteuid() == 0:
@@ -61,7 +63,7 @@ class PostgreSQL:
     def _run(self, command: str, *arguments: str) -> None:
         as_its_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         subprocess.run(
-            [*as_its_user, str(INSTALLED[-1] / command), *arguments],
+            [*self._launcher, *as_its_user, str(INSTALLED[-1] / command), *arguments],
             cwd=self.folder,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -71,7 +73,7 @@ class PostgreSQL:
     def run_client(self, command: str, *arguments: str) -> None:
         """Run one of PostgreSQL's client commands on this server."""
         subprocess.run(
-            [str(INSTALLED[-1] / command), *arguments],
+            [*self._launcher, str(INSTALLED[-1] / command), *arguments],
             env=os.environ | self.environment,
             check=True,
             capture_output=True,

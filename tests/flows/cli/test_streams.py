@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli import streams
 from flows.cli.command import main
 from flows.cli.streams import TolerantStream, is_animated, tolerant_streams
 
@@ -45,6 +46,25 @@ def test_a_closed_stream_is_written_to_without_an_error():
     stream.write("text")
     stream.finish()
     assert isinstance(stream.error, ValueError)
+
+
+def test_a_log_whose_reader_stands_still_loses_lines_and_says_so(monkeypatch):
+    monkeypatch.setattr(streams, "STALL_SECONDS", 0.1)
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        log = TolerantStream(stream, is_log=True)
+        for number in range(30):
+            log.write(f"line {number}: {'x' * 4000}\n")
+        taken = os.read(reader, 1 << 20).decode()
+        log.write("read again\n")
+        assert os.read(reader, 1 << 20).decode().splitlines()[-2:] == [
+            "... (nobody read this log for a while; lines are missing here)",
+            "read again",
+        ]
+    os.close(reader)
+    assert taken.startswith("line 0: ")
+    assert "line 29" not in taken
+    assert log.error is None
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,7 @@ modules = [importlib.import_module(f"tasks.kernels.{name}") for name in sys.argv
 dispatchers = {id(one): one for module in modules for one in vars(module).values() if hasattr(one, "stats")}.values()
 hits, misses = (sum(sum(getattr(one.stats, name).values()) for one in dispatchers) for name in
                 ("cache_hits", "cache_misses"))
+importlib.import_module("tasks.kernels.vectors").COMPILED_CODE.seal()
 print(json.dumps([numba.config.CACHE_DIR, hits, misses]))
 """
 
@@ -209,8 +210,9 @@ def count_compilations(folder, *modules):
 
 def test_the_kernels_are_compiled_once_for_a_machine_and_not_for_each_training():
     # Importing the modules compiles every function that is not in the cache.
-    from tasks.kernels import embedding, recurrence
+    from tasks.kernels import embedding, network, recurrence
 
+    assert network.COMPILED_CODE.folder.is_dir()
     assert recurrence.lstm_forward.signatures
     assert embedding.look_up.signatures
     _, hits, misses = count_compilations(PROJECT_ROOT, "recurrence", "embedding", "vectors")
