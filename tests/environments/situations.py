@@ -87,6 +87,11 @@ STREAMS = [
         "streams", "standard error without a reader", "{ $RUN 2>&3; echo $? >code; } 3>&1 >out | true; exit $(cat code)"
     ),
     Situation(
+        "streams",
+        "a log whose reader stands still",
+        "STUB_EPOCH_SECONDS=0.002 $RETRAIN run ${JOB/epochs 1/epochs 900} --patience 900 --store $STORE 2> >(exec sleep 25 >/dev/null)",
+    ),
+    Situation(
         "streams", "standard output on a full disk", "$RUN >/dev/full", says="standard output could not be written"
     ),
     Situation("streams", "standard output without a reader", "{ $RUN; echo $? >code; } | true; exit $(cat code)"),
