@@ -185,6 +185,7 @@ def _go_on_without_server(
             outcome = training.fail(f"Prefect's server was away for {limit:g} s, and the store has no result")
         if outcome:
             handed_out.remove(training)
+            _log_outcome(outcome)
             yield outcome
 
 

@@ -196,7 +196,8 @@ def lose_hosts(folder: Path, options: argparse.Namespace, given: list[str]) -> t
         code, verified = site.verify()
     finally:
         left = site.close()
-    finished = len(set(re.findall(r"(\S+-seed\d+) is done", said)))
+    # The rows of the table that the run prints at its end.
+    finished = len(set(re.findall(r"^(\S+-seed\d+) +\d+ ", said, re.MULTILINE)))
     for line in [line for line in said.splitlines() if line.startswith("retrain run:")] + left:
         print(f"  {line}")
     rows = [
