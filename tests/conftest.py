@@ -108,7 +108,8 @@ class FilesTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no t
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0]
-        return TOGETHER.get(Path(file).stem, file)
+        # Each situation is a process of its own.
+        return nodeid if "environments" in file else TOGETHER.get(Path(file).stem, file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:
