@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.slow
 RETRAIN = str(Path(sys.executable).with_name("retrain"))
 JOB = "--source sample --sample-reviews 400 --epochs 1 --variants lstm --no-baselines"
 IS_ROOT = os.geteuid() == 0
-# An object store is given up after its own time limits.
-REFUSED_SECONDS, OBJECT_STORE_SECONDS, RUN_SECONDS = 15, 60, 120
+# Alone, each is refused within 15 s; here three run at once. An object store is given up after its own time limits.
+REFUSED_SECONDS, OBJECT_STORE_SECONDS, RUN_SECONDS = 30, 60, 120
 
 
 # Kinds of situations in which the run starts a server of its own.
@@ -68,12 +69,19 @@ def prefect_address():
 
 @pytest.fixture(scope="session")
 def prepared_store(tmp_path_factory):
-    """A store that has the datasets of the small run, and no run."""
-    folder = tmp_path_factory.mktemp("prepared") / "store"
-    command = [RETRAIN, "run", *JOB.split(), "--store", str(folder)]
-    subprocess.run(command, env=os.environ | STUB, check=True, capture_output=True, timeout=RUN_SECONDS)
-    for name in ("runs", "reports"):
-        shutil.rmtree(folder / name)
+    """A store that has the datasets of the small run, and no run; made once for all processes of the tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, made = shared / "prepared", shared / "being-prepared"
+    with (shared / "prepared.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            command = [RETRAIN, "run", *JOB.split(), "--store", str(made)]
+            subprocess.run(command, env=os.environ | STUB, check=True, capture_output=True, timeout=RUN_SECONDS)
+            for name in ("runs", "reports"):
+                shutil.rmtree(made / name)
+            made.rename(folder)
     return folder
 
 
