@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from reports.sections.comparison_section import ComparisonRow, Curve, TrainingRow
+from reports.sections.comparison_section import BaselineCheck, ComparisonRow, Curve, TrainingRow
 from reports.sections.data_section import Data
 from reports.sections.errors_section import Errors
 from reports.sections.history_section import History
@@ -29,7 +29,10 @@ EVIDENCE_FORMAT = 2
 
 @dataclass(frozen=True)
 class Evidence:
-    """All sections of the report, computed from the run's record and predictions. A section without data is None."""
+    """All sections of the report, computed from the run's record and predictions. A section without data is None.
+
+    Runs that were published before there were `baseline_checks` have none.
+    """
 
     comparison: tuple[ComparisonRow, ...]
     trainings: tuple[TrainingRow, ...]
@@ -39,6 +42,7 @@ class Evidence:
     minimal_pairs: MinimalPairs | None
     data: Data | None
     history: History
+    baseline_checks: tuple[BaselineCheck, ...] = ()
     format: Annotated[int, Constraint(ge=1, le=EVIDENCE_FORMAT)] = EVIDENCE_FORMAT
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from reports.analysis.baseline_checks import check_baselines
 from reports.analysis.comparison import (
     BAG_OF_WORDS,
     MAJORITY,
@@ -189,6 +190,7 @@ def evidence_of(
         data = Data(parts, LENGTH_EDGES, 7 if facts else 0, without)
     evidence = Evidence(
         comparison=compare_variants(measured),
+        baseline_checks=check_baselines(measured),
         trainings=list_trainings(measured),
         pairs=compare_pairs(measured, measured.test),
         curves=list_curves(measured),

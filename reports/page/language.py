@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -62,7 +63,7 @@ class Language:
     def integer(self, value: float | None) -> str:
         return MISSING if value is None else format_decimal(round(value), "#,##0", self.locale)
 
-    def decimal(self, value: float | None, digits: int = 4, *, signed: bool = False) -> str:
+    def decimal(self, value: float | None, digits: int = 3, *, signed: bool = False) -> str:
         """Return a number with `digits` digits after the point; a number that is rounded to zero has no sign."""
         if value is None:
             return MISSING
@@ -71,7 +72,7 @@ class Language:
         plus = "+" if signed and rounded else ""
         return format_decimal(rounded or 0.0, f"{plus}{pattern};−{pattern}", self.locale)
 
-    def percent(self, value: float | None, digits: int = 2) -> str:
+    def percent(self, value: float | None, digits: int = 1) -> str:
         """Return a share, 0 to 1, as a percentage."""
         if value is None:
             return MISSING
@@ -87,10 +88,30 @@ class Language:
             return f"{low}~{high}"
         return f"{low} to {high}" if signed else f"{low}–{high}"
 
+    def span(self, values: Sequence[int]) -> str:
+        """Return one value, all values of at most three, or the smallest and the largest of more."""
+        different = sorted(set(values))
+        if len(different) > 3:
+            return self.interval(str(different[0]), str(different[-1]))
+        return ", ".join(map(str, different)) or MISSING
+
+    def duration(self, seconds: float | None) -> str:
+        """Return a time in seconds, or in minutes from two minutes on."""
+        if seconds is None:
+            return MISSING
+        if seconds < 120:
+            return self.gettext("{seconds} s", seconds=self.integer(seconds))
+        return self.gettext("{minutes} min", minutes=self.integer(seconds / 60))
+
     def p_value(self, value: float | None) -> str:
+        """Return a p-value with as many digits as it means: "< 0.001", "0.004", "0.45" or "> 0.99"."""
         if value is None:
             return MISSING
-        return f"< {self.decimal(0.0001)}" if value < 0.0001 else self.decimal(value)
+        if value < 0.001:
+            return f"< {self.decimal(0.001)}"
+        if value > 0.99:
+            return f"> {self.decimal(0.99, 2)}"
+        return self.decimal(value, 3 if value < 0.0995 else 2)
 
     def date(self, iso: str) -> str:
         """Return a time of ISO 8601 as date and time of day in UTC, with 24 hours."""

@@ -1,18 +1,18 @@
-"""The verdict and the table of trainings as text: for the terminal, and as Markdown for Prefect."""
+"""The conclusion and the table of trainings as text: for the terminal, and as Markdown for Prefect."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from reports.evidence import Evidence
+from reports.page.conclusion import write_conclusion
 from reports.page.language import Language
-from reports.page.sentences import write_verdict
 from reports.sections.comparison_section import TrainingRow
 from storage.records import Run
 
 
 def render_markdown(run: Run, evidence: Evidence, address: str, language_code: str) -> str:
-    """Return the verdict, the table of trainings and the report's address as Markdown.
+    """Return the conclusion, the table of trainings and the report's address as Markdown.
 
     Args:
         run: The run's record.
@@ -21,22 +21,26 @@ def render_markdown(run: Run, evidence: Evidence, address: str, language_code: s
         language_code: "en" or "ko".
     """
     language = Language(language_code)
-    verdict = write_verdict(run, evidence, language)
-    lines = [f"**{failure}**\n" for failure in verdict.failures]
+    conclusion = write_conclusion(run, evidence, language)
+    lines = [f"**{failure}**\n" for failure in conclusion.failures]
     if run.notice:
         lines.append(f"> {run.notice}\n")
-    lines += [f"**{verdict.headline}** {' '.join((*verdict.evidence, *verdict.since))}\n"]
+    lines += [f"**{conclusion.tone.glyph} {conclusion.word}: {conclusion.headline}** {conclusion.action}
+"]
+    lines += [f"{' '.join((*conclusion.evidence, *conclusion.since))}
+"]
     shown = f"[{address}]({address})" if address.startswith(("http://", "https://")) else f"`{address}`"
-    lines.append(f"{language.gettext('Report')}: {shown}\n")
+    lines.append(f"{language.gettext('Report')}: {shown}
+")
     header, *body = table_cells(evidence.trainings)
     lines += [_markdown_row(header), _markdown_row(["---"] * len(header)), *map(_markdown_row, body)]
     return "\n".join(lines) + "\n"
 
 
 def render_verdict(run: Run, evidence: Evidence, language_code: str) -> str:
-    """Return the verdict as plain text, without the failures and the changes since the previous run."""
-    verdict = write_verdict(run, evidence, Language(language_code))
-    return " ".join((verdict.headline, *verdict.evidence))
+    """Return the conclusion as plain text, without the failures and the changes since the previous run."""
+    conclusion = write_conclusion(run, evidence, Language(language_code))
+    return " ".join((conclusion.headline, *conclusion.evidence, conclusion.action))
 
 
 def _markdown_row(cells: list[str]) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from reports.analysis.statistics import Interval
 from reports.evidence import Evidence
 from reports.page import learning_curves, report_charts, run_details, sentences
 from reports.page.charts import assign_styles
+from reports.page.conclusion import write_conclusion
+from reports.page.findings import rank_findings
 from reports.page.language import Language
 from reports.page.rendering import render
+from reports.page.scale import span_intervals
 from storage.records import Run
 
 
@@ -26,7 +32,12 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         language,
         run=run,
         evidence=evidence,
-        verdict=sentences.write_verdict(run, evidence, language),
+        scale=span_intervals([row.figures.test.accuracy for row in evidence.comparison if row.figures]),
+        differences=differences_from_best(evidence),
+        conclusion=write_conclusion(run, evidence, language),
+        findings=rank_findings(evidence, language),
+        name_slice=partial(sentences.name_slice, language=language),
+        name_kind_of_pair=partial(sentences.name_kind_of_pair, language=language),
         curves=learning_curves.draw_curves(run, evidence, language),
         overlay=learning_curves.draw_overlay(evidence, styles, language),
         book=any(learning_curves.has_book_curve(run, name) for name in run.known.variants),
@@ -42,3 +53,11 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         file_table=run_details.list_files(run, language),
         commands=(run_details.render_command(run), run_details.repeat_command(run)),
     )
+
+
+def differences_from_best(evidence: Evidence) -> dict[str, Interval]:
+    """Return by variant and baseline its test accuracy minus that of the chosen variant, with the 95% interval."""
+    best = next((row.name for row in evidence.comparison if row.figures and not row.is_baseline), None)
+    pairs = {row.second: row.difference for row in evidence.pairs.rows if row.first == best}
+    checks = {check.baseline: check.difference for check in evidence.baseline_checks}
+    return {name: Interval(-one.estimate, -one.high, -one.low) for name, one in {**pairs, **checks}.items()}

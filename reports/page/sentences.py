@@ -1,171 +1,43 @@
-"""The sentences of the report: the verdict, and what charts and tables show."""
+"""The sentences of the report: what charts and tables show, and what changed since the previous run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reports.evidence import Evidence
 from reports.page.language import MISSING, Language
-from reports.sections.comparison_section import ComparisonRow, Curve
-from reports.sections.errors_section import Errors
+from reports.sections.comparison_section import Curve
+from reports.sections.errors_section import Errors, Slice
 from reports.sections.history_section import Change, History
-from reports.sections.pairs_section import PairRow, Pairs
+from reports.sections.pairs_section import Pairs
 from storage.records import Run
 
 # Validation loss minus training loss in nats: up to the first there is no sign of overfitting, above the second the
 # model overfits.
 SMALL_GAP, WIDE_GAP = 0.01, 0.05
-# Number of changes in the verdict; the section on history lists all of them.
+# Number of changes in the conclusion; the section on history lists all of them.
 CHANGES_NAMED = 6
 # Longest value that a sentence shows, in characters.
 SHORT_VALUE = 20
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The first section of the report, as sentences.
-
-    Attributes:
-        headline: The best variant, or why there is none.
-        evidence: Its accuracy on the test reviews, and how it compares with the other variants.
-        failures: One sentence for each failed training.
-        since: Changes since the previous run, and figures that got worse.
-    """
-
-    headline: str
-    evidence: tuple[str, ...]
-    failures: tuple[str, ...]
-    since: tuple[str, ...]
-
-
-def write_verdict(run: Run, evidence: Evidence, language: Language) -> Verdict:
-    """Name the variant with the lowest validation loss, and describe how it compares on the test reviews.
-
-    If a training of a variant failed, no variant is called the best, because the choice is incomplete.
-    """
-    gettext = language.gettext
-    failures = tuple(gettext("{name} failed: {error}", name=one.name, error=one.error) for one in run.failures)
-    since = _describe_changes(evidence.history, language)
-    variants = [row for row in evidence.comparison if not row.is_baseline]
-    finished = [row for row in variants if row.figures]
-    if not finished:
-        return Verdict(gettext("No model tonight: every training failed."), (), failures, since)
-    best, failed = finished[0], [name for row in variants for name in row.failed]
-    loss = language.decimal(best.figures.validation.loss.estimate if best.figures else None)
-    if failed:
-        headline = gettext("No best variant tonight, because {names} failed.", names=language.format_list(failed))
-        first = gettext(
-            "Of the variants that finished, {name} has the lowest validation loss ({loss}). Which of all variants is "
-            "best is not known.",
-            name=best.name,
-            loss=loss,
-        )
-    else:
-        headline = gettext("Best tonight: {name}, with the lowest validation loss ({loss}).", name=best.name, loss=loss)
-        first = _describe_accuracy(best, evidence.pairs, language)
-    pairs = _describe_pairs_of(best.name, evidence.pairs, language)
-    return Verdict(headline, (first, *pairs), failures, since)
-
-
-def _describe_accuracy(best: ComparisonRow, pairs: Pairs, language: Language) -> str:
-    accuracy = best.figures.test.accuracy if best.figures else None
-    if accuracy is None:
-        return ""
-    figures = {
-        "count": language.integer(pairs.reviews),
-        "accuracy": language.percent(accuracy.estimate),
-        "low": language.percent(accuracy.low),
-        "high": language.percent(accuracy.high),
-    }
-    if len(best.seeds) > 1:
-        return language.gettext(
-            "On the {count} test reviews, the mean accuracy of its {seeds} models is {accuracy} "
-            "(95% interval {low} to {high}).",
-            seeds=len(best.seeds),
-            **figures,
-        )
-    return language.gettext(
-        "On the {count} test reviews, its accuracy is {accuracy} (95% interval {low} to {high}).", **figures
-    )
-
-
-def _describe_pairs_of(best: str, pairs: Pairs, language: Language) -> tuple[str, ...]:
-    """Return how the best variant compares with each other variant on the test reviews."""
-    rows = [row for row in pairs.rows if best in (row.first, row.second)]
-    if not rows and not pairs.withdrawn:
-        return (language.gettext("There is no other variant to compare it with."),)
-
-    def names(rows: list[PairRow]) -> str:
-        return language.format_list([_name_with_interval(row, language) for row in rows])
-
-    gettext, sentences = language.gettext, []
-    if higher := [row for row in rows if row.is_significant and row.difference.estimate > 0]:
-        sentences.append(gettext("It has clearly higher test accuracy than {others}.", others=names(higher)))
-    if unclear := [row for row in rows if not row.is_significant]:
-        sentences.append(gettext("On this test set there is no clear difference from {others}.", others=names(unclear)))
-    if lower := [row for row in rows if row.is_significant and row.difference.estimate < 0]:
-        sentences.append(
-            gettext(
-                "The test set contradicts the choice by validation loss: its test accuracy is clearly lower than that "
-                "of {others}.",
-                others=names(lower),
-            )
-        )
-    return (*sentences, *_describe_seed_means(rows, language))
-
-
-def _describe_seed_means(rows: list[PairRow], language: Language) -> list[str]:
-    """Return how the means over seeds of the best variant and of each other variant compare; empty for one seed."""
-    if not any(row.over_seeds for row in rows):
-        return []
-    gettext, sentences = language.gettext, []
-    clear = {
-        row.second: row.over_seeds.difference.estimate
-        for row in rows
-        if row.over_seeds and row.is_significant_over_seeds
-    }
-    if higher := language.format_list([name for name, difference in clear.items() if difference > 0]):
-        sentences.append(
-            gettext("On average over all seeds, it has clearly higher test accuracy than {others}.", others=higher)
-        )
-    if lower := language.format_list([name for name, difference in clear.items() if difference < 0]):
-        sentences.append(
-            gettext("On average over all seeds, it has clearly lower test accuracy than {others}.", others=lower)
-        )
-    if not clear:
-        sentences.append(gettext("On average over all seeds, there is no clear difference from the other variants."))
-    return sentences
-
-
-def _name_with_interval(row: PairRow, language: Language) -> str:
-    return language.gettext(
-        "{name} ({difference} percentage points, {low} to {high})",
-        name=row.second,
-        difference=language.percentage_points(row.difference.estimate),
-        low=language.percentage_points(row.difference.low),
-        high=language.percentage_points(row.difference.high),
-    )
-
-
-def _describe_changes(history: History, language: Language) -> tuple[str, ...]:
+def describe_changes(history: History, language: Language) -> tuple[str, ...]:
     """Return the changes since the previous run and the figures that got worse, in at most two sentences."""
     gettext = language.gettext
     if history.last is None:
-        return (gettext("This is the first night on these test reviews."),)
+        return (gettext("This is the first run on these test reviews."),)
     date = language.day(history.runs[-2].started)
     named = [describe_change(change, language) for change in history.changes]
     more = len(named) - CHANGES_NAMED
     if more > 0:
         named = [*named[:CHANGES_NAMED], language.ngettext("{count} more", "{count} more", more)]
     sentence = (
-        gettext("Changed since the last night ({date}): {changes}.", date=date, changes=language.format_list(named))
+        gettext("Changed since the previous run ({date}): {changes}.", date=date, changes=language.format_list(named))
         if named
-        else gettext("Nothing changed since the last night ({date}).", date=date)
+        else gettext("Nothing changed since the previous run ({date}).", date=date)
     )
     worse = [describe_regression(one.variant, one.metric, one.before, one.now, language) for one in history.regressions]
     if not worse:
         return (sentence,)
-    return (sentence, gettext("Worse than last night: {list}.", list=language.format_list(worse)))
+    return (sentence, gettext("Worse than in the previous run: {list}.", list=language.format_list(worse)))
 
 
 def describe_change(change: Change, language: Language) -> str:
@@ -288,3 +160,33 @@ def explain_withdrawal(pair: tuple[str, str], run: Run, language: Language) -> s
     """Return why a pair was not compared."""
     failed = [failure.name for failure in run.failures if failure.variant in pair]
     return language.gettext("withdrawn: {names} failed", names=language.format_list(failed))
+
+
+def name_kind_of_pair(category: str, language: Language) -> str:
+    """Return the name of a category of minimal pairs."""
+    gettext = language.gettext
+    names = {
+        "negation": gettext("Negation"),
+        "intensifiers": gettext("Intensifiers"),
+        "but_turns": gettext("Contrast with “but”"),
+        "last_sentence": gettext("Opinion in the last sentence"),
+        "names": gettext("Swapped names"),
+    }
+    return names.get(category, category)
+
+
+def name_slice(one: Slice, language: Language) -> str:
+    """Return what the reviews of a slice have in common."""
+    gettext, low = language.gettext, language.integer(one.low)
+    if one.by == "length":
+        if one.high is None:
+            return gettext("of {low} words or more", low=low)
+        return gettext("of {low} to {high} words", low=low, high=language.integer(one.high - 1))
+    if one.by == "out_of_vocabulary":
+        share = language.percent(one.low, 0)
+        if one.high is None:
+            return gettext("with {low} or more unknown words", low=share)
+        return gettext("with {low} to {high} unknown words", low=share, high=language.percent(one.high, 0))
+    if one.by == "negation":
+        return gettext("with a negation") if one.low else gettext("without a negation")
+    return gettext("whose beginning is cut off") if one.low else gettext("that are shown in full")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.analysis.statistics import Interval
+from reports.analysis.statistics import SIGNIFICANCE, Interval
 from storage.bounds import Count, Whole
 
 
@@ -106,3 +106,25 @@ class Curve:
     val_loss: tuple[float, ...]
     accuracy: tuple[float, ...]
     val_accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class BaselineCheck:
+    """The best variant's model compared with an untrained baseline on the same test reviews.
+
+    Attributes:
+        baseline: "bag_of_words" or "majority_class".
+        accuracy: Of the baseline, 0 to 1.
+        difference: Accuracy of the best variant's model minus that of the baseline.
+        adjusted_p: Of McNemar's exact test, two-sided, after Holm's correction for all baselines.
+    """
+
+    baseline: str
+    accuracy: Interval
+    difference: Interval
+    adjusted_p: float
+
+    @property
+    def is_beaten(self) -> bool:
+        """Return whether the model is clearly more accurate than the baseline."""
+        return self.difference.estimate > 0 and self.adjusted_p < SIGNIFICANCE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from reports.analysis.baseline_checks import check_baselines
 from reports.analysis.comparison import (
     BAG_OF_WORDS,
     MAJORITY,
@@ -43,6 +44,7 @@ def evaluate_run(run: Run, store: Store) -> Evidence:
     trainings = measured.best_training_by_variant()
     return Evidence(
         comparison=compare_variants(measured),
+        baseline_checks=check_baselines(measured),
         trainings=list_trainings(measured),
         pairs=compare_pairs(measured, measured.test),
         curves=list_curves(measured),
