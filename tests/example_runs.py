@@ -8,8 +8,6 @@ import numpy as np
 
 from reports.analysis.baseline_checks import check_baselines
 from reports.analysis.comparison import (
-    BAG_OF_WORDS,
-    MAJORITY,
     compare_pairs,
     compare_variants,
     list_curves,
@@ -20,6 +18,7 @@ from reports.analysis.history import build_history
 from reports.analysis.measurements import Measurements, Predictions
 from reports.analysis.pass_rates import rate_minimal_pairs
 from reports.evidence import Evidence, from_json, to_json
+from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY
 from reports.sections.data_section import Data, PartFacts
 from reports.sections.minimal_pairs_section import PairOutcome
 from storage.records import CodeVersion, Dataset, FailedTraining, Run, Scores, StoredFile, TrainingResult

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reports.analysis.comparison import BAG_OF_WORDS, MAJORITY, accuracy_of
+from reports.analysis.comparison import accuracy_of
 from reports.analysis.measurements import Measurements, complete_variants, validation_loss_of
 from reports.analysis.statistics import adjust_holm, exact_mcnemar, paired_accuracy_difference
-from reports.sections.comparison_section import BaselineCheck
+from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY, BaselineCheck
 
 
 def check_baselines(measured: Measurements) -> tuple[BaselineCheck, ...]:

@@ -33,7 +33,11 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
+        return self.excludes(0.0)
+
+    def excludes(self, value: float) -> bool:
+        """Return whether a value lies outside the interval."""
+        return self.low > value or self.high < value
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,8 @@ def mean_interval(values: FloatArray) -> Interval:
     return Interval(mean, mean - margin, mean + margin)
 
 
-def paired_accuracy_difference(first: BoolArray, second: BoolArray) -> Interval:
-    """Return the first model's accuracy minus the second's on the same reviews, with a paired 95% interval.
+def paired_accuracy_difference(first: BoolArray, second: BoolArray, confidence: float = 0.95) -> Interval:
+    """Return the first model's accuracy minus the second's on the same reviews, with a paired interval.
 
     Only discordant reviews count: those that exactly one model classifies correctly. Half a review is added to each
     cell of the two-by-two table, because the interval would be too narrow for few discordant reviews.
@@ -107,6 +111,7 @@ def paired_accuracy_difference(first: BoolArray, second: BoolArray) -> Interval:
     Args:
         first: bool, shape (reviews,): whether the first model is correct.
         second: bool, shape (reviews,): whether the second model is correct, for the same reviews in the same order.
+        confidence: Of the interval, 0 to 1.
 
     Returns:
         Difference of accuracies, -1 to 1.
@@ -121,7 +126,8 @@ def paired_accuracy_difference(first: BoolArray, second: BoolArray) -> Interval:
     first_only, second_only = int(np.sum(first & ~second)), int(np.sum(second & ~first))
     difference = (first_only - second_only) / padded_count
     discordant = (first_only + second_only + 1) / padded_count
-    margin = NORMAL_QUANTILE * sqrt((discordant - difference**2) / padded_count)
+    quantile = NORMAL_QUANTILE if confidence == 0.95 else float(scipy.special.ndtri((1 + confidence) / 2))
+    margin = quantile * sqrt((discordant - difference**2) / padded_count)
     return Interval((first_only - second_only) / count, difference - margin, difference + margin)
 
 

@@ -8,28 +8,31 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
-# Each has a contrast of at least 3:1 with the light and the dark page, and colour-blind readers can tell them apart.
-# Lines and markers differ as well, so that no information depends on colour.
-COLOURS = ("#2a78c2", "#c9541c", "#1f8a66", "#9a5fb5", "#8a7a1e", "#6b7a8a")
-LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P")
+from reports.page.palette import Style
+
 # Matplotlib cannot write `currentColor`. This colour stands for it in the drawing and is replaced in the SVG.
 INK = "#010203"
-# 72 points are an inch. The drawing is small, so that its text is readable on a phone; on wider screens it is enlarged.
+# In inches, of which the page shows 96 pixels each. Four small charts stand side by side; one is as wide as a phone.
+SMALL, WIDE = (3.0, 2.1), (6.4, 2.9)
+# In points, of which an inch has 72: 12 pixels on the page.
+TEXT = 9.0
 SETTINGS: Any = {
-    "figure.figsize": (4.0, 2.7),
-    "figure.subplot.right": 0.97,
-    "figure.subplot.top": 0.96,
-    "figure.subplot.bottom": 0.18,
-    "font.size": 10.0,
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.labelsize": TEXT,
+    "xtick.labelsize": TEXT,
+    "ytick.labelsize": TEXT,
     "text.parse_math": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -44,33 +47,12 @@ SETTINGS: Any = {
     "ytick.color": INK,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "legend.labelcolor": INK,
-    "legend.handlelength": 2.6,
     "svg.fonttype": "none",
 }
 # Without these the file would hold the date and Matplotlib's version.
 NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 LONGEST_NAME = 24
 SVG = "http://www.w3.org/2000/svg"
-
-
-@dataclass(frozen=True)
-class Style:
-    """Colour, line and marker of one variant, the same in all charts."""
-
-    colour: str
-    line: Any
-    marker: str
-
-
-def assign_styles(names: Sequence[str]) -> dict[str, Style]:
-    """Return a style for each name, by its index."""
-    return {
-        name: Style(COLOURS[index % len(COLOURS)], LINES[index % len(LINES)], MARKERS[index % len(MARKERS)])
-        for index, name in enumerate(names)
-    }
 
 
 @dataclass
@@ -82,30 +64,98 @@ class Drawing:
 
 
 @contextmanager
-def draw(name: str, title: str, description: str, *, left: float = 0.15) -> Iterator[Drawing]:
+def draw(
+    name: str, title: str, description: str, *, size: tuple[float, float] = SMALL, right: float = 0.1
+) -> Iterator[Drawing]:
     """Yield axes to draw on, and store the drawing's `<svg>` in `Drawing.svg` at the end of the block.
 
-    The same drawing gives the same text.
+    The same drawing gives the same text. The vertical axis has its title above it, as the title of the axes.
 
     Args:
         name: Letters, digits and hyphens: the start of the ids of title and description. It also salts the other ids,
             so that drawings with different names share no id.
         title: For screen readers.
         description: For screen readers.
-        left: Share of the width for the labels of the vertical axis, 0 to 1.
+        size: Width and height in inches.
+        right: Inches to the right of the axes, for labels of lines.
     """
-    settings = {**SETTINGS, "svg.hashsalt": name, "figure.subplot.left": left}
+    width, height = size
+    room = {"left": 0.48 / width, "right": 1 - right / width, "top": 1 - 0.27 / height, "bottom": 0.42 / height}
+    settings = {**SETTINGS, "svg.hashsalt": name} | {f"figure.subplot.{side}": share for side, share in room.items()}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # The browser draws the text in the page's font, so Matplotlib's own font need not have all characters.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = Figure()
+        figure = Figure(figsize=size)
         drawing = Drawing(figure.add_subplot())
         figure.patch.set_visible(False)
         drawing.axes.patch.set_visible(False)
         yield drawing
+        # The vertical axis' title starts where its numbers start.
+        drawing.axes.title.set_x(-0.44 / (width - 0.48 - right))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata=NO_METADATA)
     drawing.svg = _inline(buffer.getvalue(), name, title, description)
+
+
+class LineEnd(NamedTuple):
+    """The label of a line: where it would stand, its text, and the style of its line; None for a line in ink."""
+
+    value: float
+    text: str
+    style: Style | None
+
+
+def label_ends(axes: Axes, ends: Sequence[LineEnd]) -> None:
+    """Write labels to the right of the axes, each as near to the end of its line as the others let it.
+
+    Args:
+        axes: With their final limits and size.
+        ends: The labels; their values are in the unit of the vertical axis.
+    """
+    if not ends:
+        return
+    low, high = axes.get_ylim()
+    figure: Any = axes.get_figure()
+    step = 1.25 * TEXT / 72 / (figure.get_size_inches()[1] * axes.get_position().height)
+    ordered = sorted(ends, key=lambda end: end.value)
+    wanted = [min(max((end.value - low) / (high - low), 0.0), 1.0) for end in ordered]
+    for end, place in zip(ordered, spread(wanted, step), strict=True):
+        # Text in the colours of lines would be hard to read, so a marker in the line's colour stands before it.
+        if end.style:
+            place_of_marker = axes.transAxes + ScaledTranslation(6 / 72, 0, figure.dpi_scale_trans)
+            look: Any = {"color": end.style.colour, "markersize": 4, "clip_on": False}
+            axes.plot(1, place, end.style.marker, transform=place_of_marker, **look)
+        offset: Any = {
+            "xycoords": "axes fraction",
+            "xytext": (12 if end.style else 3, 0),
+            "textcoords": "offset points",
+        }
+        axes.annotate(legend_name(end.text), (1, place), color=INK, va="center", **offset)
+
+
+def spread(wanted: Sequence[float], step: float) -> list[float]:
+    """Return places with at least `step` between neighbours, as near to the wanted places as possible.
+
+    Neighbours that are too close become a block, which stands around the mean of its wanted places.
+
+    Args:
+        wanted: In ascending order.
+        step: At least 0.
+
+    Example:
+        >>> spread([0.0, 0.5, 0.5, 1.0], 0.25)
+        [0.0, 0.375, 0.625, 1.0]
+    """
+    blocks: list[list[float]] = []
+    for place in wanted:
+        blocks.append([place])
+        while len(blocks) > 1 and _start(blocks[-1], step) < _start(blocks[-2], step) + step * len(blocks[-2]):
+            blocks[-2:] = [[*blocks[-2], *blocks[-1]]]
+    return [_start(block, step) + step * index for block in blocks for index in range(len(block))]
+
+
+def _start(block: Sequence[float], step: float) -> float:
+    return sum(block) / len(block) - step * (len(block) - 1) / 2
 
 
 def _inline(svg: str, name: str, title: str, description: str) -> Markup:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reports.evidence import Evidence
 from reports.page.language import Language
 from reports.page.sentences import describe_changes
-from reports.sections.comparison_section import BaselineCheck, ComparisonRow
+from reports.sections.comparison_section import BAG_OF_WORDS, BaselineCheck, ComparisonRow
 from reports.sections.pairs_section import PairRow, Pairs
 from storage.records import Run
 
@@ -122,12 +122,13 @@ def _name_lowest(lowest: ComparisonRow, language: Language) -> str:
 
 
 def _name_unbeaten(best: ComparisonRow, unbeaten: list[BaselineCheck], language: Language) -> str:
-    others = [f"{check.baseline} ({language.percent(check.accuracy.estimate)})" for check in unbeaten]
+    strongest = max(unbeaten, key=lambda check: check.accuracy.estimate)
     return language.gettext(
-        "No usable model: {name} ({accuracy}) does not clearly beat {others}.",
+        "No usable model: {name} ({accuracy}) does not beat {other} ({other_accuracy}).",
         name=best.name,
         accuracy=language.percent(best.figures.test.accuracy.estimate if best.figures else None),
-        others=language.format_list(others),
+        other=strongest.baseline,
+        other_accuracy=language.percent(strongest.accuracy.estimate),
     )
 
 
@@ -150,8 +151,10 @@ def _judge_lead(best: str, pairs: Pairs, language: Language) -> tuple[bool, str]
     names = language.format_list([best, *level])
     if not behind:
         return False, gettext("No clear winner: {names} are level.", names=names)
-    return False, gettext(
-        "No clear winner: {names} are level; clearly behind: {behind}.",
+    return False, language.ngettext(
+        "No clear winner: {names} are level; {behind} is clearly behind.",
+        "No clear winner: {names} are level; {behind} are clearly behind.",
+        len(behind),
         names=names,
         behind=language.format_list(behind),
     )
@@ -167,20 +170,20 @@ def _describe_choice(best: ComparisonRow, evidence: Evidence, language: Language
         "accuracy": language.percent(accuracy.estimate),
         "count": language.integer(evidence.pairs.reviews),
     }
+    words = next((one for one in evidence.baseline_checks if one.baseline == BAG_OF_WORDS), None)
+    values["others"] = f"; {words.baseline} {language.percent(words.accuracy.estimate)}" if words else ""
     if len(best.seeds) > 1:
-        chosen = gettext(
+        return gettext(
             "By the rule (lowest validation loss) {name} is chosen. On average its {seeds} models get {accuracy} of "
-            "{count} test reviews right.",
+            "{count} test reviews right{others}.",
             seeds=len(best.seeds),
             **values,
         )
-    else:
-        chosen = gettext(
-            "By the rule (lowest validation loss) {name} is chosen. It gets {accuracy} of {count} test reviews right.",
-            **values,
-        )
-    others = [f"{one.baseline} {language.percent(one.accuracy.estimate)}" for one in evidence.baseline_checks]
-    return f"{chosen} {gettext('For comparison: {others}.', others=language.format_list(others))}" if others else chosen
+    return gettext(
+        "By the rule (lowest validation loss) {name} is chosen. It gets {accuracy} of {count} test reviews right"
+        "{others}.",
+        **values,
+    )
 
 
 def _describe_pairs_of(best: str, pairs: Pairs, language: Language) -> tuple[str, ...]:

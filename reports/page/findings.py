@@ -69,13 +69,23 @@ def _find_weak_slices(evidence: Evidence, language: Language) -> Iterator[Findin
             weak.append((whole - accuracy.estimate, one))
     for drop, one in sorted(weak, key=lambda pair: -pair[0])[:1]:
         if drop >= LARGE_DROP:
-            text = language.gettext(
-                "Reviews {kind}: {accuracy}, {drop} points below average",
-                kind=name_slice(one, language),
-                accuracy=language.percent(one.accuracy[best.name].estimate),
-                drop=language.decimal(100 * drop, 1),
-            )
-            yield Finding(text, "errors")
+            yield Finding(_describe_slice(one, one.accuracy[best.name].estimate, drop, language), "errors")
+
+
+def _describe_slice(one: Slice, accuracy: float, drop: float, language: Language) -> str:
+    gettext, kind = language.gettext, name_slice(one, language)
+    if one.by == "length":
+        subject = gettext("Reviews of {kind}", kind=kind)
+    elif one.by == "out_of_vocabulary":
+        subject = gettext("Reviews with {kind}", kind=kind)
+    else:
+        subject = gettext("Reviews, {kind}", kind=kind)
+    return gettext(
+        "{subject}: {accuracy}, {drop} points below average",
+        subject=subject,
+        accuracy=language.percent(accuracy),
+        drop=language.decimal(100 * drop, 1),
+    )
 
 
 def _find_unfinished(evidence: Evidence, language: Language) -> Iterator[Finding]:

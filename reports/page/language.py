@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_datetime, format_time
 from babel.lists import format_list
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -118,13 +118,24 @@ class Language:
         moment = datetime.fromisoformat(iso).astimezone(UTC)
         return f"{self.day(iso)} {format_time(moment, 'HH:mm:ss', tzinfo=UTC, locale=self.locale)} UTC"
 
+    def moment(self, iso: str) -> str:
+        """Return day, month and time of a time of ISO 8601, in UTC: "25 November, 22:02"."""
+        moment = datetime.fromisoformat(iso).astimezone(UTC)
+        pattern = "d MMMM, HH:mm" if self.code == "en" else "M월 d일 HH:mm"
+        return format_datetime(moment, pattern, tzinfo=UTC, locale=self.locale)
+
+    def month(self, iso: str) -> str:
+        """Return month and year of a date of ISO 8601, of which the day may be missing."""
+        pattern = "MMMM y" if self.code == "en" else "y년 M월"
+        return format_date(datetime.fromisoformat(f"{iso[:7]}-01"), pattern, locale=self.locale)
+
     def day(self, iso: str) -> str:
         """Return the date in UTC of a time of ISO 8601."""
         return format_date(datetime.fromisoformat(iso).astimezone(UTC), "long", locale=self.locale)
 
     def format_list(self, items: list[str]) -> str:
-        """Return the items as a list in words: "a, b, and c"."""
-        return format_list(items, locale=self.locale)
+        """Return the items as a list in words: "a, b and c"."""
+        return format_list(items, locale="en_GB" if self.code == "en" else self.locale)
 
 
 def isolate(text: str) -> str:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from statistics import median
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from reports.evidence import Evidence
-from reports.page.charts import INK, Style, assign_styles, draw, legend_name
+from reports.page.charts import INK, WIDE, LineEnd, draw, label_ends
 from reports.page.language import Language
-from reports.page.sentences import describe_curve
+from reports.page.palette import DARK_GREY, GREY, Style
+from reports.page.sentences import describe_curves
 from reports.page.tables import Chart, Table
 from reports.sections.comparison_section import Curve
 from storage.records import Run
 
 BOOK = "book_9_3.csv"
 BOOK_COLUMNS = ("variant", "epoch", "accuracy", "loss", "val_accuracy", "val_loss")
+# In nats and as a share: what a model shows before it has learned anything is cut off.
+LOSS_SHOWN, ACCURACY_SHOWN = 0.5, 0.75
 # The run parameters of the textbook's recipe.
 RECIPE = {
     "num_words": 500,
@@ -80,7 +85,12 @@ def draw_curves(run: Run, evidence: Evidence, language: Language) -> list[Chart]
     if not evidence.curves:
         return []
     last_epoch = max(len(curve.loss) for curve in evidence.curves)
-    limits = {metric: _limits(evidence.curves, metric) for metric in ("loss", "accuracy")}
+    limits = {
+        metric: _limits(
+            [getattr(curve, part) for curve in evidence.curves for part in (metric, f"val_{metric}")], metric
+        )
+        for metric in ("loss", "accuracy")
+    }
     charts = []
     for index, variant in enumerate(dict.fromkeys(curve.variant for curve in evidence.curves)):
         curves = [curve for curve in evidence.curves if curve.variant == variant]
@@ -90,23 +100,19 @@ def draw_curves(run: Run, evidence: Evidence, language: Language) -> list[Chart]
             for metric in limits
         )
         numbers = _tabulate_curves(variant, curves, language)
-        charts.append(Chart(f"curve-{index}", variant, svgs, numbers, _remarks(curves, language)))
+        charts.append(Chart(f"curve-{index}", variant, svgs, numbers, (describe_curves(curves, language),)))
     return charts
 
 
-def _limits(curves: tuple[Curve, ...], metric: str) -> tuple[float, float]:
-    values = [value for curve in curves for name in (metric, f"val_{metric}") for value in getattr(curve, name)]
+def _limits(lines: Sequence[tuple[float, ...]], metric: str) -> tuple[float, float]:
+    """Return the limits of the vertical axis. The first epochs, in which a model still guesses, are cut off."""
+    values = [value for line in lines for value in line]
+    if metric == "loss" and min(values) < LOSS_SHOWN:
+        return math.floor(20 * min(values)) / 20, min(max(values), LOSS_SHOWN)
+    if metric == "accuracy" and max(values) > ACCURACY_SHOWN:
+        return max(min(values), ACCURACY_SHOWN), math.ceil(20 * max(values)) / 20
     margin = 0.05 * (max(values) - min(values)) or 0.01
     return min(values) - margin, max(values) + margin
-
-
-def _remarks(curves: list[Curve], language: Language) -> tuple[str, ...]:
-    if len(curves) == 1:
-        return (describe_curve(curves[0], language),)
-    return tuple(
-        language.gettext("Seed {seed}: {remark}", seed=curve.seed, remark=describe_curve(curve, language))
-        for curve in curves
-    )
 
 
 def _draw_curve(
@@ -121,58 +127,55 @@ def _draw_curve(
     gettext = language.gettext
     label = gettext("loss") if metric == "loss" else gettext("accuracy")
     title = gettext("{metric} of {name} by epoch", metric=label, name=curves[0].variant)
-    description = " ".join(describe_curve(curve, language) for curve in curves)
-    with draw(name, title, description) as drawing:
+    with draw(name, title, describe_curves(curves, language)) as drawing:
         axes = drawing.axes
         if book:
             values = book[f"val_{metric}"][:last_epoch]
-            textbook = gettext("validation, textbook")
-            axes.plot(range(1, len(values) + 1), values, color=INK, linewidth=0.8, linestyle=":", label=textbook)
-        for index, curve in enumerate(curves):
-            # One entry for all seeds in the legend.
-            labels = (gettext("training"), gettext("validation"), gettext("best epoch")) if index == 0 else (None,) * 3
-            _plot_curve(axes, curve, metric, 1.4 if len(curves) == 1 else 0.8, labels)
-        axes.set(xlabel=gettext("epoch"), ylabel=label, xlim=(0.5, last_epoch + 0.5), ylim=limits)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
+            axes.plot(range(1, len(values) + 1), values, color=INK, linewidth=0.8, linestyle=":")
+        _plot_over_seeds(axes, [getattr(curve, metric) for curve in curves], GREY, "--")
+        _plot_over_seeds(axes, [getattr(curve, f"val_{metric}") for curve in curves], DARK_GREY, "-")
+        for curve in curves:
+            best = curve.best_epoch, getattr(curve, f"val_{metric}")[curve.best_epoch - 1]
+            axes.plot(*best, "o", color=DARK_GREY, markersize=5 if len(curves) == 1 else 2.5, clip_on=False, zorder=3)
+        axes.set(title=label, xlabel=gettext("epoch"), xlim=(0.5, last_epoch + 0.5), ylim=limits)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     return drawing.svg
 
 
-def _plot_curve(axes: Axes, curve: Curve, metric: str, width: float, labels: tuple[str | None, ...]) -> None:
-    training, validation = (style.colour for style in assign_styles(["training", "validation"]).values())
-    epochs, values = range(1, len(curve.loss) + 1), getattr(curve, f"val_{metric}")
-    axes.plot(epochs, getattr(curve, metric), color=training, linestyle="--", linewidth=width, label=labels[0])
-    axes.plot(epochs, values, color=validation, linewidth=width, label=labels[1])
-    best = (curve.best_epoch, values[curve.best_epoch - 1])
-    axes.plot(*best, "o", color=validation, markersize=5, clip_on=False, linestyle="", label=labels[2])
+def _plot_over_seeds(axes: Axes, lines: list[tuple[float, ...]], colour: str, style: str) -> None:
+    """Draw one line; of several seeds the median, and a band from the lowest to the highest value."""
+    median, low, high = _over_seeds(lines)
+    epochs = range(1, len(median) + 1)
+    if len(lines) > 1:
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
+    axes.plot(epochs, median, color=colour, linestyle=style, linewidth=1.3)
+
+
+def _over_seeds(lines: Sequence[tuple[float, ...]]) -> tuple[list[float], list[float], list[float]]:
+    """Return median, lowest and highest value by epoch, of the trainings that have that epoch."""
+    by_epoch = [[line[epoch] for line in lines if epoch < len(line)] for epoch in range(max(map(len, lines)))]
+    return [median(values) for values in by_epoch], [*map(min, by_epoch)], [*map(max, by_epoch)]
 
 
 def _tabulate_curves(variant: str, curves: list[Curve], language: Language) -> Table:
+    """Return the numbers: one row for each epoch, and for several seeds one for each training and epoch."""
     gettext = language.gettext
-    names = {
-        "loss": gettext("training loss"),
-        "val_loss": gettext("validation loss"),
-        "accuracy": gettext("training accuracy"),
-        "val_accuracy": gettext("validation accuracy"),
-    }
-    header = [gettext("epoch")]
+    header = [gettext("epoch"), gettext("training loss"), gettext("validation loss")]
+    header += [gettext("training accuracy"), gettext("validation accuracy")]
+    caption = gettext("{name} by epoch", name=variant)
+    if len(curves) > 1:
+        header.insert(1, gettext("seed"))
+    rows = []
     for curve in curves:
-        seed = "" if len(curves) == 1 else gettext(", seed {seed}", seed=curve.seed)
-        header += [f"{text}{seed}" for text in names.values()]
-    columns = [getattr(curve, name) for curve in curves for name in names]
-    return Table(gettext("{name} by epoch", name=variant), tuple(header), _rows_by_epoch(columns, language))
-
-
-def _rows_by_epoch(columns: list[tuple[float, ...]], language: Language) -> tuple[tuple[str, ...], ...]:
-    """Return one row for each epoch; a training that stopped earlier has empty cells."""
-    return tuple(
-        (str(epoch + 1), *(language.decimal(values[epoch]) if epoch < len(values) else "" for values in columns))
-        for epoch in range(max(map(len, columns)))
-    )
+        columns = zip(curve.loss, curve.val_loss, curve.accuracy, curve.val_accuracy, strict=True)
+        for epoch, values in enumerate(columns, 1):
+            seed = [str(curve.seed)] if len(curves) > 1 else []
+            rows.append((str(epoch), *seed, *(language.decimal(value, 4) for value in values)))
+    return Table(caption, tuple(header), tuple(rows))
 
 
 def draw_overlay(evidence: Evidence, styles: dict[str, Style], language: Language) -> Chart | None:
-    """Return one chart with the validation loss of every training; None if there is no training.
+    """Return one chart with the validation loss of all variants and baselines; None if there is no training.
 
     Args:
         evidence: The evidence with the curves.
@@ -183,20 +186,51 @@ def draw_overlay(evidence: Evidence, styles: dict[str, Style], language: Languag
         return None
     gettext = language.gettext
     title = gettext("Validation loss of all variants")
-    description = gettext("One line for each training, in the style of its variant; lower is better.")
-    with draw("overlay", title, description) as drawing:
-        axes, seen = drawing.axes, set()
-        for curve in evidence.curves:
-            style = styles[curve.variant]
-            label = None if curve.variant in seen else legend_name(curve.variant)
-            seen.add(curve.variant)
-            epochs = range(1, len(curve.val_loss) + 1)
-            axes.plot(epochs, curve.val_loss, color=style.colour, linestyle=style.line, linewidth=1, label=label)
-            best = (curve.best_epoch, curve.val_loss[curve.best_epoch - 1])
-            axes.plot(*best, style.marker, color=style.colour, markersize=4.5)
-        axes.set(xlabel=gettext("epoch"), ylabel=gettext("validation loss"))
+    description = gettext(
+        "Lower is better. With several seeds a line is their median, and a band goes from the lowest to the highest. "
+        "Horizontal lines are the baselines."
+    )
+    limits, ends = _limits([curve.val_loss for curve in evidence.curves], "loss"), []
+    with draw("overlay", title, description, size=WIDE, right=1.75) as drawing:
+        axes = drawing.axes
+        axes.set(title=gettext("validation loss"), xlabel=gettext("epoch"), ylim=limits)
+        for row in evidence.comparison:
+            if row.is_baseline and row.figures and limits[0] <= row.figures.validation.loss.estimate <= limits[1]:
+                loss = row.figures.validation.loss.estimate
+                axes.axhline(loss, color=INK, linewidth=0.6, linestyle=(0, (2, 3)))
+                ends.append(LineEnd(loss, row.name, None))
+        for variant in dict.fromkeys(curve.variant for curve in evidence.curves):
+            curves = [curve for curve in evidence.curves if curve.variant == variant]
+            middle, low, high = _over_seeds([curve.val_loss for curve in curves])
+            style, epochs = styles[variant], range(1, len(middle) + 1)
+            if len(curves) > 1:
+                axes.fill_between(epochs, low, high, color=style.colour, alpha=0.15, linewidth=0)
+            axes.plot(epochs, middle, color=style.colour, linestyle=style.line, linewidth=1.2)
+            ends.append(LineEnd(middle[-1], variant, style))
+        axes.set_xlim(0.5, max(len(curve.loss) for curve in evidence.curves) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
-    header = (gettext("epoch"), *(curve.training for curve in evidence.curves))
-    numbers = Table(title, header, _rows_by_epoch([curve.val_loss for curve in evidence.curves], language))
-    return Chart("overlay", title, (drawing.svg,), numbers, (description,))
+        label_ends(axes, ends)
+    remarks = [description]
+    if limits[1] <= LOSS_SHOWN:
+        remarks.append(
+            gettext(
+                "The axis is cut above {loss}: a model that guesses starts at 0.693.",
+                loss=language.decimal(limits[1], 2),
+            )
+        )
+    return Chart("overlay", title, (drawing.svg,), _tabulate_overlay(title, evidence.curves, language), tuple(remarks))
+
+
+def _tabulate_overlay(title: str, curves: Sequence[Curve], language: Language) -> Table:
+    gettext = language.gettext
+    header = (gettext("training"), gettext("best epoch"), gettext("validation loss"), gettext("epochs"))
+    rows = tuple(
+        (
+            curve.training,
+            str(curve.best_epoch),
+            language.decimal(curve.val_loss[curve.best_epoch - 1], 4),
+            str(len(curve.loss)),
+        )
+        for curve in curves
+    )
+    return Table(title, header, rows)

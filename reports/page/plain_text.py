@@ -25,13 +25,10 @@ def render_markdown(run: Run, evidence: Evidence, address: str, language_code: s
     lines = [f"**{failure}**\n" for failure in conclusion.failures]
     if run.notice:
         lines.append(f"> {run.notice}\n")
-    lines += [f"**{conclusion.tone.glyph} {conclusion.word}: {conclusion.headline}** {conclusion.action}
-"]
-    lines += [f"{' '.join((*conclusion.evidence, *conclusion.since))}
-"]
+    lines += [f"**{conclusion.tone.glyph} {conclusion.word}: {conclusion.headline}** {conclusion.action}\n"]
+    lines += [f"{' '.join((*conclusion.evidence, *conclusion.since))}\n"]
     shown = f"[{address}]({address})" if address.startswith(("http://", "https://")) else f"`{address}`"
-    lines.append(f"{language.gettext('Report')}: {shown}
-")
+    lines.append(f"{language.gettext('Report')}: {shown}\n")
     header, *body = table_cells(evidence.trainings)
     lines += [_markdown_row(header), _markdown_row(["---"] * len(header)), *map(_markdown_row, body)]
     return "\n".join(lines) + "\n"

@@ -3,63 +3,73 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.ticker import MaxNLocator
+from matplotlib.dates import date2num
 
-from reports.page.charts import INK, Style, assign_styles, draw, legend_name
+from reports.page.charts import INK, WIDE, LineEnd, draw, label_ends
 from reports.page.language import Language
+from reports.page.palette import Style, assign_styles
 from reports.page.tables import Chart, Table
 from reports.sections.data_section import Data
 from reports.sections.errors_section import Errors
-from reports.sections.history_section import Band, History
-from reports.sections.pairs_section import Pairs
+from reports.sections.history_section import History
 
 # Where the tables of the ROC and the precision-recall curve interpolate it.
 RATES = np.linspace(0, 1, 21)
+# Width and height of a panel of the calibration, in inches, and the area of a dot for all reviews, in square points.
+PANEL, LARGEST_DOT = (2.2, 2.0), 300.0
+# Of the history; more would touch each other.
+MOST_DATES = 4
 
 Curves = Mapping[str, tuple[tuple[float, ...], ...]]
 
 
-def draw_pairs(pairs: Pairs, language: Language) -> Chart | None:
-    """Return the differences in test accuracy with their 95% intervals; None if there is no pair."""
-    if not pairs.rows:
-        return None
+def draw_calibration(errors: Errors, styles: dict[str, Style], language: Language) -> Chart:
+    """Return one panel for each variant: how often reviews with a predicted probability are positive.
+
+    Args:
+        errors: The section with the curves.
+        styles: By variant.
+        language: Language of the labels.
+    """
     gettext = language.gettext
-    title = gettext("Differences in test accuracy, with paired 95% intervals")
+    title = gettext("Calibration")
     description = gettext(
-        "One line for each pair: the first minus the second. A filled dot marks a clear difference, an open dot none. "
-        "If an interval contains zero, either of the two may be better."
+        "Whether a stated 80% comes true 80% of the time: then the dots are on the dotted line. The area of a dot is "
+        "the number of reviews."
     )
-    with draw("pairs", title, description, left=0.3) as drawing:
-        axes = drawing.axes
-        for index, row in enumerate(pairs.rows):
-            interval = row.difference
-            axes.plot([100 * interval.low, 100 * interval.high], [index, index], color=INK, linewidth=1.2)
-            face = INK if row.is_significant else "none"
-            axes.plot(100 * interval.estimate, index, "o", markeredgecolor=INK, markerfacecolor=face, markersize=5)
-        axes.axvline(0, color=INK, linewidth=0.8, linestyle="--")
-        labels = [f"{legend_name(row.first)} –\n{legend_name(row.second)}" for row in pairs.rows]
-        axes.set_yticks(range(len(labels)), labels, fontsize=9)
-        axes.set(xlabel=gettext("percentage points"), ylim=(len(labels) - 0.5, -0.5))
-    rows = tuple(
-        (
-            f"{row.first} – {row.second}",
-            language.percentage_points(row.difference.low),
-            language.percentage_points(row.difference.estimate),
-            language.percentage_points(row.difference.high),
-        )
-        for row in pairs.rows
+    panels, rows = [], []
+    for index, one in enumerate(errors.probability_curves):
+        style, most = styles[one.name], sum(count for *_, count in one.calibration)
+        with draw(f"calibration-{index}", f"{title}: {one.name}", description, size=PANEL) as drawing:
+            axes = drawing.axes
+            axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
+            for mean, share, count in one.calibration:
+                area = LARGEST_DOT * count / most
+                axes.scatter([mean], [share], s=[area], color=style.colour, alpha=0.8, linewidth=0)
+            axes.set(title=one.name, xlabel=gettext("predicted probability"), xlim=(0, 1), ylim=(0, 1))
+            axes.set_xticks([0, 0.5, 1])
+            axes.set_yticks([0, 0.5, 1])
+        panels.append(drawing.svg)
+        rows += [
+            (one.name, language.decimal(mean, 3), language.decimal(share, 3), language.integer(count))
+            for mean, share, count in one.calibration
+        ]
+    header = (
+        gettext("variant"),
+        gettext("predicted probability"),
+        gettext("share of positive reviews"),
+        gettext("reviews"),
     )
-    header = (gettext("pair"), gettext("low"), gettext("difference"), gettext("high"))
-    return Chart("pairs", title, (drawing.svg,), Table(title, header, rows), (description,))
+    return Chart("calibration", title, tuple(panels), Table(title, header, tuple(rows)), (description,))
 
 
 def draw_probability_curves(errors: Errors, styles: dict[str, Style], language: Language) -> list[Chart]:
-    """Return the charts of the ROC, the precision-recall and the calibration curves.
+    """Return the charts of the ROC and of the precision-recall curves.
 
     Args:
         errors: The section with the curves.
@@ -69,15 +79,13 @@ def draw_probability_curves(errors: Errors, styles: dict[str, Style], language: 
     gettext = language.gettext
     roc = {one.name: one.roc for one in errors.probability_curves}
     precision_recall = {one.name: one.precision_recall for one in errors.probability_curves}
-    calibration = {one.name: one.calibration for one in errors.probability_curves}
     labels = {
         "roc": (gettext("ROC curve"), gettext("false positive rate"), gettext("true positive rate")),
         "precision-recall": (gettext("Precision and recall"), gettext("recall"), gettext("precision")),
-        "calibration": (gettext("Calibration"), gettext("predicted probability"), gettext("share of positive reviews")),
     }
     return [
         _draw_curves_of(kind, labels[kind], curves, styles, language)
-        for kind, curves in (("roc", roc), ("precision-recall", precision_recall), ("calibration", calibration))
+        for kind, curves in (("roc", roc), ("precision-recall", precision_recall))
     ]
 
 
@@ -85,55 +93,31 @@ def _draw_curves_of(
     kind: str, labels: tuple[str, str, str], curves: Curves, styles: dict[str, Style], language: Language
 ) -> Chart:
     title, x, y = labels
-    legend: Any  # Matplotlib's own type lists every place.
-    bottom, legend = {
-        "roc": (0.0, "lower right"),
-        "precision-recall": (0.45, "lower left"),
-        "calibration": (0.0, "best"),
-    }[kind]
+    bottom = 0.0 if kind == "roc" else 0.45
     description = language.gettext("{y} by {x}, one line for each variant.", x=x, y=y)
-    with draw(kind, title, description) as drawing:
-        axes = drawing.axes
-        if kind != "precision-recall":
+    with draw(kind, title, description, size=WIDE, right=1.75) as drawing:
+        axes, ends = drawing.axes, []
+        if kind == "roc":
             axes.plot([0, 1], [0, 1], color=INK, linewidth=0.6, linestyle=":")
         for name, points in curves.items():
             style = styles[name]
-            axes.plot(
-                [point[0] for point in points],
-                [point[1] for point in points],
-                color=style.colour,
-                linestyle=style.line,
-                linewidth=1.1,
-                marker=style.marker if kind == "calibration" else None,
-                markersize=3,
-                label=legend_name(name),
-            )
-        axes.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(bottom, 1.02))
-        axes.legend(loc=legend)
-    tabulate = _tabulate_calibration if kind == "calibration" else _tabulate_at_rates
-    return Chart(kind, title, (drawing.svg,), tabulate(title, (x, y), curves, language))
-
-
-def _tabulate_calibration(title: str, axes: tuple[str, str], curves: Curves, language: Language) -> Table:
-    rows = tuple(
-        (name, language.decimal(mean, 3), language.decimal(share, 3), language.integer(count))
-        for name, points in curves.items()
-        for mean, share, count in points
-    )
-    return Table(title, (language.gettext("variant"), *axes, language.gettext("reviews")), rows)
+            horizontal, vertical = zip(*points, strict=True) if points else ((), ())
+            axes.plot(horizontal, vertical, color=style.colour, linestyle=style.line, linewidth=1.1)
+            ends.append(LineEnd(vertical[-1] if vertical else bottom, name, style))
+        axes.set(title=y, xlabel=x, xlim=(0, 1), ylim=(bottom, 1.02))
+        label_ends(axes, ends)
+    return Chart(kind, title, (drawing.svg,), _tabulate_at_rates(title, (x, y), curves, language))
 
 
 def _tabulate_at_rates(title: str, axes: tuple[str, str], curves: Curves, language: Language) -> Table:
-    def value_at(rate: float, points: tuple[tuple[float, ...], ...]) -> str:
-        if not points:
-            return ""
-        x, y = zip(*points, strict=True)
-        return language.decimal(float(np.interp(rate, x, y)), 3)
-
-    rows = tuple(
-        (language.decimal(rate, 2), *(value_at(rate, points) for points in curves.values())) for rate in RATES.tolist()
-    )
-    return Table(title, (axes[0], *curves), rows)
+    """Return one row for each variant and rate."""
+    rows = []
+    for name, points in curves.items():
+        x, y = zip(*points, strict=True) if points else ((), ())
+        for rate in RATES.tolist():
+            value = language.decimal(float(np.interp(rate, x, y)), 3) if x else ""
+            rows.append((name, language.decimal(rate, 2), value))
+    return Table(title, (language.gettext("variant"), *axes), tuple(rows))
 
 
 def draw_lengths(data: Data, language: Language) -> Chart:
@@ -143,14 +127,15 @@ def draw_lengths(data: Data, language: Language) -> Chart:
     description = gettext("Share of each part's reviews by their length before the cut.")
     names = {"train": gettext("training"), "validation": gettext("validation"), "test": gettext("test")}
     edges = data.length_edges
-    with draw("lengths", title, description) as drawing:
-        axes = drawing.axes
+    with draw("lengths", title, description, size=WIDE, right=1.75) as drawing:
+        axes, ends = drawing.axes, []
         for (part, facts), style in zip(data.parts.items(), assign_styles(list(data.parts)).values(), strict=True):
             shares = [100 * count / facts.reviews for count in facts.length_counts]
-            axes.stairs(shares, edges, color=style.colour, linestyle=style.line, linewidth=1.2, label=names[part])
-        axes.set(xlabel=gettext("words (last bin: all longer reviews)"), xlim=(0, edges[-1]))
-        axes.set(ylabel=gettext("% of the reviews"))
-        axes.legend()
+            axes.stairs(shares, edges, color=style.colour, linestyle=style.line, linewidth=1.2)
+            ends.append(LineEnd(shares[-1], names[part], style))
+        axes.set(title=gettext("% of the reviews"), xlabel=gettext("words (last bin: all longer reviews)"))
+        axes.set(xlim=(0, edges[-1]))
+        label_ends(axes, ends)
     ranges = [language.interval(str(low), str(high - 1)) for low, high in itertools.pairwise(edges[:-1])]
     rows = tuple(
         (text, *(language.integer(facts.length_counts[index]) for facts in data.parts.values()))
@@ -160,8 +145,8 @@ def draw_lengths(data: Data, language: Language) -> Chart:
     return Chart("lengths", title, (drawing.svg,), Table(title, header, rows), (description,))
 
 
-def draw_history(history: History, styles: dict[str, Style], language: Language) -> list[Chart]:
-    """Return one chart for each variant: test accuracy and test loss by run. The first run has no charts.
+def draw_history(history: History, styles: dict[str, Style], language: Language) -> Chart | None:
+    """Return test accuracy and test loss of all variants by date; None for the first run.
 
     Args:
         history: The runs.
@@ -169,59 +154,71 @@ def draw_history(history: History, styles: dict[str, Style], language: Language)
         language: Language of the labels.
     """
     if len(history.runs) == 1:
-        return []
-    charts = []
-    for index, variant in enumerate(history.runs[-1].figures):
-        bands = {band.metric: band for band in history.bands if band.variant == variant}
-        svgs = tuple(
-            _draw_metric(f"history-{index}-{metric}", metric, variant, history, bands.get(metric), styles, language)
-            for metric in ("accuracy", "loss")
+        return None
+    gettext = language.gettext
+    title = gettext("Figures by date")
+    description = gettext("Test figures of the most recent runs. Bars: the range that seeds alone explain.")
+    svgs = tuple(_draw_metric(metric, description, history, styles, language) for metric in ("accuracy", "loss"))
+    return Chart("history-chart", title, svgs, _tabulate_history(title, history, language), (description,))
+
+
+def _tabulate_history(title: str, history: History, language: Language) -> Table:
+    """Return one row for each run and variant."""
+    gettext = language.gettext
+    rows = tuple(
+        (
+            run.run_id,
+            variant,
+            language.span(figures.seeds),
+            language.percent(figures.accuracy),
+            language.decimal(figures.loss),
         )
-        charts.append(Chart(f"history-{index}", variant, svgs, _tabulate_history(variant, history, language)))
-    return charts
+        for run in history.runs
+        for variant, figures in run.figures.items()
+    )
+    header = (gettext("run"), gettext("variant"), gettext("seeds"), gettext("test accuracy"), gettext("test loss"))
+    return Table(title, header, rows)
 
 
-def _tabulate_history(variant: str, history: History, language: Language) -> Table:
-    gettext, rows = language.gettext, []
-    for run in history.runs:
-        cells = ("", "", "")
-        if figures := run.figures.get(variant):
-            seeds = ", ".join(map(str, figures.seeds))
-            cells = (seeds, language.percent(figures.accuracy), language.decimal(figures.loss))
-        rows.append((run.run_id, *cells))
-    header = (gettext("run"), gettext("seeds"), gettext("test accuracy"), gettext("test loss"))
-    return Table(variant, header, tuple(rows))
+def _number_of(iso: str) -> float:
+    """Return a time of ISO 8601 as Matplotlib's number of days."""
+    return float(date2num(datetime.fromisoformat(iso).astimezone(UTC)))  # type: ignore[no-untyped-call]
+
+
+def _choose_dates(times: Sequence[str]) -> tuple[list[float], list[str]]:
+    """Return places and texts of at most four dates, the newest always, that do not touch each other."""
+    numbers = [_number_of(iso) for iso in times]
+    room = (numbers[-1] - numbers[0]) / (MOST_DATES - 1)
+    places, texts = [numbers[-1]], [times[-1][:10]]
+    for number, iso in zip(reversed(numbers), reversed(times), strict=True):
+        if places[-1] - number >= room and iso[:10] != texts[-1]:
+            places.append(number)
+            texts.append(iso[:10])
+    return places, texts
 
 
 def _draw_metric(
-    name: str,
-    metric: str,
-    variant: str,
-    history: History,
-    band: Band | None,
-    styles: dict[str, Style],
-    language: Language,
+    metric: str, description: str, history: History, styles: dict[str, Style], language: Language
 ) -> Markup:
-    gettext, style = language.gettext, styles[variant]
+    gettext, scale = language.gettext, 100 if metric == "accuracy" else 1
     label = gettext("test accuracy, %") if metric == "accuracy" else gettext("test loss")
-    scale = 100 if metric == "accuracy" else 1
-    description = (
-        gettext("The grey band is the range of tonight's figure that seeds alone explain.")
-        if band
-        else gettext("No band: no night had several seeds, so the variation between seeds is not known.")
-    )
-    title = gettext("{metric} of {name} by night", metric=label, name=variant)
-    runs = {1 - len(history.runs) + index: run for index, run in enumerate(history.runs) if variant in run.figures}
-    values = [scale * getattr(run.figures[variant], metric) for run in runs.values()]
-    with draw(name, title, description) as drawing:
-        axes = drawing.axes
-        if band:
-            low, high = (scale * (band.centre + side * band.half_width) for side in (-1, 1))
-            axes.axhspan(low, high, color=INK, alpha=0.12, linewidth=0)
-        axes.plot([*runs], values, color=style.colour, marker=style.marker, markersize=4, linewidth=1)
-        axes.set(xlabel=gettext("nights ago"), ylabel=label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
-        axes.margins(0.05, 0.2)
+    with draw(f"history-{metric}", label, description, size=WIDE, right=1.75) as drawing:
+        axes, ends = drawing.axes, []
+        for variant in history.runs[-1].figures:
+            runs = [run for run in history.runs if variant in run.figures]
+            days = [_number_of(run.started) for run in runs]
+            values = [scale * getattr(run.figures[variant], metric) for run in runs]
+            style = styles[variant]
+            axes.plot(days, values, color=style.colour, linestyle=style.line, marker=style.marker, markersize=3.5)
+            for band in history.bands:
+                if (band.variant, band.metric) == (variant, metric):
+                    ends_of_bar = [scale * (band.centre + side * band.half_width) for side in (-1, 1)]
+                    axes.plot([days[-1]] * 2, ends_of_bar, color=style.colour, alpha=0.35, linewidth=4)
+            shown = language.decimal(values[-1], 1 if metric == "accuracy" else 3)
+            ends.append(LineEnd(values[-1], f"{variant} {shown}", style))
+        axes.set(title=label)
+        axes.set_xticks(*_choose_dates([run.started for run in history.runs]))
+        axes.margins(0.05, 0.15)
         axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+        label_ends(axes, ends)
     return drawing.svg

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from statistics import median
 
 from reports.analysis.statistics import Interval
 from reports.evidence import Evidence
-from reports.page import learning_curves, report_charts, run_details, sentences
-from reports.page.charts import assign_styles
+from reports.page import learning_curves, report_charts, row_charts, run_details, sentences
 from reports.page.conclusion import write_conclusion
+from reports.page.failures import list_failures
 from reports.page.findings import rank_findings
+from reports.page.hard_reviews import list_hard_reviews
 from reports.page.language import Language
+from reports.page.palette import assign_styles
 from reports.page.rendering import render
-from reports.page.scale import span_intervals
+from reports.page.scale import span_accuracies
 from storage.records import Run
 
 
@@ -25,26 +28,31 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         language_code: "en" or "ko".
     """
     language = Language(language_code)
-    styles = assign_styles(run.known.variants)
+    best = next((row.name for row in evidence.comparison if row.figures and not row.is_baseline), None)
+    styles = assign_styles(run.known.variants, {best} if best else ())
     errors, data, history = evidence.errors, evidence.data, evidence.history
     return render(
         "report.html.j2",
         language,
         run=run,
         evidence=evidence,
-        scale=span_intervals([row.figures.test.accuracy for row in evidence.comparison if row.figures]),
-        differences=differences_from_best(evidence),
+        scale=span_accuracies(evidence.comparison),
+        differences=differences_from_best(evidence, best),
         conclusion=write_conclusion(run, evidence, language),
+        failures=list_failures(run, language),
         findings=rank_findings(evidence, language),
-        name_slice=partial(sentences.name_slice, language=language),
+        median=median,
         name_kind_of_pair=partial(sentences.name_kind_of_pair, language=language),
         curves=learning_curves.draw_curves(run, evidence, language),
         overlay=learning_curves.draw_overlay(evidence, styles, language),
         book=any(learning_curves.has_book_curve(run, name) for name in run.known.variants),
-        pairs_chart=report_charts.draw_pairs(evidence.pairs, language),
+        pairs_chart=row_charts.chart_pairs(evidence.pairs, best, language),
+        slices_chart=row_charts.chart_slices(evidence, best, language),
+        calibration=report_charts.draw_calibration(errors, styles, language) if errors else None,
         probability_charts=report_charts.draw_probability_curves(errors, styles, language) if errors else [],
         lengths=report_charts.draw_lengths(data, language) if data else None,
-        history_charts=report_charts.draw_history(history, styles, language),
+        history_chart=report_charts.draw_history(history, styles, language),
+        hard_reviews=list_hard_reviews(errors, language) if errors else [],
         without_suspects=sentences.compare_without_suspects(evidence, errors, language) if errors else "",
         test_set_uses=sentences.describe_test_set_uses(history, language),
         withdrawn=[(pair, sentences.explain_withdrawal(pair, run, language)) for pair in evidence.pairs.withdrawn],
@@ -55,9 +63,8 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
     )
 
 
-def differences_from_best(evidence: Evidence) -> dict[str, Interval]:
+def differences_from_best(evidence: Evidence, best: str | None) -> dict[str, Interval]:
     """Return by variant and baseline its test accuracy minus that of the chosen variant, with the 95% interval."""
-    best = next((row.name for row in evidence.comparison if row.figures and not row.is_baseline), None)
     pairs = {row.second: row.difference for row in evidence.pairs.rows if row.first == best}
     checks = {check.baseline: check.difference for check in evidence.baseline_checks}
     return {name: Interval(-one.estimate, -one.high, -one.low) for name, one in {**pairs, **checks}.items()}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from reports.analysis.statistics import Interval
+from reports.sections.comparison_section import ComparisonRow
 
 # Room at both ends for the dot, in hundredths of the scale.
 MARGIN = 4.0
@@ -17,6 +18,11 @@ class Scale(NamedTuple):
     low: float
     high: float
 
+    def holds(self, interval: Interval) -> bool:
+        """Return whether a whole interval has its place on the line, or in the room at its ends."""
+        room = (self.high - self.low) * MARGIN / (100 - 2 * MARGIN)
+        return self.low - room <= interval.low and interval.high <= self.high + room
+
     def place(self, value: float) -> str:
         """Return where a value stands, 0 to 100, with one decimal.
 
@@ -26,6 +32,11 @@ class Scale(NamedTuple):
         """
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return f"{MARGIN + share * (100 - 2 * MARGIN):.1f}"
+
+
+def span_accuracies(rows: Sequence[ComparisonRow]) -> Scale:
+    """Return the scale of the variants' test accuracies. A baseline that is far below them has no place on it."""
+    return span_intervals([row.figures.test.accuracy for row in rows if row.figures and not row.is_baseline])
 
 
 def span_intervals(intervals: Sequence[Interval]) -> Scale:

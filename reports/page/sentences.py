@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
+
 from reports.evidence import Evidence
 from reports.page.language import MISSING, Language
 from reports.sections.comparison_section import Curve
@@ -24,7 +27,7 @@ def describe_changes(history: History, language: Language) -> tuple[str, ...]:
     gettext = language.gettext
     if history.last is None:
         return (gettext("This is the first run on these test reviews."),)
-    date = language.day(history.runs[-2].started)
+    date = language.moment(history.runs[-2].started)
     named = [describe_change(change, language) for change in history.changes]
     more = len(named) - CHANGES_NAMED
     if more > 0:
@@ -86,52 +89,52 @@ def describe_regression(variant: str, metric: str, before: float, now: float, la
     )
 
 
-def describe_curve(curve: Curve, language: Language) -> str:
-    """Return two sentences on over- and underfitting of one training.
+def describe_curves(curves: Sequence[Curve], language: Language) -> str:
+    """Return how the trainings of one variant ended, and whether they overfit.
 
-    The first compares the epochs after the best one, as chapter 9-3 of the textbook does. The second judges the gap
-    between validation and training loss at the best epoch by `SMALL_GAP` and `WIDE_GAP`.
+    The gap between validation and training loss at the best epoch is judged by `SMALL_GAP` and `WIDE_GAP`, after
+    chapter 9-3 of the textbook.
     """
     gettext = language.gettext
-    best, last = curve.best_epoch, len(curve.val_loss)
-    gap = curve.val_loss[best - 1] - curve.loss[best - 1]
-    figures = {"gap": language.decimal(gap, 3), "best": best, "last": last}
-    if best == last:
-        trend = gettext("Validation loss still fell in the last epoch ({last}): more epochs may help.", **figures)
-    elif curve.loss[-1] < curve.loss[best - 1]:
-        trend = language.ngettext(
-            "Training loss fell for {count} more epoch after the validation minimum (best epoch {best} of {last}).",
-            "Training loss fell for {count} more epochs after the validation minimum (best epoch {best} of {last}).",
-            last - best,
-            **figures,
-        )
+    gaps = [curve.val_loss[curve.best_epoch - 1] - curve.loss[curve.best_epoch - 1] for curve in curves]
+    values = {
+        "best": language.span([curve.best_epoch for curve in curves]),
+        "last": language.span([len(curve.loss) for curve in curves]),
+        "gap": language.decimal(median(gaps), 3),
+    }
+    still_falling = sum(curve.best_epoch == len(curve.loss) for curve in curves)
+    if still_falling == len(curves):
+        trend = gettext("Still improving at the last epoch ({last}): more epochs may help.", **values)
     else:
-        trend = gettext("Training and validation loss both stopped falling at epoch {best} of {last}.", **figures)
+        trend = gettext("Best at epoch {best}, stopped at {last}.", **values)
+    gap = median(gaps)
     if gap > WIDE_GAP:
-        fit = gettext("Gap {gap}: it overfits.", **figures)
+        fit = gettext("Overfitting (gap {gap}).", **values)
     elif gap > SMALL_GAP:
-        fit = gettext("Gap {gap}: it overfits a little.", **figures)
+        fit = gettext("Slight overfitting (gap {gap}).", **values)
     else:
-        fit = gettext("Gap {gap}: no sign of overfitting; it may still underfit.", **figures)
-    return f"{trend} {fit}"
+        fit = gettext("No sign of overfitting (gap {gap}); it may still underfit.", **values)
+    if len(curves) == 1:
+        return f"{trend} {fit}"
+    count = language.ngettext("{count} seed.", "{count} seeds.", len(curves))
+    return f"{count} {trend} {fit}"
 
 
 def compare_without_suspects(evidence: Evidence, errors: Errors, language: Language) -> str:
-    """Return whether the results of the pairs stay the same without the reviews that may have a wrong label."""
-    before, after = (_results_of(pairs) for pairs in (evidence.pairs, errors.without_suspects))
-    changed = [pair for pair in before if before[pair] != after[pair]]
-    if not changed:
-        return language.ngettext(
-            "Without that {count} review the result for every pair stays the same.",
-            "Without these {count} reviews the result for every pair stays the same.",
-            errors.suspect_count,
-        )
-    return language.ngettext(
-        "Without that {count} review the result changes for {pairs}.",
-        "Without these {count} reviews the result changes for {pairs}.",
-        errors.suspect_count,
-        pairs=language.format_list([f"{first} – {second}" for first, second in changed]),
+    """Return how many labels the models doubt, and whether leaving them out changes a result."""
+    count = errors.suspect_count
+    doubted = language.ngettext(
+        "The models doubt {count} label ({share}). Some labels are wrong, some models are.",
+        "The models doubt {count} labels ({share}). Some labels are wrong, some models are.",
+        count,
+        share=language.percent(count / evidence.pairs.reviews if evidence.pairs.reviews else None),
     )
+    before, after = (_results_of(pairs) for pairs in (evidence.pairs, errors.without_suspects))
+    changed = [f"{first} – {second}" for first, second in before if before[first, second] != after[first, second]]
+    if not changed:
+        return f"{doubted} {language.gettext('Leaving them out changes no verdict.')}"
+    verdicts = language.gettext("Leaving them out changes the verdict on {pairs}.", pairs=language.format_list(changed))
+    return f"{doubted} {verdicts}"
 
 
 def _results_of(pairs: Pairs) -> dict[tuple[str, str], tuple[bool, bool]]:
@@ -146,11 +149,11 @@ def describe_test_set_uses(history: History, language: Language) -> str:
     """Return how often the test set was used, and what follows from repeated use."""
     if history.test_set_uses == 1:
         return language.gettext(
-            "This test set has been used once, tonight, for {models} models.", models=history.models
+            "{models} models in this run have been judged on these reviews, for the first time.", models=history.models
         )
     return language.gettext(
-        "This test set has been used in {runs} runs, for {models} models. The more often it is used, the likelier a "
-        "lead is luck on this set.",
+        "{models} models in {runs} runs have been judged on these reviews. Each makes a lucky winner likelier; "
+        "distrust small leads.",
         runs=language.integer(history.test_set_uses),
         models=language.integer(history.models),
     )
@@ -180,13 +183,13 @@ def name_slice(one: Slice, language: Language) -> str:
     gettext, low = language.gettext, language.integer(one.low)
     if one.by == "length":
         if one.high is None:
-            return gettext("of {low} words or more", low=low)
-        return gettext("of {low} to {high} words", low=low, high=language.integer(one.high - 1))
+            return gettext("{low} words or more", low=low)
+        return gettext("{low} to {high} words", low=low, high=language.integer(one.high - 1))
     if one.by == "out_of_vocabulary":
         share = language.percent(one.low, 0)
         if one.high is None:
-            return gettext("with {low} or more unknown words", low=share)
-        return gettext("with {low} to {high} unknown words", low=share, high=language.percent(one.high, 0))
+            return gettext("{low} or more unknown words", low=share)
+        return gettext("{low} to {high} unknown words", low=share, high=language.percent(one.high, 0))
     if one.by == "negation":
         return gettext("with a negation") if one.low else gettext("without a negation")
-    return gettext("whose beginning is cut off") if one.low else gettext("that are shown in full")
+    return gettext("beginning cut off") if one.low else gettext("shown in full")

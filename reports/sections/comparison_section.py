@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from reports.analysis.statistics import SIGNIFICANCE, Interval
 from storage.bounds import Count, Whole
 
+# The baselines that are not networks.
+MAJORITY, BAG_OF_WORDS = "majority_class", "bag_of_words"
+
 
 @dataclass(frozen=True)
 class PartFigures:

@@ -18,6 +18,7 @@ class PairRow:
         first_only: Number of test reviews that only the first model classifies correctly.
         second_only: Number of test reviews that only the second model classifies correctly.
         difference: Accuracy of the first minus accuracy of the second.
+        corrected: The same with an interval of 1 - 0.05 / planned pairs; None in runs that were published before it.
         p_value: Of McNemar's exact test, two-sided.
         adjusted_p: `p_value` after Holm's correction for all planned pairs.
         resolvable: Smallest difference in accuracy that this test set detects with a power of 80%; None if it detects
@@ -41,6 +42,7 @@ class PairRow:
     auc: Comparison | None
     over_seeds: Comparison | None
     adjusted_seed_p: float | None
+    corrected: Interval | None = None
 
     @property
     def is_significant(self) -> bool:

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from reports.analysis.baseline_checks import check_baselines
 from reports.analysis.comparison import (
-    BAG_OF_WORDS,
-    MAJORITY,
     compare_pairs,
     compare_variants,
     list_curves,
@@ -18,6 +16,7 @@ from reports.analysis.errors import ReviewFacts, accuracy_where, find_errors
 from reports.analysis.history import archive_of, build_history
 from reports.analysis.measurements import Measurements, Predictions
 from reports.evidence import Evidence
+from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY
 from reports.sections.data_section import Data, PartFacts
 from storage.decoding import decode_json
 from storage.records import Dataset, Run

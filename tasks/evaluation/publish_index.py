@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from reports.analysis.history import summarise_run
-from reports.page.index_page import render_index
+from reports.analysis.history import archive_of, list_changes, summarise_run
+from reports.page.index_page import ListedRun, render_index
 from storage.pages import seal_page
+from storage.records import Run
 from storage.runs import INDEX_PATH, LATEST_PATH, list_runs, read_run
 from storage.store import DamagedFileError, Store
 
@@ -28,15 +29,28 @@ def publish_index(store: Store, language: str, just_published: str) -> None:
         shown = run_ids
 
 
+def _list_run(run: Run, before: Run | None) -> ListedRun:
+    if before is None:
+        return ListedRun(summarise_run(run), run.is_sample, (), None)
+    changed = tuple(dict.fromkeys(change.kind for change in list_changes(before, run)))
+    last = summarise_run(before)
+    return ListedRun(
+        summarise_run(run), run.is_sample, changed, last.figures[last.best].accuracy if last.best else None
+    )
+
+
 def _publish_list_of(store: Store, language: str, run_ids: set[str]) -> None:
     runs, damaged, pages = [], [], []
+    # The newest run so far on the same test reviews.
+    before: dict[str, Run] = {}
     for run_id in sorted(run_ids):
         try:
             run = read_run(store, run_id)
         except DamagedFileError:
             damaged.append(run_id)
             continue
-        runs.append((summarise_run(run), run.is_sample))
+        runs.append(_list_run(run, before.get(archive_of(run))))
+        before[archive_of(run)] = run
         pages += [run.report] if run.report else []
     for page in reversed(pages):
         with suppress(DamagedFileError):

@@ -7,9 +7,11 @@ from importlib.resources import files
 from itertools import combinations
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
-from reports.page.charts import COLOURS, INK, LINES, MARKERS, assign_styles, draw, legend_name
+from reports.page.charts import INK, WIDE, LineEnd, draw, label_ends, legend_name, spread
+from reports.page.palette import COLOURS, DARK_GREY, GREY, LINES, MARKERS, assign_styles
 from tests.example_runs import HOSTILE
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -33,8 +35,8 @@ def draw_lines(label="lstm", name="chart", title="Loss by epoch", description="I
         for place, style in enumerate(assign_styles(["a", "b", "c"]).values()):
             values = [1 / (place + epoch + 1) for epoch in range(5)]
             drawing.axes.plot(values, color=style.colour, linestyle=style.line, marker=style.marker, label=label)
-        drawing.axes.set(xlabel=label, ylabel="loss")
-        drawing.axes.legend()
+        drawing.axes.set(xlabel=label, title="loss")
+        drawing.axes.text(0.5, 0.5, label, color=INK)
     return drawing.svg
 
 
@@ -43,7 +45,7 @@ def texts_of(svg):
 
 
 @pytest.mark.parametrize("page", [LIGHT_PAGE, DARK_PAGE])
-@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("colour", [*COLOURS, GREY, DARK_GREY])
 def test_every_colour_stands_out_on_the_light_and_on_the_dark_page(colour, page):
     assert contrast(colour, page) >= 3
 
@@ -59,24 +61,90 @@ def test_the_colours_of_the_page_are_those_that_the_contrast_is_tested_against()
     assert re.findall(r"--paper: (#\w+);", stylesheet) == ["#fff", DARK_PAGE]
 
 
-def test_no_two_of_six_variants_share_a_colour_or_a_marker_and_no_two_of_five_a_line():
-    assert (len(set(COLOURS)), len(set(LINES)), len(set(MARKERS))) == (6, 5, 6)
+# What readers see who lack one kind of cone, as factors of linear RGB. Source: Machado, Oliveira and Fernandes, "A
+# physiologically-based model for simulation of color vision deficiency", IEEE Transactions on Visualization and
+# Computer Graphics 15 (2009), severity 1.0.
+SIGHT = {
+    "all colours": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+}
+TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+WHITE = [0.95047, 1.0, 1.08883]
+
+
+def lab_of(colour, sight):
+    """CIE L*a*b* of a colour of sRGB, as somebody sees it."""
+    shares = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    xyz = np.array(TO_XYZ) @ np.clip(np.array(sight) @ linear, 0, 1) / np.array(WHITE)
+    scaled = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * scaled[1] - 16, 500 * (scaled[0] - scaled[1]), 200 * (scaled[1] - scaled[2])])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_readers_who_see_no_red_or_no_green_can_tell_any_two_colours_apart(sight):
+    seen = [lab_of(colour, SIGHT[sight]) for colour in COLOURS]
+    assert min(float(np.linalg.norm(one - other)) for one, other in combinations(seen, 2)) >= 25
+
+
+def test_the_distance_of_colours_is_the_known_one():
+    white, black = (lab_of(colour, SIGHT["all colours"]) for colour in ("#ffffff", "#000000"))
+    assert np.linalg.norm(white - black) == pytest.approx(100, abs=0.1)
+    # Readers without red confuse red and green.
+    apart = [np.linalg.norm(lab_of("#cc3333", sight) - lab_of("#668800", sight)) for sight in SIGHT.values()]
+    assert apart[1] < 0.5 * apart[0]
+
+
+def test_no_two_of_six_variants_share_a_colour_a_line_or_a_marker():
+    assert (len(set(COLOURS)), len(set(LINES)), len(set(MARKERS))) == (6, 6, 6)
     styles = list(assign_styles([f"variant {number}" for number in range(6)]).values())
     for one, other in combinations(styles, 2):
-        assert one.colour != other.colour
-        assert one.marker != other.marker
-    for one, other in combinations(styles[:5], 2):
-        assert one.line != other.line
+        assert len({one.colour, other.colour}) == len({one.line, other.line}) == len({one.marker, other.marker}) == 2
 
 
-def test_thirty_variants_have_a_style_each_and_then_the_styles_begin_again():
-    styles = list(assign_styles([f"variant {number}" for number in range(31)]).values())
-    assert len({(style.colour, style.line) for style in styles[:30]}) == 30
-    assert styles[30] == styles[0]
+def test_of_more_variants_than_colours_only_the_emphasized_ones_have_a_colour():
+    names = [f"variant {number}" for number in range(8)]
+    styles = assign_styles(names, {"variant 7", "variant 3"})
+    assert {name for name, style in styles.items() if style.colour != GREY} == {"variant 3", "variant 7"}
+    assert styles["variant 3"] != styles["variant 7"]
 
 
 def test_a_variant_keeps_its_style_whichever_others_are_drawn():
     assert assign_styles(["lstm", "gru"])["lstm"] == assign_styles(["lstm"])["lstm"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [
+        ([], []),
+        ([0.5], [0.5]),
+        ([0.1, 0.9], [0.1, 0.9]),
+        ([0.5, 0.5], [0.4, 0.6]),
+        ([0.2, 0.5, 0.5, 0.55], [0.1375, 0.3375, 0.5375, 0.7375]),
+        ([0.0, 0.5, 0.5, 0.6], [0.0, 0.333, 0.533, 0.733]),
+    ],
+)
+def test_labels_that_would_touch_are_spread_around_their_places(wanted, places):
+    assert spread(wanted, 0.2) == pytest.approx(places, abs=0.001)
+
+
+def test_labels_of_lines_stand_apart_and_in_the_order_of_the_lines():
+    styles = assign_styles(["a", "b", "c"])
+    ends = [LineEnd(0.5 + place / 100, name, style) for place, (name, style) in enumerate(styles.items())]
+    with draw("ends", "Ends", "Three lines end near each other.", size=WIDE, right=1.5) as drawing:
+        drawing.axes.set_ylim(0, 1)
+        label_ends(drawing.axes, ends)
+        heights = {text.get_text(): text.xy[1] for text in drawing.axes.texts}
+    assert heights["a"] < heights["b"] < heights["c"]
+    assert heights["b"] - heights["a"] > 0.06
+
+
+def test_text_is_twelve_pixels_high_as_the_page_shows_it():
+    root = ET.fromstring(draw_lines())
+    # A point is 4/3 pixels, and the drawing is as large as its view box in points.
+    assert root.get("width") == f"{root.get('viewBox').split()[2]}pt"
+    assert {text.get("font-size") or text.get("font") for text in root.iter(f"{SVG}text")} == {"9px"}
 
 
 def test_a_drawing_is_an_svg_with_a_title_and_a_description_that_it_is_labelled_by():

@@ -8,35 +8,54 @@ from dataclasses import replace
 import pytest
 
 from reports.analysis.history import summarise_run
-from reports.page.index_page import render_index
+from reports.page.index_page import ListedRun, render_index, trace_accuracies
 from tests import page_rules
 from tests.example_runs import EARLIER_RUN, FOUR_VARIANTS, HOSTILE, HOSTILE_NAMES, ONE_FAILED
 from tests.pages import parse
 
 
-def index_of(*runs, damaged=(), samples=()):
-    runs = [(summarise_run(run), run.run_id in samples) for run in runs]
-    return render_index(runs, damaged, "en")
+def index_of(*runs, damaged=(), samples=(), changed=(), before=None):
+    listed = [ListedRun(summarise_run(run), run.run_id in samples, changed, before) for run in runs]
+    return render_index(listed, damaged, "en")
 
 
 def rows_of(page):
-    return list(page.find("tbody").find_all("tr"))
+    return [row for body in page.find_all("tbody") for row in body.find_all("tr")]
 
 
-def test_the_list_of_runs_has_the_newest_first_each_with_a_link_to_its_page():
-    page = parse(index_of(EARLIER_RUN, FOUR_VARIANTS, damaged=()))
+def cells_of(row):
+    return [" ".join(cell.text.split()) for cell in row.elements]
+
+
+def test_the_newest_run_comes_first_each_with_a_link_to_its_page():
+    page = parse(index_of(EARLIER_RUN, FOUR_VARIANTS, changed=("data", "code"), before=0.79))
     links = [row.find("a") for row in rows_of(page)]
     assert [(link.text, link.attributes["href"]) for link in links] == [
-        ("20261123T020000Z-abc123", "./20261123T020000Z-abc123.html"),
-        ("20261122T020000Z-abc123", "./20261122T020000Z-abc123.html"),
+        ("23 November, 02:00", "./20261123T020000Z-abc123.html"),
+        ("22 November, 02:00", "./20261122T020000Z-abc123.html"),
     ]
     assert page.find("header").find("a").attributes["href"] == "latest.html"
     headers = [cell.text for cell in page.find("thead").find_all("th")]
-    assert headers == ["Run", "Started", "Best", "Failed", "lstm", "lstm_dropout", "lstm_stacked", "gru"]
-    newest, older = ([cell.text.strip() for cell in row.find_all("td")] for row in rows_of(page))
-    assert newest[1:] == ["lstm", "–", "80.00%", "80.50%", "70.00%", "79.00%"]
-    # The earlier run had two variants.
-    assert older[1:] == ["lstm", "–", "90.00%", "–", "–", "79.00%"]
+    assert headers == ["Run", "Chosen", "Test accuracy", "Changed since the run before", "Failed"]
+    newest, older = map(cells_of, rows_of(page))
+    assert newest[1:] == ["● lstm", "80.0% +1.0", "data, code", "–"]
+    assert older[1:] == ["● lstm", "90.0% +11.0", "data, code", "–"]
+    assert "20261123T020000Z-abc123" in newest[0]
+
+
+def test_each_month_is_a_group():
+    october = replace(EARLIER_RUN, run_id="20261030T020000Z-abc123", started="2026-10-30T02:00:00Z")
+    page = parse(index_of(october, FOUR_VARIANTS))
+    assert [one.text for one in page.find_all("h2")] == ["November 2026", "October 2026"]
+    assert len(list(page.find_all("table"))) == 2
+
+
+def test_the_accuracies_of_two_runs_make_a_line():
+    listed = [ListedRun(summarise_run(run), False, (), None) for run in (EARLIER_RUN, FOUR_VARIANTS)]
+    assert trace_accuracies(listed) == "4.0,4.0 96.0,96.0"
+    assert trace_accuracies(listed[:1]) == ""
+    assert "<polyline" in index_of(EARLIER_RUN, FOUR_VARIANTS)
+    assert "<polyline" not in index_of(FOUR_VARIANTS)
 
 
 def test_made_up_reviews_failures_and_damaged_runs_are_marked_in_the_list():
@@ -45,7 +64,7 @@ def test_made_up_reviews_failures_and_damaged_runs_are_marked_in_the_list():
     sample, other = rows_of(parse(html))
     assert "made-up reviews" in sample.text
     assert "made-up reviews" not in other.text
-    assert [cell.text.strip() for cell in other.find_all("td")][1:3] == ["–", "gru-seed42"]
+    assert cells_of(other)[1:] == ["✖ no model chosen", "–", "–", "gru-seed42"]
     [damage] = [one.text for one in parse(html).find_all("p") if one.attributes.get("class") == "failure"]
     assert "20261120T020000Z-abc123" in damage
 
@@ -67,8 +86,9 @@ def test_hostile_names_in_the_list_are_text():
     assert "img" not in tags
     assert tags.count("script") == 1
     [row] = rows_of(page)
-    assert row.find("a").text == HOSTILE
-    assert page.text.count(HOSTILE) >= 3
+    assert HOSTILE in row.elements[0].text
+    # The id and the damaged run.
+    assert page.text.count(HOSTILE) >= 2
 
 
 @pytest.mark.parametrize("run_id", ["javascript:alert(1)//", "//example.org/x", "a#b", "a?b"])

@@ -12,11 +12,11 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
 import reports.page
-from reports.analysis.comparison import BAG_OF_WORDS, MAJORITY
 from reports.analysis.history import summarise_run
-from reports.page.index_page import render_index
+from reports.page.index_page import ListedRun, render_index
 from reports.page.language import Language, isolate
 from reports.page.report_page import render_report
+from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY
 from tests.example_runs import ALL_FAILED, COUNT, FOUR_VARIANTS, ONE_FAILED, THREE_SEEDS, evidence_of
 
 FOLDER = Path(reports.page.__file__).parent
@@ -111,8 +111,12 @@ def test_no_particle_hangs_on_the_sound_of_a_name():
 
 def test_what_is_not_significant_is_never_called_equal():
     assert TRANSLATIONS["not found"] == "확인되지 않음"
-    assert TRANSLATIONS["yes"] == "있음"
-    unclear = [text for message, text in TRANSLATIONS.items() if re.search("not found|no clear difference", message)]
+    assert TRANSLATIONS["clear"] == "있음"
+    unclear = [
+        text
+        for message, text in TRANSLATIONS.items()
+        if re.search("not found|[Nn]o clear (difference|winner)", message)
+    ]
     assert len(unclear) >= 3
     assert [text for text in unclear if re.search("같|동일|동등|차이가 없|차이 없", text)] == []
     [caption] = [text for message, text in TRANSLATIONS.items() if "“Not found” does not mean" in message]
@@ -143,20 +147,21 @@ def test_a_count_has_the_form_of_its_language(count, english, korean):
     [
         ("integer", 25000, {}, "25,000"),
         ("integer", 8632.6, {}, "8,633"),
-        ("decimal", 0.42705, {}, "0.4270"),
+        ("decimal", 0.42705, {}, "0.427"),
         ("decimal", 1234.567, {"digits": 1}, "1,234.6"),
         ("decimal", 1234.567, {"digits": 0}, "1,235"),
-        ("decimal", 0.0221, {"signed": True}, "+0.0221"),
-        ("decimal", -0.0015, {"signed": True}, "−0.0015"),
-        ("decimal", -0.0015, {}, "−0.0015"),
-        ("percent", 0.80444, {}, "80.44%"),
-        ("percent", 0.5, {}, "50.00%"),
+        ("decimal", 0.0221, {"signed": True}, "+0.022"),
+        ("decimal", -0.0015, {"signed": True}, "−0.002"),
+        ("decimal", -0.0004, {"signed": True}, "0.000"),
+        ("percent", 0.80444, {}, "80.4%"),
+        ("percent", 0.5, {}, "50.0%"),
         ("percent", 0.2849, {"digits": 0}, "28%"),
         ("percentage_points", 0.0131, {}, "+1.31"),
         ("percentage_points", -0.00104, {}, "−0.10"),
-        ("p_value", 0.0327, {}, "0.0327"),
-        ("p_value", 1.0, {}, "1.0000"),
-        ("p_value", 0.00009, {}, "< 0.0001"),
+        ("p_value", 0.0327, {}, "0.033"),
+        ("p_value", 0.4481, {}, "0.45"),
+        ("p_value", 1.0, {}, "> 0.99"),
+        ("p_value", 0.0009, {}, "< 0.001"),
     ],
 )
 def test_numbers_read_alike_in_both_languages(language, method, value, options, expected):
@@ -187,7 +192,7 @@ def test_a_time_elsewhere_is_shown_in_utc():
 
 
 def test_lists_are_those_of_the_language():
-    assert [ENGLISH.format_list(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b, and c"]
+    assert [ENGLISH.format_list(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
     assert [IN_KOREAN.format_list(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a 및 b", "a, b 및 c"]
 
 
@@ -252,7 +257,7 @@ def untranslated(texts):
         for text in texts
         if re.search("[A-Za-z]", text)
         and not HANGUL.search(text)
-        and not all(part in NAMES for part in re.split(" – |, ", text.strip().removesuffix(" –")))
+        and not all(part in NAMES for part in re.split(" – |, ", re.sub(r" (–|[0-9.]+)$", "", text.strip())))
     ]
 
 
@@ -267,7 +272,7 @@ def test_a_korean_report_has_no_english_text(run):
 
 
 def test_a_korean_list_of_runs_has_no_english_text():
-    runs = [(summarise_run(run), True) for run in (BETTER, FOUR_VARIANTS, ONE_FAILED)]
+    runs = [ListedRun(summarise_run(run), True, ("data", "code"), 0.8) for run in (BETTER, FOUR_VARIANTS, ONE_FAILED)]
     page = PageText(render_index(runs, [DAMAGED], "ko"))
     assert page.language == "ko"
     assert untranslated(page.texts) == []

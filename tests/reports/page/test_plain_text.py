@@ -18,7 +18,11 @@ def test_the_markdown_begins_with_the_failure_and_ends_with_the_last_training():
     evidence = evidence_of(run, plain_baselines=False)
     markdown = render_markdown(run, evidence, "/srv/reports/x.html", "en")
     assert markdown.startswith("**gru-seed42 failed: gone**\n")
-    assert "**No best variant tonight, because gru-seed42 failed.** Of the variants that finished, lstm has" in markdown
+    assert (
+        "**✖ Broken: 1 of 3 variants failed, so no winner is named.** "
+        "Mend what failed and run again; until then no variant is chosen.\n"
+    ) in markdown
+    assert "\nOf the variants that finished, lstm has" in markdown
     assert "Report: `/srv/reports/x.html`\n" in markdown
     test_loss = f"{evidence.trainings[1].test.loss.estimate:.4f}"
     assert markdown.splitlines()[-1] == (
@@ -31,19 +35,22 @@ def test_the_markdown_quotes_the_notice_and_holds_the_verdict():
     run = replace(FOUR_VARIANTS, notice="These reviews are made up.")
     markdown = render_markdown(run, evidence_of(run), "x.html", "en")
     assert markdown.startswith("> These reviews are made up.\n")
-    assert "**Best tonight: lstm, with the lowest validation loss (0.4300).** On the 1,000 test reviews," in markdown
-    assert "This is the first night on these test reviews." in markdown
+    assert (
+        "**● All well: No clear winner: lstm and lstm_dropout are level; gru and lstm_stacked are clearly" in markdown
+    )
+    assert "It gets 80.0% of 1,000 test reviews right" in markdown
+    assert "This is the first run on these test reviews." in markdown
 
 
 def test_the_verdict_in_plain_text_has_neither_the_failures_nor_what_changed():
     run = replace(FOUR_VARIANTS, failures=(FailedTraining("gru", 43, "gone"),))
     verdict = render_verdict(run, evidence_of(run), "en")
-    assert verdict.startswith(
-        "No best variant tonight, because gru-seed43 failed. Of the variants that finished, lstm has"
-    )
+    assert verdict.startswith("1 of 4 variants failed, so no winner is named. Of the variants that finished, lstm has")
     assert "gone" not in verdict
-    assert "first night" not in verdict
-    assert render_verdict(ALL_FAILED, evidence_of(ALL_FAILED), "en") == "No model tonight: every training failed."
+    assert "first run" not in verdict
+    assert render_verdict(ALL_FAILED, evidence_of(ALL_FAILED), "en") == (
+        "No model: every training failed. Mend what failed and run again; until then no variant is chosen."
+    )
 
 
 def test_the_markdown_of_a_run_without_a_model_has_a_table_without_rows():
