@@ -226,6 +226,32 @@ ONE_FAILED = a_run(
     a_training("lstm_dropout", 0.44, 805),
     failures=[FailedTraining("gru", 42, "it was killed by SIGKILL")],
 )
+MANY_SEEDS = a_run(
+    *(
+        a_training(variant, loss + 0.0002 * seed, hits - seed, seed=seed)
+        for variant, loss, hits in (
+            ("lstm", 0.43, 800),
+            ("lstm_dropout", 0.44, 805),
+            ("lstm_stacked", 0.46, 700),
+            ("gru", 0.45, 790),
+        )
+        for seed in range(25)
+    ),
+    baselines=[a_training("simple_rnn", 0.49, 770, seed=0)],
+)
+EIGHT = ("lstm", "lstm_dropout", "lstm_stacked", "gru", "gru_wide", "gru_stacked", "lstm_wide_and_slow", "rnn")
+EIGHT_VARIANTS = a_run(
+    *(a_training(name, 0.43 + 0.002 * place, 800 - 3 * place) for place, name in enumerate(EIGHT)),
+    baselines=[a_training("simple_rnn", 0.49, 770)],
+)
+TWO_OF_EIGHT_FAILED = a_run(
+    *(a_training(name, 0.43 + 0.002 * place, 800 - 3 * place) for place, name in enumerate(EIGHT[:6])),
+    failures=[
+        FailedTraining(EIGHT[6], 42, "Keras has no layer LTSM"),
+        FailedTraining(EIGHT[7], 42, "it was killed by SIGKILL"),
+    ],
+)
+UNUSABLE = a_run(a_training("lstm", 0.69, 500), a_training("gru", 0.693, 495))
 ALL_FAILED = a_run(failures=[FailedTraining("gru", 42, "no"), FailedTraining("lstm", 42, "no")])
 HOSTILE_NAMES = a_run(
     a_training(HOSTILE, 0.43, 800, layers=HOSTILE),

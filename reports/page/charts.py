@@ -134,7 +134,7 @@ def label_ends(axes: Axes, ends: Sequence[LineEnd]) -> None:
 
 
 def spread(wanted: Sequence[float], step: float) -> list[float]:
-    """Return places with at least `step` between neighbours, as near to the wanted places as possible.
+    """Return places from 0 to 1 with at least `step` between neighbours, as near to the wanted places as possible.
 
     Neighbours that are too close become a block, which stands around the mean of its wanted places.
 
@@ -151,7 +151,11 @@ def spread(wanted: Sequence[float], step: float) -> list[float]:
         blocks.append([place])
         while len(blocks) > 1 and _start(blocks[-1], step) < _start(blocks[-2], step) + step * len(blocks[-2]):
             blocks[-2:] = [[*blocks[-2], *blocks[-1]]]
-    return [_start(block, step) + step * index for block in blocks for index in range(len(block))]
+    places = [_start(block, step) + step * index for block in blocks for index in range(len(block))]
+    # The blocks at the ends are pushed back into the axes, if there is room.
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], 1 - step * (len(places) - 1 - index))
+    return [max(place, step * index) for index, place in enumerate(places)]
 
 
 def _start(block: Sequence[float], step: float) -> float:

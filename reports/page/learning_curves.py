@@ -218,7 +218,8 @@ def draw_overlay(evidence: Evidence, styles: dict[str, Style], language: Languag
                 loss=language.decimal(limits[1], 2),
             )
         )
-    return Chart("overlay", title, (drawing.svg,), _tabulate_overlay(title, evidence.curves, language), tuple(remarks))
+    numbers = _tabulate_overlay(title, evidence.curves, language)
+    return Chart("overlay", title, (drawing.svg,), numbers, tuple(remarks), is_wide=True)
 
 
 def _tabulate_overlay(title: str, curves: Sequence[Curve], language: Language) -> Table:

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.dates import date2num
 
-from reports.page.charts import INK, WIDE, LineEnd, draw, label_ends
+from reports.page.charts import INK, WIDE, LineEnd, draw, label_ends, legend_name
 from reports.page.language import Language
 from reports.page.palette import Style, assign_styles
 from reports.page.tables import Chart, Table
@@ -51,7 +51,7 @@ def draw_calibration(errors: Errors, styles: dict[str, Style], language: Languag
             for mean, share, count in one.calibration:
                 area = LARGEST_DOT * count / most
                 axes.scatter([mean], [share], s=[area], color=style.colour, alpha=0.8, linewidth=0)
-            axes.set(title=one.name, xlabel=gettext("predicted probability"), xlim=(0, 1), ylim=(0, 1))
+            axes.set(title=legend_name(one.name), xlabel=gettext("predicted probability"), xlim=(0, 1), ylim=(0, 1))
             axes.set_xticks([0, 0.5, 1])
             axes.set_yticks([0, 0.5, 1])
         panels.append(drawing.svg)
@@ -106,7 +106,7 @@ def _draw_curves_of(
             ends.append(LineEnd(vertical[-1] if vertical else bottom, name, style))
         axes.set(title=y, xlabel=x, xlim=(0, 1), ylim=(bottom, 1.02))
         label_ends(axes, ends)
-    return Chart(kind, title, (drawing.svg,), _tabulate_at_rates(title, (x, y), curves, language))
+    return Chart(kind, title, (drawing.svg,), _tabulate_at_rates(title, (x, y), curves, language), is_wide=True)
 
 
 def _tabulate_at_rates(title: str, axes: tuple[str, str], curves: Curves, language: Language) -> Table:
@@ -142,7 +142,7 @@ def draw_lengths(data: Data, language: Language) -> Chart:
         for index, text in enumerate([*ranges, f"≥ {edges[-2]}"])
     )
     header = (gettext("words"), *(names[part] for part in data.parts))
-    return Chart("lengths", title, (drawing.svg,), Table(title, header, rows), (description,))
+    return Chart("lengths", title, (drawing.svg,), Table(title, header, rows), (description,), is_wide=True)
 
 
 def draw_history(history: History, styles: dict[str, Style], language: Language) -> Chart | None:
@@ -159,7 +159,9 @@ def draw_history(history: History, styles: dict[str, Style], language: Language)
     title = gettext("Figures by date")
     description = gettext("Test figures of the most recent runs. Bars: the range that seeds alone explain.")
     svgs = tuple(_draw_metric(metric, description, history, styles, language) for metric in ("accuracy", "loss"))
-    return Chart("history-chart", title, svgs, _tabulate_history(title, history, language), (description,))
+    return Chart(
+        "history-chart", title, svgs, _tabulate_history(title, history, language), (description,), is_wide=True
+    )
 
 
 def _tabulate_history(title: str, history: History, language: Language) -> Table:

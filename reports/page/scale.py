@@ -9,7 +9,7 @@ from reports.analysis.statistics import Interval
 from reports.sections.comparison_section import ComparisonRow
 
 # Room at both ends for the dot, in hundredths of the scale.
-MARGIN = 4.0
+MARGIN = 6.0
 
 
 class Scale(NamedTuple):

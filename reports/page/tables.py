@@ -32,6 +32,7 @@ class Chart:
         svgs: One or more `<svg>` elements.
         remarks: Sentences that describe the chart.
         numbers: The same figures as a table.
+        is_wide: Whether it is wider than a phone.
     """
 
     name: str
@@ -39,3 +40,4 @@ class Chart:
     svgs: tuple[Markup, ...]
     numbers: Table
     remarks: tuple[str, ...] = ()
+    is_wide: bool = False

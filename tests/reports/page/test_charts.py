@@ -123,6 +123,9 @@ def test_a_variant_keeps_its_style_whichever_others_are_drawn():
         ([0.5, 0.5], [0.4, 0.6]),
         ([0.2, 0.5, 0.5, 0.55], [0.1375, 0.3375, 0.5375, 0.7375]),
         ([0.0, 0.5, 0.5, 0.6], [0.0, 0.333, 0.533, 0.733]),
+        ([0.0, 0.0, 1.0, 1.0], [0.0, 0.2, 0.8, 1.0]),
+        # Too many for the axes.
+        ([0.5] * 7, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2]),
     ],
 )
 def test_labels_that_would_touch_are_spread_around_their_places(wanted, places):

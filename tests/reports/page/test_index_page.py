@@ -52,7 +52,7 @@ def test_each_month_is_a_group():
 
 def test_the_accuracies_of_two_runs_make_a_line():
     listed = [ListedRun(summarise_run(run), False, (), None) for run in (EARLIER_RUN, FOUR_VARIANTS)]
-    assert trace_accuracies(listed) == "4.0,4.0 96.0,96.0"
+    assert trace_accuracies(listed) == "6.0,6.0 94.0,94.0"
     assert trace_accuracies(listed[:1]) == ""
     assert "<polyline" in index_of(EARLIER_RUN, FOUR_VARIANTS)
     assert "<polyline" not in index_of(FOUR_VARIANTS)

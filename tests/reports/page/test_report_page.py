@@ -320,9 +320,9 @@ def badges(page):
     return [one.text for one in section(page, "comparison").find_all("span") if one.attributes["class"] == "badge"]
 
 
-def test_the_best_variant_alone_has_a_badge(pages):
+def test_the_chosen_variant_alone_has_a_badge(pages):
     page = parse(pages["a run"])
-    assert badges(page) == ["best"]
+    assert badges(page) == ["chosen"]
     best = section(page, "comparison").find("tbody").find("tr")
     assert (best.attributes.get("class"), best.find("bdi").text) == ("best", "lstm")
 
@@ -337,7 +337,7 @@ def test_a_failed_baseline_does_not_take_the_badge_from_the_best():
     run = replace(FOUR_VARIANTS, baselines=(), failures=(FailedTraining("simple_rnn", 42, "no"),))
     page = parse(render(run))
     assert "lstm is chosen" in section(page, "summary").text
-    assert badges(page) == ["best"]
+    assert badges(page) == ["chosen"]
 
 
 def test_a_notice_is_in_the_head_of_the_page():

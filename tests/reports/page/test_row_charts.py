@@ -65,7 +65,7 @@ def test_a_kind_of_review_has_the_best_variant_s_interval_and_a_mark_for_each_ot
 def test_values_have_their_places_on_the_scale_with_room_at_its_ends():
     scale = span_intervals([Interval(0.8, 0.79, 0.81), Interval(0.82, 0.81, 0.83)])
     assert (scale.low, scale.high) == (0.79, 0.83)
-    assert [scale.place(value) for value in (0.79, 0.81, 0.83)] == ["4.0", "50.0", "96.0"]
+    assert [scale.place(value) for value in (0.79, 0.81, 0.83)] == ["6.0", "50.0", "94.0"]
     assert scale.holds(Interval(0.8, 0.79, 0.83))
     assert not scale.holds(Interval(0.5, 0.49, 0.51))
     assert Scale(0.5, 0.5).place(0.5) == "50.0"
