@@ -111,7 +111,7 @@ def test_an_alarm_calls_if_nothing_follows_a_report_and_names_that_report(site):
             "prefect.resource.id": "retraining.report.20261124T170000Z-c48114",
             "prefect.resource.name": "nightly-retraining/nightly",
         },
-        "payload": {"verdict": 'Best tonight: "gru".', "report": "/srv/reports/x.html", "failures": []},
+        "payload": {"verdict": 'Chosen: "gru".', "report": "/srv/reports/x.html", "failures": []},
     }
 
     def find_calls_with_a_report():
@@ -125,7 +125,7 @@ def test_an_alarm_calls_if_nothing_follows_a_report_and_names_that_report(site):
             wait_until(find_calls_with_a_report, 20, "the alarm with a report")
             break
     (call,) = find_calls_with_a_report()
-    assert (call["report"], call["verdict"]) == ("/srv/reports/x.html", 'Best tonight: "gru".')
+    assert (call["report"], call["verdict"]) == ("/srv/reports/x.html", 'Chosen: "gru".')
 
 
 def test_a_notification_has_a_subject_and_says_what_happened_and_where_to_look(site):
@@ -204,7 +204,7 @@ def test_a_longer_run_is_not_marked_and_if_it_fails_the_alarm_has_its_reason_and
     call = site.receiver.wait_for(FAILED, 180, site.failing)
     assert (call["deployment"], call["state"]) == ("nightly", "Failed")
     assert call["reason"] == f"lstm-seed42 failed; the report says so: {call['report']}"
-    assert "No model tonight: every training failed." in Path(call["report"]).read_text()
+    assert "No model: every training failed." in Path(call["report"]).read_text()
 
     def find_published():
         events = site.read_events("retraining.report.published")
@@ -212,7 +212,7 @@ def test_a_longer_run_is_not_marked_and_if_it_fails_the_alarm_has_its_reason_and
 
     (event,) = wait_until(find_published, 60, "the event of the report")
     assert event["resource"]["prefect.resource.name"] == "nightly-retraining/nightly"
-    assert event["payload"]["verdict"] == "No model tonight: every training failed."
+    assert event["payload"]["verdict"] == "No model: every training failed."
     assert event["payload"]["failures"] == ["lstm-seed42"]
     run = site.api.get(f"/flow_runs/{site.failing}").raise_for_status().json()
     # The run lasted longer than it may be silent, which is 40 s.

@@ -81,7 +81,7 @@ def test_without_a_worker_the_trainings_fail_with_a_reason_and_the_report_is_wri
         ("lstm-seed42", reason),
         ("gru-seed42", reason),
     }
-    assert "No model tonight: every training failed." in site.store.read_bytes(run.report.path).decode()
+    assert "No model: every training failed." in site.store.read_bytes(run.report.path).decode()
     assert {flow_run["state_type"] for flow_run in find_training_flow_runs(site, run.run_id)} == {"CANCELLED"}
 
 

@@ -78,9 +78,9 @@ def test_a_run_ends_completed_with_all_variants_in_the_declared_order(two_runs):
 
 def test_the_verdict_and_the_report_s_address_are_the_message_of_the_final_state(two_runs):
     store, first, second = two_runs
-    assert first.message.startswith("Best tonight: ")
+    assert "By the rule (lowest validation loss) " in first.message
     assert first.message.endswith(f" Report: {store.locate(first.result().report.path)}")
-    assert second.message.startswith("Best tonight: gru, with the lowest validation loss (")
+    assert "By the rule (lowest validation loss) gru is chosen. It gets " in second.message
 
 
 def test_the_baselines_are_in_the_comparison_and_cannot_be_the_best(two_runs):
@@ -209,8 +209,8 @@ def test_a_failed_variant_is_left_out_of_the_report_and_fails_the_flow(tmp_path)
     page = Store(str(tmp_path)).read_verified(run.report).decode()
     assert "broken-seed42 failed: " in page
     assert "units" in page
-    assert "No best variant tonight, because broken-seed42 failed." in page
-    assert "Best tonight" not in page
+    assert "1 of 2 variants failed, so no winner is named." in page
+    assert "By the rule" not in page
 
 
 def test_an_interrupted_flow_ends_its_children_and_publishes_no_run(tmp_path):

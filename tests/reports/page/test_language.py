@@ -175,8 +175,8 @@ def test_no_figure_is_shown_as_a_dash(language, method):
 
 
 def test_a_turned_direction_of_writing_ends_with_the_name_that_turned_it():
-    said = ENGLISH.gettext("Best tonight: {name}.", name="\u202eurg")
-    assert said == "Best tonight: \u2068\u202eurg\u2069."
+    said = ENGLISH.gettext("Chosen: {name}.", name="\u202eurg")
+    assert said == "Chosen: \u2068\u202eurg\u2069."
     # What is isolated already is not isolated again, and no name can end its own isolation.
     assert isolate("\u2068\u202eurg\u2069 and lstm") == "\u2068\u202eurg\u2069 and lstm"
     assert isolate("\u2069\u202eurg") == "\u2068\u202eurg\u2069"
