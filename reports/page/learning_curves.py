@@ -152,26 +152,35 @@ def _plot_over_seeds(axes: Axes, lines: list[tuple[float, ...]], colour: str, st
 
 
 def _over_seeds(lines: Sequence[tuple[float, ...]]) -> tuple[list[float], list[float], list[float]]:
-    """Return median, lowest and highest value by epoch, of the trainings that have that epoch."""
-    by_epoch = [[line[epoch] for line in lines if epoch < len(line)] for epoch in range(max(map(len, lines)))]
+    """Return median, lowest and highest value by epoch. A training that has stopped keeps its last value."""
+    by_epoch = [[line[min(epoch, len(line) - 1)] for line in lines] for epoch in range(max(map(len, lines)))]
     return [median(values) for values in by_epoch], [*map(min, by_epoch)], [*map(max, by_epoch)]
 
 
 def _tabulate_curves(variant: str, curves: list[Curve], language: Language) -> Table:
-    """Return the numbers: one row for each epoch, and for several seeds one for each training and epoch."""
+    """Return the numbers, one row for each epoch; of several seeds the median, the lowest and the highest."""
     gettext = language.gettext
-    header = [gettext("epoch"), gettext("training loss"), gettext("validation loss")]
-    header += [gettext("training accuracy"), gettext("validation accuracy")]
-    caption = gettext("{name} by epoch", name=variant)
-    if len(curves) > 1:
-        header.insert(1, gettext("seed"))
-    rows = []
-    for curve in curves:
-        columns = zip(curve.loss, curve.val_loss, curve.accuracy, curve.val_accuracy, strict=True)
-        for epoch, values in enumerate(columns, 1):
-            seed = [str(curve.seed)] if len(curves) > 1 else []
-            rows.append((str(epoch), *seed, *(language.decimal(value, 4) for value in values)))
-    return Table(caption, tuple(header), tuple(rows))
+    names = {
+        "loss": gettext("training loss"),
+        "val_loss": gettext("validation loss"),
+        "accuracy": gettext("training accuracy"),
+        "val_accuracy": gettext("validation accuracy"),
+    }
+    columns = [_format_over_seeds([getattr(curve, name) for curve in curves], language) for name in names]
+    rows = tuple((str(epoch), *cells) for epoch, cells in enumerate(zip(*columns, strict=True), 1))
+    return Table(gettext("{name} by epoch", name=variant), (gettext("epoch"), *names.values()), rows)
+
+
+def _format_over_seeds(lines: Sequence[tuple[float, ...]], language: Language) -> list[str]:
+    def shown(value: float) -> str:
+        return language.decimal(value, 4)
+
+    if len(lines) == 1:
+        return [*map(shown, lines[0])]
+    return [
+        f"{shown(middle)} ({language.interval(shown(low), shown(high))})"
+        for middle, low, high in zip(*_over_seeds(lines), strict=True)
+    ]
 
 
 def draw_overlay(evidence: Evidence, styles: dict[str, Style], language: Language) -> Chart | None:
@@ -187,8 +196,8 @@ def draw_overlay(evidence: Evidence, styles: dict[str, Style], language: Languag
     gettext = language.gettext
     title = gettext("Validation loss of all variants")
     description = gettext(
-        "Lower is better. With several seeds a line is their median, and a band goes from the lowest to the highest. "
-        "Horizontal lines are the baselines."
+        "Lower is better. With several seeds a line is their median, and a band goes from the lowest to the highest; a "
+        "training that has stopped keeps its last value. Horizontal lines are the baselines."
     )
     limits, ends = _limits([curve.val_loss for curve in evidence.curves], "loss"), []
     with draw("overlay", title, description, size=WIDE, right=1.75) as drawing:

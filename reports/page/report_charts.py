@@ -157,7 +157,9 @@ def draw_history(history: History, styles: dict[str, Style], language: Language)
         return None
     gettext = language.gettext
     title = gettext("Figures by date")
-    description = gettext("Test figures of the most recent runs. Bars: the range that seeds alone explain.")
+    description = gettext(
+        "Test figures of the most recent runs. The bar is the range that seeds alone explain, of the chosen variant."
+    )
     svgs = tuple(_draw_metric(metric, description, history, styles, language) for metric in ("accuracy", "loss"))
     return Chart(
         "history-chart", title, svgs, _tabulate_history(title, history, language), (description,), is_wide=True
@@ -213,7 +215,7 @@ def _draw_metric(
             style = styles[variant]
             axes.plot(days, values, color=style.colour, linestyle=style.line, marker=style.marker, markersize=3.5)
             for band in history.bands:
-                if (band.variant, band.metric) == (variant, metric):
+                if (band.variant, band.metric) == (variant, metric) and variant == history.runs[-1].best:
                     ends_of_bar = [scale * (band.centre + side * band.half_width) for side in (-1, 1)]
                     axes.plot([days[-1]] * 2, ends_of_bar, color=style.colour, alpha=0.35, linewidth=4)
             shown = language.decimal(values[-1], 1 if metric == "accuracy" else 3)
