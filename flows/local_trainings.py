@@ -41,6 +41,7 @@ def _read_outcome(training: PlannedTraining, outcome: object) -> TrainingResult 
     """Return what a training's task returned, or its failure if the task raised an error."""
     if isinstance(outcome, TrainingResult):
         return outcome
-    failure = FailedTraining(training.variant.name, training.seed, str(outcome) or type(outcome).__name__)
+    error, log = str(outcome) or type(outcome).__name__, getattr(outcome, "log", "")
+    failure = FailedTraining(training.variant.name, training.seed, error, log)
     log_progress(TrainingFailed(failure.name, failure.error))
     return failure

@@ -132,11 +132,17 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class FailedTraining:
-    """A training without a model, and the last line of its error."""
+    """A training without a model.
+
+    Attributes:
+        error: The last line of its error.
+        log: The end of what its process wrote to standard error; "" if nothing is known.
+    """
 
     variant: str
     seed: Whole
     error: str
+    log: str = ""
 
     @property
     def name(self) -> str:

@@ -21,13 +21,13 @@ class Failure(NamedTuple):
         name: Of the training.
         error: The end of its error, in one line.
         cause: What probably caused it; "" if nothing is known.
-        whole: The whole error; "" if it is the same as `error`.
+        log: The end of its log, or the whole error if that is longer than shown; "" if there is no more to show.
     """
 
     name: str
     error: str
     cause: str
-    whole: str
+    log: str
 
 
 def list_failures(run: Run, language: Language) -> list[Failure]:
@@ -36,8 +36,8 @@ def list_failures(run: Run, language: Language) -> list[Failure]:
     for failed in run.failures:
         lines = failed.error.strip().splitlines() or [failed.error]
         short = lines[-1][-SHOWN:]
-        whole = failed.error if short != failed.error else ""
-        found.append(Failure(failed.name, short, guess_cause(failed.error, language), whole))
+        log = failed.log.strip() or (failed.error if short != failed.error else "")
+        found.append(Failure(failed.name, short, guess_cause(failed.error, language), log))
     return found
 
 

@@ -17,6 +17,8 @@ from tasks.processes.environment import make_environment
 from tasks.processes.messages import Answered, Event, Failed, Job, Message, read_line
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+# How much of a log is kept with a failure.
+LOG_LINES, LOG_LENGTH = 20, 2000
 # The project's folder comes first on the path, before any other `tasks`; -P keeps the working folder off it.
 LAUNCH = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -105,6 +107,10 @@ class ChildProcess:
             if -returncode == signal.SIGKILL:
                 reason += " (the system does that when memory runs out)"
         return f"{reason}; the last line of its errors: {lines[-1]}" if lines else reason
+
+    def read_log(self) -> str:
+        """Return the end of the process's standard error: at most 20 lines and 2,000 characters."""
+        return "\n".join(_read_lines(self.stderr)[-LOG_LINES:])[-LOG_LENGTH:]
 
 
 def _read_lines(stderr: IO[bytes]) -> list[str]:

@@ -17,11 +17,12 @@ class ChildFailedError(RuntimeError):
 
     Attributes:
         may_pass: Whether another attempt may succeed.
+        log: The end of the child's standard error.
     """
 
-    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+    def __init__(self, message: str, *, may_pass: bool = True, log: str = "") -> None:
         super().__init__(message)
-        self.may_pass = may_pass
+        self.may_pass, self.log = may_pass, log
 
 
 class BadInputError(ValueError):
@@ -29,11 +30,12 @@ class BadInputError(ValueError):
 
     Attributes:
         may_pass: Whether another attempt may succeed, as after an error of the store.
+        log: The end of the child's standard error.
     """
 
-    def __init__(self, message: str, *, may_pass: bool) -> None:
+    def __init__(self, message: str, *, may_pass: bool, log: str = "") -> None:
         super().__init__(message)
-        self.may_pass = may_pass
+        self.may_pass, self.log = may_pass, log
 
 
 class Children:
@@ -145,11 +147,11 @@ class Children:
         if last is None and self._is_closing:
             return ChildFailedError("it was ended with the run", may_pass=False)
         if last is None and expired_after is not None:
-            return ChildFailedError(f"it was ended after its timeout of {expired_after:g} s")
+            return ChildFailedError(f"it was ended after its timeout of {expired_after:g} s", log=child.read_log())
         if last is None:
-            return ChildFailedError(child.explain_death())
+            return ChildFailedError(child.explain_death(), log=child.read_log())
         kind = BadInputError if last.is_bad_input else ChildFailedError
-        return kind(last.error, may_pass=last.may_pass)
+        return kind(last.error, may_pass=last.may_pass, log=child.read_log())
 
 
 _started_ahead: ContextVar[Children] = ContextVar("started_ahead")

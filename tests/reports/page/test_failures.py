@@ -35,5 +35,10 @@ def test_the_end_of_a_long_error_is_shown_and_the_whole_is_kept():
     long = "first line\n" + "x" * 300
     run = a_run(failures=[FailedTraining("gru", 42, long), FailedTraining("lstm", 42, "short")])
     gru, lstm = list_failures(run, ENGLISH)
-    assert (gru.name, gru.error, gru.whole) == ("gru-seed42", "x" * 200, long)
-    assert (lstm.error, lstm.whole) == ("short", "")
+    assert (gru.name, gru.error, gru.log) == ("gru-seed42", "x" * 200, long)
+    assert (lstm.error, lstm.log) == ("short", "")
+
+
+def test_the_end_of_a_training_s_log_is_shown():
+    [gru] = list_failures(a_run(failures=[FailedTraining("gru", 42, "gone", "epoch 3\nnan\n")]), ENGLISH)
+    assert (gru.error, gru.log) == ("gone", "epoch 3\nnan")

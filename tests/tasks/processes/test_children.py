@@ -114,6 +114,9 @@ def test_a_module_that_cannot_be_started_is_named_with_the_last_line_of_its_erro
     with pytest.raises(ChildFailedError) as caught:
         children.ask(Job("tasks.no_such_module", dict, dict), {}, 30)
     assert str(caught.value).startswith("it ended with exit code 1; the last line of its errors: ")
+    # The end of its log is kept for the report.
+    assert caught.value.log.splitlines()[0].startswith("Traceback")
+    assert "no_such_module" in caught.value.log.splitlines()[-1]
     assert str(caught.value).endswith("No module named 'tasks.no_such_module'")
 
 
