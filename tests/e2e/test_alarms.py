@@ -212,7 +212,9 @@ def test_a_longer_run_is_not_marked_and_if_it_fails_the_alarm_has_its_reason_and
 
     (event,) = wait_until(find_published, 60, "the event of the report")
     assert event["resource"]["prefect.resource.name"] == "nightly-retraining/nightly"
-    assert event["payload"]["verdict"] == "No model: every training failed."
+    assert event["payload"]["verdict"] == (
+        "No model: every training failed. Mend what failed and run again; until then no variant is chosen."
+    )
     assert event["payload"]["failures"] == ["lstm-seed42"]
     run = site.api.get(f"/flow_runs/{site.failing}").raise_for_status().json()
     # The run lasted longer than it may be silent, which is 40 s.
