@@ -23,6 +23,9 @@ class Outcome:
         self.is_published = threading.Event()
 
 
+# Ids of the runs that this process has published.
+_published: list[str] = []
+
 _outcome: ContextVar[Outcome | None] = ContextVar("outcome", default=None)
 
 
@@ -39,7 +42,13 @@ def expect_outcome() -> Iterator[Outcome]:
 
 def leave_outcome(run: Run) -> None:
     """Keep a published run for the caller of the flow, if it expects one."""
+    _published.append(run.run_id)
     outcome = _outcome.get()
     if outcome:
         outcome.run = run
         outcome.is_published.set()
+
+
+def describe_interruption() -> str:
+    """Return what an interrupted command says: whether this process had published a run by then."""
+    return f"interrupted; run {_published[-1]} was published" if _published else "interrupted; no run was published"

@@ -49,8 +49,17 @@ def _run_command(options: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         return complain(options.command, error)
     except KeyboardInterrupt:
-        print(f"retrain {options.command}: interrupted; no run was published", file=sys.stderr)
+        print(f"retrain {options.command}: {_describe_interruption(options.command)}", file=sys.stderr)
         return INTERRUPTED
+
+
+def _describe_interruption(command: str) -> str:
+    if command != "run":
+        return "interrupted"
+    # Imported late: it reads the records, which help does not need.
+    from flows.outcome import describe_interruption
+
+    return describe_interruption()
 
 
 def _choose_command(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from flows.cli.exit_codes import INTERRUPTED
+from flows.outcome import describe_interruption
 
 # A run that is told to end cancels its trainings and reports its state to Prefect. After this time it has to be over.
 PATIENCE_SECONDS = 8.0
@@ -56,7 +57,7 @@ def _watch(reader: socket.socket, tidy: Callable[[], None]) -> None:
             with suppress(TimeoutError):
                 if not reader.recv(1):
                     return
-    print("retrain run: interrupted; no run was published", file=sys.stderr)
+    print(f"retrain run: {describe_interruption()}", file=sys.stderr)
     end_process(INTERRUPTED if received[0] == signal.SIGINT else TERMINATED, tidy)
 
 
