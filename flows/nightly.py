@@ -37,6 +37,21 @@ from tasks.variants import BASELINES, VARIANTS
 def nightly_retraining(
     source: str = DEFAULTS.source,
     sha256: str | None = DEFAULTS.sha256,
+    reviews: str | None = DEFAULTS.reviews,  # noqa: ARG001
+    encoding: str | None = DEFAULTS.encoding,  # noqa: ARG001
+    text_column: str | None = DEFAULTS.text_column,  # noqa: ARG001
+    label_column: str | None = DEFAULTS.label_column,  # noqa: ARG001
+    label_map: str | None = DEFAULTS.label_map,  # noqa: ARG001
+    max_rejected: float = DEFAULTS.max_rejected,  # noqa: ARG001
+    vocabulary: str | None = DEFAULTS.vocabulary,  # noqa: ARG001
+    tokens: str = DEFAULTS.tokens,  # noqa: ARG001
+    texts: bool = DEFAULTS.texts,  # noqa: ARG001
+    check_balance: tuple[float, ...] = DEFAULTS.check_balance,  # noqa: ARG001
+    check_duplicates: tuple[float, ...] = DEFAULTS.check_duplicates,  # noqa: ARG001
+    check_fewer: tuple[float, ...] = DEFAULTS.check_fewer,  # noqa: ARG001
+    check_drift: tuple[float, ...] = DEFAULTS.check_drift,  # noqa: ARG001
+    check_unknown_words: tuple[float, ...] = DEFAULTS.check_unknown_words,  # noqa: ARG001
+    check_new_against_old: tuple[float, ...] = DEFAULTS.check_new_against_old,  # noqa: ARG001
     sample_reviews: int = DEFAULTS.sample_reviews,
     num_words: int = DEFAULTS.num_words,
     maxlen: int = DEFAULTS.maxlen,

@@ -90,4 +90,4 @@ def record_run(
 
 def _list_values(parameters: NightlyParameters) -> dict[str, Any]:
     """Return the parameters as `run.json` gives them back: with lists, so that a report from there is the same."""
-    return {**asdict(parameters), "variants": list(parameters.variants), "seeds": list(parameters.seeds)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(parameters).items()}

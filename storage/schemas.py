@@ -42,3 +42,28 @@ REVIEW_SCHEMA = pa.schema(
 def padded_schema(maxlen: int) -> pa.Schema:
     """Return the columns of a padded dataset, whose reviews all have `maxlen` tokens."""
     return pa.schema([("review_id", pa.string()), ("tokens", pa.list_(pa.uint16(), maxlen)), ("label", pa.uint8())])
+
+
+# The columns below are those of a team's own reviews. One row for each accepted review of a source file, in its order:
+# - row: the record's number in its file, from 1, the header not counted;
+# - review_id, created_at, split: null if the file has no such column; created_at in UTC;
+# - label: as the file writes it;
+# - key: the first 16 bytes of the salted hash of the normalised text: equal if the texts are;
+# - words: the number of words in the text, separated by white space.
+FACT_SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("review_id", pa.string()),
+        ("label", pa.string()),
+        ("created_at", pa.timestamp("us", "UTC")),
+        ("split", pa.string()),
+        ("key", pa.binary(16)),
+        ("words", pa.int32()),
+    ]
+)
+# The texts of the same rows, as they were read.
+TEXT_SCHEMA = pa.schema([("row", pa.int64()), ("text", pa.string())])
+# - beginning: the first 200 characters of the record, if they could be read.
+REJECTED_SCHEMA = pa.schema(
+    [("file", pa.string()), ("row", pa.int64()), ("reason", pa.string()), ("beginning", pa.string())]
+)

@@ -159,6 +159,13 @@ def _split_integers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"must be integers separated by commas. Received: {text}.") from None
 
 
+def _split_numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be numbers separated by commas. Received: {text}.") from None
+
+
 # By the type of a parameter's value or items, and whether it is a list.
 READERS: dict[tuple[type, bool], Callable[[str], Any]] = {
     (int, False): int,
@@ -166,5 +173,6 @@ READERS: dict[tuple[type, bool], Callable[[str], Any]] = {
     (str, False): str,
     (str, True): _split_names,
     (int, True): _split_integers,
+    (float, True): _split_numbers,
 }
 METAVARS = {int: "N", float: "X"}

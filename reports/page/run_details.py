@@ -92,8 +92,9 @@ def repeat_command(run: Run) -> str:
     words = ["retrain", "run"]
     for name, value in sorted(run.parameters.items()):
         option = f"--{OPTIONS.get(name, name).replace('_', '-')}"
-        if name == "baselines":
-            words += [] if value else ["--no-baselines"]
+        if isinstance(value, bool):
+            # Every switch is on unless it is turned off.
+            words += [] if value else [f"--no-{option.removeprefix('--')}"]
         elif value is not None:
             words += [option, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
     return shlex.join(words)
