@@ -63,7 +63,45 @@ FACT_SCHEMA = pa.schema(
 )
 # The texts of the same rows, as they were read.
 TEXT_SCHEMA = pa.schema([("row", pa.int64()), ("text", pa.string())])
+# Texts of a shard that are kept apart, for comparisons that cannot look at all.
+SAMPLE_SCHEMA = pa.schema([("key", pa.binary(16)), ("text", pa.string())])
 # - beginning: the first 200 characters of the record, if they could be read.
 REJECTED_SCHEMA = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("reason", pa.string()), ("beginning", pa.string())]
 )
+# What becomes of each accepted review whose label the map knows; shards in their order, rows in theirs:
+# - shard, position: its shard's number and its row in the shard's tables, both from 0;
+# - label: 0 negative, 1 positive;
+# - part: 0 training, 1 validation, 2 test, 3 none of them.
+ASSIGNMENT_SCHEMA = pa.schema(
+    [
+        ("review_id", pa.string()),
+        ("key", pa.binary(16)),
+        ("shard", pa.int32()),
+        ("position", pa.int32()),
+        ("label", pa.uint8()),
+        ("part", pa.uint8()),
+        ("created_at", pa.timestamp("us", "UTC")),
+        ("words", pa.int32()),
+    ]
+)
+# One row for each accepted review of a shard, in its order:
+# - words, unknown: the words of the whole text, and those of them outside the vocabulary;
+# - seen, seen_unknown: the same for the words that the models see, its last;
+# - has_negation: whether the models see a negation; null if the vocabulary has none;
+# - content: a hash of its ranks in the full word index, to find it in another archive; null without such an index.
+ENCODED_SCHEMA = pa.schema(
+    [
+        ("words", pa.int32()),
+        ("unknown", pa.int32()),
+        ("seen", pa.int32()),
+        ("seen_unknown", pa.int32()),
+        ("has_negation", pa.bool_()),
+        ("content", pa.uint64()),
+    ]
+)
+
+
+def token_schema(maxlen: int) -> pa.Schema:
+    """Return the column of a shard's padded tokens."""
+    return pa.schema([("tokens", pa.list_(pa.uint16(), maxlen))])

@@ -30,6 +30,7 @@ class SourceFile:
         bytes: Its size.
         fingerprint: Size and modification time, or an ETag. It stands for the content until that is hashed again.
         label: The label of all its reviews, "neg" or "pos", if its folder says so; else None.
+        split: The part of all its reviews, "train" or "test", if the folder above says so; else None.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SourceFile:
     bytes: int
     fingerprint: str
     label: str | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,250 @@
+"""Prepare a team's own reviews for the trainings: read, assign to parts, encode, join. Each step reuses its results."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
+
+from storage.datasets import dataset_folder
+from storage.records import Dataset, Inputs, StoredFile
+from storage.store import Store
+from tasks.artifacts import UNREACHABLE, ProgressArtifact, brief_requests
+from tasks.caching import reuse_or_build
+from tasks.data.encoding.encoder import Encoder
+from tasks.data.reading.records import ReadingOptions, SourceFile
+from tasks.data.reading.source_files import list_source_files
+from tasks.data.shards import assign, build_encoder, encode_shards, join, read_shards
+from tasks.data.shards.records import SeenFile, Shard
+from tasks.processes.children import Children
+from tasks.processes.messages import Event, RecordsRead
+
+# A million reviews of IMDB's length take a minute.
+TIMEOUT_SECONDS = 3600
+REASONS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class OwnSource:
+    """Where a team's reviews are, and how to read them.
+
+    Attributes:
+        address: A file, a folder, an http(s) address or an object-store URI.
+        sha256: Of an http(s) address; else None.
+        options: How to read the files.
+    """
+
+    address: str
+    sha256: str | None
+    options: ReadingOptions
+
+
+@task(name="read", task_run_name="read {source.address}", cache_policy=NO_CACHE, persist_result=False)
+def read_reviews(
+    source: OwnSource, seen: Sequence[SeenFile], jobs: int, store: Store, children: Children
+) -> tuple[Shard, ...]:
+    """Read every source file that the store does not have yet, and show in Prefect what was read.
+
+    Args:
+        source: The team's reviews.
+        seen: The source files as an earlier run saw them: an unchanged fingerprint stands for the content's hash.
+        jobs: How many files to read at once.
+        store: Where the shards are stored.
+        children: The run's child processes.
+
+    Raises:
+        BadInputError: A file cannot be read without the user's help, or is no file of reviews.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        files = list_source_files(source.address, source.sha256, Path(temporary))
+        shards, damage = _read_files(files, source, seen, jobs, store, children)
+    for sentence in damage:
+        get_run_logger().warning(sentence)
+    _show_shards(shards)
+    is_cached = all(shard.is_cached for shard in shards)
+    get_run_logger().info("read: %s", describe_shards(shards))
+    if not is_cached:
+        return shards
+    message = f"{len(shards)} files unchanged"
+    return cast(tuple[Shard, ...], Completed(name="Cached", message=message, data=shards))
+
+
+def _read_files(
+    files: Sequence[SourceFile],
+    source: OwnSource,
+    seen: Sequence[SeenFile],
+    jobs: int,
+    store: Store,
+    children: Children,
+) -> tuple[tuple[Shard, ...], list[str]]:
+    known = {(one.name, one.fingerprint): one.sha256 for one in seen}
+    hashes = {file.name: known[key] for file in files if (key := (file.name, file.fingerprint)) in known}
+    progress = ProgressArtifact("reading", key="reading-reviews")
+
+    def show(event: Event) -> None:
+        if isinstance(event, RecordsRead):
+            progress.update(100 * done_bytes / all_bytes, f"{event.file}: {event.records:,} records")
+
+    all_bytes, done_bytes = max(1, sum(file.bytes for file in files)), 0
+    shards: list[Shard] = []
+    damage: list[str] = []
+    try:
+        # A child process for a few files at a time: starting one takes longer than reading a small file.
+        for group in group_files(files):
+            request = read_shards.ReadRequest(
+                tuple(group), hashes, source.options, jobs, source.address, store.absolute_uri
+            )
+            answer = children.ask(read_shards.JOB, request, TIMEOUT_SECONDS, show)
+            shards.extend(answer.shards)
+            damage.extend(answer.damage)
+            done_bytes += sum(file.bytes for file in group)
+        progress.update(100, f"{len(shards)} files")
+    finally:
+        progress.close()
+    return tuple(shards), damage
+
+
+def group_files(files: Sequence[SourceFile], most_bytes: int = 256 << 20) -> list[list[SourceFile]]:
+    """Return the files in groups of at most `most_bytes`, or of one larger file.
+
+    A process reads one group. It gives all of its memory back when it ends.
+    """
+    groups: list[list[SourceFile]] = []
+    size = most_bytes
+    for file in files:
+        if size + file.bytes > most_bytes:
+            groups.append([])
+            size = 0
+        groups[-1].append(file)
+        size += file.bytes
+    return groups
+
+
+def describe_shards(shards: Sequence[Shard]) -> str:
+    """Return in words how much was read.
+
+    Example: "3 files, 1 of them new; 30,000 reviews, 12 records rejected".
+    """
+    new = sum(not shard.is_cached for shard in shards)
+    accepted = sum(shard.reading.accepted for shard in shards)
+    rejected = sum(sum(shard.reading.rejected.values()) for shard in shards)
+    files = f"{len(shards):,} {'file' if len(shards) == 1 else 'files'}, {new:,} of them new"
+    return f"{files}; {accepted:,} reviews, {rejected:,} records rejected"
+
+
+def _show_shards(shards: Sequence[Shard]) -> None:
+    rows = [
+        {
+            "file": shard.name,
+            "format": shard.reading.layout.format,
+            "records": shard.reading.records,
+            "accepted": shard.reading.accepted,
+            "rejected": sum(shard.reading.rejected.values()),
+            "why": "; ".join(f"{reason}: {count:,}" for reason, count in shard.reading.rejected.items()),
+            "labels": "; ".join(f"{label}: {count:,}" for label, count in list(shard.reading.labels.items())[:10]),
+        }
+        for shard in shards
+    ]
+    try:
+        with brief_requests():
+            create_table_artifact(rows, key="reviews-read", description="Records read from each source file")
+    except UNREACHABLE as error:
+        get_run_logger().warning("Prefect's server could not be told what was read: %s", error)
+
+
+@task(name="assign", task_run_name="assign reviews to parts", cache_policy=NO_CACHE, persist_result=False)
+def assign_reviews(
+    shards: tuple[Shard, ...], label_map: str | None, validation_fraction: float, store: Store, children: Children
+) -> Dataset:
+    """Give each review a label and a part, and publish "assignment", "rejected" and "summary"."""
+    inputs: Inputs = {
+        "version": assign.VERSION,
+        "read": hash_keys([shard.dataset.key for shard in shards]),
+        "label_map": label_map,
+        "validation_fraction": validation_fraction,
+    }
+    folder = dataset_folder("assign", inputs)
+    request = assign.AssignRequest(shards, label_map, validation_fraction, store.absolute_uri, folder)
+
+    def build() -> dict[str, StoredFile]:
+        return children.ask(assign.JOB, request, TIMEOUT_SECONDS)
+
+    return reuse_or_build(store, "assign", inputs, shards[0].dataset.source, build)
+
+
+@task(name="encode", task_run_name="encode {encoder.tokens}", cache_policy=NO_CACHE, persist_result=False)
+def encode_reviews(
+    shards: tuple[Shard, ...],
+    encoder: Encoder,
+    vocabulary: StoredFile,
+    maxlen: int,
+    threads: int,
+    store: Store,
+    children: Children,
+) -> tuple[Dataset, ...]:
+    """Encode and pad every shard that the store does not have with this encoder yet."""
+    request = encode_shards.EncodeRequest(
+        shards, encoder, vocabulary, maxlen, threads, shards[0].dataset.source, store.absolute_uri
+    )
+    answer = children.ask(encode_shards.JOB, request, TIMEOUT_SECONDS)
+    for sentence in answer.damage:
+        get_run_logger().warning(sentence)
+    get_run_logger().info("encode: %d of %d files encoded now", answer.built, len(shards))
+    if answer.built:
+        return answer.datasets
+    message = f"{len(shards)} files unchanged"
+    return cast(tuple[Dataset, ...], Completed(name="Cached", message=message, data=answer.datasets))
+
+
+@task(name="join", task_run_name="join reviews", cache_policy=NO_CACHE, persist_result=False)
+def join_reviews(
+    shards: tuple[Shard, ...],
+    encoded: tuple[Dataset, ...],
+    assignment: Dataset,
+    archive: Mapping[str, Dataset],
+    maxlen: int,
+    store: Store,
+    children: Children,
+) -> Dataset:
+    """Publish the archive's padded reviews and the own ones together, and the profile of the own ones.
+
+    Args:
+        shards: The team's reviews.
+        encoded: The same, encoded.
+        assignment: Their parts.
+        archive: The archive's datasets by step: "archive" and "pad"; empty without an archive.
+        maxlen: Tokens per review.
+        store: Where all is stored.
+        children: The run's child processes.
+    """
+    inputs: Inputs = {
+        "version": join.VERSION,
+        "assign": assignment.key,
+        "encode": hash_keys([dataset.key for dataset in encoded]),
+        "pad": archive["pad"].key if archive else None,
+        "maxlen": maxlen,
+    }
+    source = shards[0].dataset.source
+    request = join.JoinRequest(
+        shards=shards,
+        encoded=encoded,
+        assignment=assignment.files["assignment"],
+        padded=archive["pad"].files if archive else {},
+        archive=archive["archive"].files["archive"] if archive else None,
+        archive_source=archive["archive"].source if archive else "",
+        maxlen=maxlen,
+        store=store.absolute_uri,
+        folder=dataset_folder("join", inputs),
+    )
+
+    def build() -> dict[str, StoredFile]:
+        return children.ask(join.JOB, request, TIMEOUT_SECONDS)
+
+    return reuse_or_build(store, "join", inputs, source, build)
