@@ -105,3 +105,5 @@ ENCODED_SCHEMA = pa.schema(
 def token_schema(maxlen: int) -> pa.Schema:
     """Return the column of a shard's padded tokens."""
     return pa.schema([("tokens", pa.list_(pa.uint16(), maxlen))])
+# A vocabulary's words, the most frequent first.
+VOCABULARY_SCHEMA = pa.schema([("word", pa.string())])
