@@ -9,6 +9,7 @@ from flows.declarations import Parameter, require
 from flows.parameters import PARAMETERS, NightlyParameters, choose_store
 from storage.location import resolve_location
 from storage.store import Store
+from tasks.data.reading.source_files import check_source, is_archive
 from tasks.evaluation.page_address import read_reports_url
 from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
@@ -60,9 +61,19 @@ def _check_seeds(parameters: NightlyParameters) -> None:
 def _check_source(parameters: NightlyParameters) -> None:
     source, sha256 = parameters.source, parameters.sha256
     if source == "sample":
-        require(sha256 is None, "sha256", "left out with source=sample", sha256)
+        require(sha256 is None or parameters.reviews is not None, "sha256", "left out with source=sample", sha256)
+    elif not is_archive(source):
+        check_source(source, sha256, "source")
     else:
         resolve_source("imdb" if source == "auto" else source, sha256)
+
+
+def _check_reviews(parameters: NightlyParameters) -> None:
+    reviews = parameters.reviews
+    if reviews is not None:
+        must = "left out if `source` has reviews of your own already; put all of them into one folder"
+        require(is_archive(parameters.source), "reviews", must, reviews)
+        check_source(reviews, parameters.sha256, "reviews")
 
 
 def _check_placement(parameters: NightlyParameters) -> None:
@@ -87,6 +98,7 @@ _CHECKS: tuple[Callable[[NightlyParameters], None], ...] = (
     _check_variants,
     _check_seeds,
     _check_source,
+    _check_reviews,
     _check_placement,
     _check_address,
     _check_reports_url,

@@ -63,8 +63,8 @@ FACT_SCHEMA = pa.schema(
 )
 # The texts of the same rows, as they were read.
 TEXT_SCHEMA = pa.schema([("row", pa.int64()), ("text", pa.string())])
-# Texts of a shard that are kept apart, for comparisons that cannot look at all.
-SAMPLE_SCHEMA = pa.schema([("key", pa.binary(16)), ("text", pa.string())])
+# Texts of a shard that are kept apart, for comparisons that cannot look at all. The MinHash signature is 20 uint64.
+SAMPLE_SCHEMA = pa.schema([("key", pa.binary(16)), ("text", pa.string()), ("signature", pa.binary(160))])
 # - beginning: the first 200 characters of the record, if they could be read.
 REJECTED_SCHEMA = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("reason", pa.string()), ("beginning", pa.string())]
@@ -105,5 +105,28 @@ ENCODED_SCHEMA = pa.schema(
 def token_schema(maxlen: int) -> pa.Schema:
     """Return the column of a shard's padded tokens."""
     return pa.schema([("tokens", pa.list_(pa.uint16(), maxlen))])
+
+
 # A vocabulary's words, the most frequent first.
 VOCABULARY_SCHEMA = pa.schema([("word", pa.string())])
+
+
+# One row for each own test review, in the order of the test part; columns beside those of `REVIEW_SCHEMA`:
+# - shard, position: where its text is;
+# - is_in_training: whether another part has the same text;
+# - is_near_duplicate: whether another part has nearly the same text; null if it was not compared;
+# - week: the first day of the week in which it was written; null if that is not known.
+OWN_REVIEW_SCHEMA = pa.schema(
+    [
+        ("review_id", pa.string()),
+        ("shard", pa.int32()),
+        ("position", pa.int32()),
+        ("length", pa.int32()),
+        ("cut_words", pa.int32()),
+        ("out_of_vocabulary", pa.float32()),
+        ("has_negation", pa.bool_()),
+        ("is_in_training", pa.bool_()),
+        ("is_near_duplicate", pa.bool_()),
+        ("week", pa.string()),
+    ]
+)

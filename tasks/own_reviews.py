@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -13,12 +14,13 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
-from storage.datasets import dataset_folder
+from storage.datasets import dataset_folder, publish_dataset
 from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
 from tasks.artifacts import UNREACHABLE, ProgressArtifact, brief_requests
 from tasks.caching import reuse_or_build
 from tasks.data.encoding.encoder import Encoder
+from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.reading.records import ReadingOptions, SourceFile
 from tasks.data.reading.source_files import list_source_files
 from tasks.data.shards import assign, build_encoder, encode_shards, join, read_shards
@@ -166,7 +168,7 @@ def assign_reviews(
     """Give each review a label and a part, and publish "assignment", "rejected" and "summary"."""
     inputs: Inputs = {
         "version": assign.VERSION,
-        "read": hash_keys([shard.dataset.key for shard in shards]),
+        "read": _hash_keys(shard.dataset for shard in shards),
         "label_map": label_map,
         "validation_fraction": validation_fraction,
     }
@@ -177,6 +179,44 @@ def assign_reviews(
         return children.ask(assign.JOB, request, TIMEOUT_SECONDS)
 
     return reuse_or_build(store, "assign", inputs, shards[0].dataset.source, build)
+
+
+def _hash_keys(datasets: Iterable[Dataset]) -> str:
+    return hashlib.sha256(" ".join(dataset.key for dataset in datasets).encode()).hexdigest()
+
+
+@task(name="vocabulary", task_run_name="vocabulary of {tokens}", cache_policy=NO_CACHE, persist_result=False)
+def build_vocabulary(
+    shards: tuple[Shard, ...], assignment: Dataset, tokens: str, store: Store, children: Children, anew: bool
+) -> Dataset:
+    """Publish the most frequent words of the training part. It stays the same on later nights, unless built anew.
+
+    Args:
+        shards: The team's reviews.
+        assignment: Their parts.
+        tokens: What texts are taken apart into.
+        store: Where it is stored.
+        children: The run's child processes.
+        anew: Whether to build it though the store has one.
+    """
+    source = shards[0].dataset.source
+    inputs: Inputs = {"version": build_encoder.VERSION, "source": source, "tokens": tokens}
+    folder = dataset_folder("vocabulary", inputs)
+    file = assignment.files["assignment"]
+    request = build_encoder.VocabularyRequest(shards, file, cast(TokenKind, tokens), store.absolute_uri, folder)
+
+    def build() -> dict[str, StoredFile]:
+        return children.ask(build_encoder.JOB, request, TIMEOUT_SECONDS)
+
+    if anew:
+        # The file's name holds its hash, so that what earlier runs used stays.
+        return publish_dataset(store, "vocabulary", inputs, build(), source)
+    return reuse_or_build(store, "vocabulary", inputs, source, build)
+
+
+def make_encoder(vocabulary: StoredFile, tokens: str, num_words: int, *, is_built: bool) -> Encoder:
+    """Return the encoder of a team's own texts, which come from web pages."""
+    return Encoder("built" if is_built else "imdb", "web", cast(TokenKind, tokens), num_words, vocabulary.sha256)
 
 
 @task(name="encode", task_run_name="encode {encoder.tokens}", cache_policy=NO_CACHE, persist_result=False)
@@ -227,7 +267,7 @@ def join_reviews(
     inputs: Inputs = {
         "version": join.VERSION,
         "assign": assignment.key,
-        "encode": hash_keys([dataset.key for dataset in encoded]),
+        "encode": _hash_keys(encoded),
         "pad": archive["pad"].key if archive else None,
         "maxlen": maxlen,
     }

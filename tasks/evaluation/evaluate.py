@@ -89,7 +89,8 @@ def _predict_untrained_baselines(run: Run, store: Store) -> dict[str, dict[str, 
     """Return by baseline and part the probabilities that the reviews are positive: float64, shape (reviews,)."""
     num_words, maxlen = read_input_sizes(run)
     schema = padded_schema(maxlen)
-    tables = {part: store.read_table(file, schema) for part, file in run.datasets["pad"].files.items()}
+    padded = run.datasets.get("join") or run.datasets["pad"]
+    tables = {part: store.read_table(padded.files[part], schema) for part in ("train", "validation", "test")}
     tokens = {part: tokens_of(table) for part, table in tables.items()}
     labels = tables["train"]["label"].to_numpy() == 1
     others = [part for part in tokens if part != "train"]

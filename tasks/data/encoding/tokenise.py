@@ -83,7 +83,7 @@ def load_kiwi() -> Any:
         ValueError: The library is not installed.
     """
     try:
-        from kiwipiepy import Kiwi
+        from kiwipiepy import Kiwi  # type: ignore[import-not-found]
     except ImportError:
         raise ValueError(KIWI_MISSING) from None
     return Kiwi(num_workers=1)

@@ -44,7 +44,8 @@ class Vocabulary:
     def find_ranks(self, words: pa.StringArray) -> npt.NDArray[np.uint32]:
         """Return the rank of each word: uint32; 0 if there is none."""
         places = pc.fill_null(pc.index_in(words, self._words), len(self.ranks)).to_numpy()
-        return self._codes[places]
+        ranks: npt.NDArray[np.uint32] = self._codes[places]
+        return ranks
 
 
 def read_vocabulary(store: Store, file: StoredFile) -> Vocabulary:

@@ -10,8 +10,36 @@ from storage.text import on_one_line
 from tasks.data.reading.records import ReadingOptions
 
 Row = Sequence[str]
-TEXT_NAMES = ["text", "review", "document", "sentence", "content", "reviewtext", "review_text", "review_body", "comment", "body", "message", "tweet", "reviews", "texts", "comments", "utterance"]
-LABEL_NAMES = ["label", "sentiment", "target", "class", "polarity", "status", "review_type", "labels", "sentiments", "is_positive"]
+TEXT_NAMES = [
+    "text",
+    "review",
+    "document",
+    "sentence",
+    "content",
+    "reviewtext",
+    "review_text",
+    "review_body",
+    "comment",
+    "body",
+    "message",
+    "tweet",
+    "reviews",
+    "texts",
+    "comments",
+    "utterance",
+]
+LABEL_NAMES = [
+    "label",
+    "sentiment",
+    "target",
+    "class",
+    "polarity",
+    "status",
+    "review_type",
+    "labels",
+    "sentiments",
+    "is_positive",
+]
 # Whoever wrote these meant a rating; it becomes a label by the label map alone.
 RATING_NAMES = ["overall", "stars", "star_rating", "rating", "score", "point", "points", "grade"]
 OPTIONAL = ("review_id", "created_at", "split")

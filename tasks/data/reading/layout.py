@@ -63,7 +63,7 @@ def find_layout(path: Path, name: str, options: ReadingOptions, label: str | Non
     text = b"".join(read_blocks(io.BytesIO(beginning), encoding, skipped)).decode()
     if not is_whole:
         text = text[: text.rfind("\n") + 1] or text
-    found = _find_text(text, name, options, needs_label=needs_label, is_whole=is_whole)
+    found = _find_text(text, name, options, needs_label=needs_label)
     return Layout(compression=compression, encoding=encoding, **found)
 
 
@@ -136,12 +136,12 @@ def write_value(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
-def _find_text(text: str, name: str, options: ReadingOptions, *, needs_label: bool, is_whole: bool) -> dict[str, Any]:
+def _find_text(text: str, name: str, options: ReadingOptions, *, needs_label: bool) -> dict[str, Any]:
     """Return the fields of a `Layout` that depend on the text."""
     start = text.lstrip()
     if start.startswith(FASTTEXT):
         return _describe("fasttext", (LABEL, TEXT), TEXT, LABEL, ())
-    if start.startswith(("{", "[")) and (found := _find_json(start, name, options, needs_label, is_whole)):
+    if start.startswith(("{", "[")) and (found := _find_json(start, name, options, needs_label=needs_label)):
         return found
     return _find_delimited(text, name, options, needs_label=needs_label)
 
@@ -174,9 +174,7 @@ def _optional_of(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in OPTIONAL if name in known)
 
 
-def _find_json(
-    text: str, name: str, options: ReadingOptions, needs_label: bool, is_whole: bool
-) -> dict[str, Any] | None:
+def _find_json(text: str, name: str, options: ReadingOptions, *, needs_label: bool) -> dict[str, Any] | None:
     """Return the layout of JSON; None if the text only begins as JSON does."""
     is_array = text.startswith("[")
     records = _first_of_array(text) if is_array else _first_of_lines(text)
@@ -213,7 +211,8 @@ def _first_of_lines(text: str) -> list[Any]:
 
 
 def _first_of_array(text: str) -> list[Any]:
-    decoder, place, records = json.JSONDecoder(), 1, []
+    decoder, place = json.JSONDecoder(), 1
+    records: list[Any] = []
     while len(records) < SAMPLE_ROWS:
         while place < len(text) and text[place] in " \t\n\r,":
             place += 1

@@ -42,7 +42,7 @@ def find_record_ends(block: bytes, *, is_quoted: bool) -> Places:
     """Return the places just behind the line ends that end a record: int64.
 
     Args:
-        block: Text that begins with a record, in UTF-8 with \\n as line ends.
+        block: Text that begins with a record, in UTF-8 with line feeds as line ends.
         is_quoted: Whether fields may stand in quotes. Then the text must be well quoted.
     """
     content = np.frombuffer(block, np.uint8)

@@ -125,10 +125,13 @@ def fetch(file: SourceFile) -> Path:
     if not path.exists():
         location = resolve_location(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with location.open_filesystem() as filesystem, filesystem.open_input_stream(location.root) as stream:
-            with path.open("wb") as copy:
-                while chunk := stream.read(CHUNK_BYTES):
-                    copy.write(chunk)
+        with (
+            location.open_filesystem() as filesystem,
+            filesystem.open_input_stream(location.root) as stream,
+            path.open("wb") as copy,
+        ):
+            while chunk := stream.read(CHUNK_BYTES):
+                copy.write(chunk)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Turn a file's bytes into blocks of UTF-8 with \\n as line ends, whatever encoding they have."""
+"""Turn a file's bytes into blocks of UTF-8 with line feeds as line ends, whatever encoding they have."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _first_wrong(line: bytes) -> bytes:
 
 
 def read_blocks(stream: BinaryIO, encoding: str, skipped: int) -> Iterator[bytes]:
-    """Yield the text in blocks of UTF-8 whose line ends are \\n; the last block may lack one.
+    """Yield the text in blocks of UTF-8 whose line ends are line feeds; the last block may lack one.
 
     Bytes that cannot be decoded become `UNDECODABLE`.
 

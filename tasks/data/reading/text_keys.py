@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import unicodedata
 
 import numpy as np
@@ -54,7 +55,7 @@ def _hash_ascii(texts: pa.StringArray) -> list[bytes]:
     kept = np.concatenate([[0], np.cumsum(_IS_KEPT[np.frombuffer(content, np.uint8)], dtype=np.int64)])
     ends = kept[offsets - offsets[0]].tolist()
     squeezed = memoryview(bytes(content).translate(None, WHITE))
-    return [_hash(squeezed[start:end]) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [_hash(squeezed[start:end]) for start, end in itertools.pairwise(ends)]
 
 
 def _hash(content: bytes | memoryview) -> bytes:

@@ -88,7 +88,8 @@ def map_labels(labels: pa.ChunkedArray, meaning: Mapping[str, int | None]) -> np
     values = pa.array(list(meaning))
     codes = np.array([-1 if code is None else code for code in meaning.values()], np.int8)
     places = pc.index_in(labels, values).to_numpy()
-    return codes[places]
+    mapped: npt.NDArray[np.int8] = codes[places]
+    return mapped
 
 
 def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
@@ -98,7 +99,7 @@ def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, St
     counts = count_labels(shards)
     meaning = choose_labels(counts, request.label_map)
     facts = read_facts(store, shards)
-    repeated = find_repeated_ids(facts)
+    repeated = find_repeated_ids(facts["review_id"])
     labels = map_labels(facts["label"], meaning)
     kept = (labels >= 0) & ~repeated
     facts = facts.filter(pa.array(kept)).combine_chunks()

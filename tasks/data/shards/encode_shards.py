@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -103,10 +104,10 @@ def hash_contents(ranks: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64])
         ranks: uint32, all reviews one after another.
         offsets: int64, shape (reviews + 1,).
     """
-    content = memoryview(ranks.view(np.uint8))
+    content = ranks.tobytes()
     hashes = [
         hashlib.blake2b(content[4 * start : 4 * end], digest_size=8).digest()
-        for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        for start, end in itertools.pairwise(offsets.tolist())
     ]
     return np.frombuffer(b"".join(hashes), np.uint64)
 

@@ -1,19 +1,18 @@
-"""Join the padded reviews of an archive and of the shards into what the trainings read, and profile the shards' reviews.
+"""Join the padded reviews of an archive and of the shards into what the trainings read, and profile the own ones.
 
 Runs in a child process, which frees its memory when it ends.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from reports.sections.data_section import PartFacts
 from storage.archive import Reviews, read_reviews
@@ -38,7 +37,7 @@ from tasks.processes.messages import Event, Job, get_adapter
 # Raise it when the same inputs give other files than before.
 VERSION = 1
 PARTS = ("train", "validation", "test")
-LEFT_OUT = 3
+TEST, LEFT_OUT = 2, 3
 NEAR_DUPLICATE_SAMPLE = 50_000
 # The rank of "br" in IMDB's word index.
 MARKUP_RANK = 7
@@ -168,3 +167,146 @@ def _route_tokens(
                 ]
                 writers[part].write(pa.table(columns, schema=padded_schema(maxlen)))
         first += len(batch)
+
+
+def find_repeats(
+    store: Store, shards: Sequence[Shard], assignment: pa.Table, parts: npt.NDArray[np.uint8]
+) -> tuple[set[bytes], int]:
+    """Return the keys of test reviews that nearly repeat a review of another part, and how many were compared.
+
+    Args:
+        store: The store that has the shards.
+        shards: The shards.
+        assignment: Of `ASSIGNMENT_SCHEMA`.
+        parts: The part of each of its rows.
+    """
+    tables = [store.read_table(shard.dataset.files["sample"], SAMPLE_SCHEMA) for shard in shards]
+    sample = pa.concat_tables(tables).combine_chunks()
+    keys = sample["key"].cast(pa.binary()).combine_chunks()
+    # Those with the lowest keys, of all shards; a shard has its own lowest ones only.
+    lowest = pc.sort_indices(keys)[:NEAR_DUPLICATE_SAMPLE].to_numpy()
+    places = pc.index_in(keys.take(pa.array(lowest)), assignment["key"].cast(pa.binary()).combine_chunks())
+    is_used = places.is_valid().to_numpy(zero_copy_only=False)
+    chosen = lowest[is_used]
+    part = parts[places.drop_null().to_numpy()]
+    texts = sample["text"].combine_chunks()
+    signatures = np.frombuffer(b"".join(sample["signature"].to_pylist()), np.uint64).reshape(len(sample), -1)
+    test, others = chosen[part == TEST], chosen[part < TEST]
+    found = find_near_duplicates(
+        (texts.take(pa.array(test)), signatures[test]), (texts.take(pa.array(others)), signatures[others])
+    )
+    repeated = set(keys.take(pa.array(test[found])).to_pylist())
+    return repeated, len(test) + len(others)
+
+
+def read_counts(store: Store, encoded: Sequence[Dataset], assignment: pa.Table) -> pa.Table:
+    """Return for each row of the assignment its row of `ENCODED_SCHEMA`."""
+    tables = []
+    shard, position = assignment["shard"].to_numpy(), assignment["position"].to_numpy()
+    for number, dataset in enumerate(encoded):
+        counts = store.read_table(dataset.files["counts"], ENCODED_SCHEMA)
+        tables.append(counts.take(pa.array(position[shard == number])))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def describe_part(counts: pa.Table, labels: npt.NDArray[np.uint8], repeats: int) -> PartFacts:
+    """Return the statistics of one part.
+
+    Args:
+        counts: Of `ENCODED_SCHEMA`.
+        labels: uint8, shape (reviews,).
+        repeats: Number of reviews that repeat an earlier one of the part.
+    """
+    words, seen = counts["words"].to_numpy(), counts["seen"].to_numpy()
+    edges = np.append(LENGTH_EDGES[:-1], np.iinfo(np.int64).max)
+    return PartFacts(
+        reviews=len(words),
+        positive=int(labels.sum()),
+        words=int(words.sum()),
+        length_mean=float(words.mean()) if len(words) else 0.0,
+        length_quantiles=tuple(float(value) for value in np.quantile(words, QUANTILES)) if len(words) else (0.0,) * 5,
+        length_maximum=int(words.max(initial=0)),
+        length_counts=tuple(np.histogram(words, edges)[0].tolist()),
+        out_of_vocabulary=int(counts["unknown"].to_numpy().sum()),
+        seen_words=int(seen.sum()),
+        seen_out_of_vocabulary=int(counts["seen_unknown"].to_numpy().sum()),
+        cut_reviews=int((words > seen).sum()),
+        repeats=repeats,
+    )
+
+
+def tabulate_test(
+    assignment: pa.Table, counts: pa.Table, parts: npt.NDArray[np.uint8], near: set[bytes], *, is_complete: bool
+) -> pa.Table:
+    """Return a table of `OWN_REVIEW_SCHEMA` with one row for each own test review.
+
+    Args:
+        assignment: Of `ASSIGNMENT_SCHEMA`.
+        counts: Of `ENCODED_SCHEMA`, in the same order.
+        parts: The part of each.
+        near: Keys of the near-duplicates.
+        is_complete: Whether all reviews were compared for that.
+    """
+    chosen = pa.array(np.flatnonzero(parts == TEST))
+    keys = assignment["key"].cast(pa.binary()).combine_chunks()
+    elsewhere = pc.unique(keys.filter(pa.array(parts < TEST)))
+    rows, numbers, mine = assignment.take(chosen), counts.take(chosen), keys.take(chosen)
+    words, seen = numbers["words"].to_numpy(), numbers["seen"].to_numpy()
+    is_near = [True if key in near else False if is_complete else None for key in mine.to_pylist()]
+    columns = [
+        rows["review_id"],
+        rows["shard"],
+        rows["position"],
+        numbers["words"],
+        pa.array((words - seen).clip(0).astype(np.int32)),
+        pa.array((numbers["seen_unknown"].to_numpy() / np.maximum(seen, 1)).astype(np.float32)),
+        numbers["has_negation"],
+        pc.is_in(mine, elsewhere),
+        pa.array(is_near, pa.bool_()),
+        pa.array(weeks_of(rows["created_at"]), pa.string()),
+    ]
+    return pa.table(columns, schema=OWN_REVIEW_SCHEMA)
+
+
+def main(request: JoinRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:
+    """Publish "train", "validation" and "test", the table "own_reviews", and "facts"."""
+    store = Store(request.store)
+    assignment = store.read_table(request.assignment, ASSIGNMENT_SCHEMA)
+    counts = read_counts(store, request.encoded, assignment)
+    parts, labels = assignment["part"].to_numpy().copy(), assignment["label"].to_numpy()
+    in_archive = 0
+    if request.archive is not None:
+        known = hash_archive(store.read_verified(request.archive), request.archive_source)
+        is_known = np.isin(counts["content"].to_numpy(), known) & (parts != LEFT_OUT)
+        parts[is_known], in_archive = LEFT_OUT, int(is_known.sum())
+    files = write_parts(store, request, assignment, parts)
+    near, compared = find_repeats(store, request.shards, assignment, parts)
+    everything = int((parts != LEFT_OUT).sum())
+    facts = JoinFacts(
+        parts={
+            name: describe_part(
+                counts.filter(pa.array(parts == number)),
+                labels[parts == number],
+                _count_repeats(assignment, parts == number),
+            )
+            for number, name in enumerate(PARTS)
+        },
+        in_archive=in_archive,
+        near_duplicates=len(near),
+        compared=compared,
+    )
+    table = tabulate_test(assignment, counts, parts, near, is_complete=compared >= everything)
+    written: bytes = get_adapter(JoinFacts).dump_json(facts)
+    return {
+        **files,
+        "own_reviews": store.write_table(f"{request.folder}/own_reviews-{{sha}}.parquet", table),
+        "facts": store.write_bytes_by_hash(f"{request.folder}/facts-{{sha}}.json", written),
+    }
+
+
+def _count_repeats(assignment: pa.Table, chosen: npt.NDArray[np.bool_]) -> int:
+    keys = assignment["key"].cast(pa.binary()).filter(pa.array(chosen))
+    return len(keys) - int(pc.count_distinct(keys).as_py())
+
+
+JOB = Job(__name__, JoinRequest, dict[str, StoredFile])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,8 +16,10 @@ from storage.records import Dataset, Inputs
 from storage.schemas import FACT_SCHEMA, REJECTED_SCHEMA, SAMPLE_SCHEMA, TEXT_SCHEMA
 from storage.store import Store
 from storage.table_streams import TableWriter, writing_table
-from tasks.data.reading.read_file import Batch, read_file
+from tasks.data.parts.near_duplicates import HASHES, sign_texts
+from tasks.data.reading.read_file import read_file
 from tasks.data.reading.records import Reading, ReadingOptions, SourceFile
+from tasks.data.reading.rejects import Batch
 from tasks.data.reading.source_files import hash_file
 from tasks.data.reading.text_keys import normalised_key
 from tasks.data.shards.records import Shard
@@ -38,6 +41,7 @@ class ReadRequest:
         files: The files.
         hashes: Of the files whose fingerprint an earlier run saw: SHA-256 by name.
         options: How to read them.
+        threads: How many pieces to work on at once.
         source: The source they belong to, for people.
         store: URI of the store.
     """
@@ -45,6 +49,7 @@ class ReadRequest:
     files: tuple[SourceFile, ...]
     hashes: dict[str, str]
     options: ReadingOptions
+    threads: int
     source: str
     store: str
 
@@ -55,6 +60,9 @@ class ReadAnswer:
 
     shards: tuple[Shard, ...]
     damage: tuple[str, ...]
+
+
+_SAMPLED = pa.schema([SAMPLE_SCHEMA.field("key"), SAMPLE_SCHEMA.field("text")])
 
 
 class _Sample:
@@ -76,9 +84,17 @@ class _Sample:
             self._highest = self._tables[0]["key"][-1].as_py()
 
     def lowest(self) -> pa.Table:
-        table = pa.concat_tables([SAMPLE_SCHEMA.empty_table(), *self._tables]).combine_chunks()
+        table = pa.concat_tables([_SAMPLED.empty_table(), *self._tables]).combine_chunks()
         order = pc.sort_indices(table["key"].cast(pa.binary()))
         return table.take(order[:SAMPLE_ROWS])
+
+    def signed(self) -> pa.Table:
+        """Return the sample as a table of `SAMPLE_SCHEMA`."""
+        table = self.lowest().combine_chunks()
+        signatures = sign_texts(table["text"].combine_chunks())
+        content = pa.py_buffer(np.ascontiguousarray(signatures).tobytes())
+        column = pa.Array.from_buffers(pa.binary(8 * HASHES), len(table), [None, content])
+        return table.append_column("signature", column).cast(SAMPLE_SCHEMA)
 
 
 class _ShardWriter:
@@ -102,7 +118,7 @@ class _ShardWriter:
         self.tables["facts"].write(accepted.select(FACT_SCHEMA.names))
         self.tables["texts"].write(accepted.select(TEXT_SCHEMA.names))
         self.tables["rejected"].write(batch.rejected)
-        self.sample.add(accepted.select(SAMPLE_SCHEMA.names))
+        self.sample.add(accepted.select(_SAMPLED.names))
         self._progress(len(accepted) + len(batch.rejected))
 
 
@@ -154,7 +170,7 @@ def read_shard(request: ReadRequest, file: SourceFile, tell: Callable[[Event], N
         writer = _ShardWriter(store, folder, stack, progress)
         reading = read_file(file, request.options, writer.write, sha256)
     files = {name: table.published for name, table in writer.tables.items()}
-    files["sample"] = store.write_table(f"{folder}/sample-{{sha}}.parquet", writer.sample.lowest())
+    files["sample"] = store.write_table(f"{folder}/sample-{{sha}}.parquet", writer.sample.signed())
     written: bytes = get_adapter(Reading).dump_json(reading)
     files["reading"] = store.write_bytes_by_hash(f"{folder}/reading-{{sha}}.json", written)
     dataset = publish_dataset(store, STEP, inputs, files, request.source)
@@ -162,7 +178,7 @@ def read_shard(request: ReadRequest, file: SourceFile, tell: Callable[[Event], N
 
 
 def find_shard(store: Store, inputs: Inputs) -> tuple[Dataset | None, list[str]]:
-    """Return the stored shard, or None; and a sentence for each damaged file. The texts are verified when they are used.
+    """Return the stored shard, or None; and a sentence for each damaged file. Its texts are verified when they are used.
 
     Hashing all texts takes a second per gigabyte, and most nights need none of them.
     """
@@ -172,7 +188,9 @@ def find_shard(store: Store, inputs: Inputs) -> tuple[Dataset | None, list[str]]
 def read_reading(store: Store, dataset: Dataset) -> Reading:
     """Return what was found in the source file of a shard."""
     file = dataset.files["reading"]
-    return decode_json(Reading, store.read_verified(file), f"{store.locate(file.path)} must hold a reading")
+    must = f"{store.locate(file.path)} must hold a reading"
+    reading: Reading = decode_json(Reading, store.read_verified(file), must)
+    return reading
 
 
 def main(request: ReadRequest, tell: Callable[[Event], None]) -> ReadAnswer:

@@ -1,0 +1,214 @@
+"""Prepare what the trainings read: an archive's reviews, a team's own, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from prefect import get_run_logger
+
+from flows.capacity import count_cpus
+from flows.parameters import NightlyParameters
+from flows.stopwatch import Stopwatch
+from storage.records import Dataset, StoredFile
+from storage.store import Store
+from tasks.data.encoding.encoder import Encoder
+from tasks.data.fetching import SourceUnreachableError
+from tasks.data.reading.records import ReadingOptions
+from tasks.data.reading.source_files import is_archive
+from tasks.data.shards.join import PARTS
+from tasks.data.shards.records import SeenFile, Shard
+from tasks.data.split import SplitParameters
+from tasks.download import download_reviews, download_word_index
+from tasks.own_reviews import (
+    OwnSource,
+    assign_reviews,
+    build_vocabulary,
+    encode_reviews,
+    join_reviews,
+    make_encoder,
+    read_reviews,
+)
+from tasks.prepare import make_sample, pad_reviews, profile_pairs, profile_reviews, split_reviews
+from tasks.processes.children import Children
+from tasks.sources import IMDB, resolve_source
+
+
+@dataclass
+class Prepared:
+    """What was prepared.
+
+    Attributes:
+        datasets: By step.
+        source: Where the reviews come from, for people.
+        notice: What a reader of the report has to know before anything else, or None.
+        shards: The team's own reviews, one for each file.
+    """
+
+    source: str
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    notice: str | None = None
+    shards: tuple[Shard, ...] = ()
+
+    @property
+    def padded(self) -> Dataset:
+        """The padded reviews that the trainings read: "train", "validation" and "test"."""
+        joined = self.datasets.get("join")
+        if joined is None:
+            return self.datasets["pad"]
+        return replace(joined, files={part: joined.files[part] for part in PARTS})
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether all reviews are made up."""
+        archive = self.datasets.get("archive")
+        return archive is not None and archive.step == "sample" and not self.shards
+
+    @property
+    def pairs(self) -> StoredFile | None:
+        """The encoded minimal pairs, if the vocabulary has their words."""
+        profile = self.datasets.get("profile") or self.datasets.get("pairs")
+        return profile.files.get("minimal_pairs") if profile else None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the steps of one run share: its store, its child processes, its stopwatch."""
+
+    store: Store
+    children: Children
+    stopwatch: Stopwatch
+
+
+def find_own_source(parameters: NightlyParameters) -> str | None:
+    """Return the address of the team's own reviews; None if the run has none."""
+    return parameters.reviews or (None if is_archive(parameters.source) else parameters.source)
+
+
+def prepare_reviews(
+    parameters: NightlyParameters, seen: tuple[SeenFile, ...], store: Store, children: Children, stopwatch: Stopwatch
+) -> Prepared:
+    """Prepare all reviews of a run.
+
+    Args:
+        parameters: The flow's parameters.
+        seen: The own source files as an earlier run saw them.
+        store: Where everything is stored.
+        children: The run's child processes.
+        stopwatch: Times the steps.
+    """
+    here = Surroundings(store, children, stopwatch)
+    own = find_own_source(parameters)
+    prepared = Prepared(parameters.source)
+    if is_archive(parameters.source):
+        _prepare_archive(parameters, prepared, here)
+    if own:
+        _prepare_own(own, parameters, seen, prepared, here)
+    return prepared
+
+
+def _prepare_archive(parameters: NightlyParameters, prepared: Prepared, here: Surroundings) -> None:
+    store, children, stopwatch, datasets = here.store, here.children, here.stopwatch, prepared.datasets
+    num_words, maxlen = parameters.num_words, parameters.maxlen
+    with stopwatch.time_step("archive"):
+        datasets["archive"], prepared.notice = get_archive(
+            parameters.source, parameters.sha256, parameters.sample_reviews, store, children
+        )
+    prepared.source = datasets["archive"].source
+    with stopwatch.time_step("split"):
+        split_parameters = SplitParameters(num_words, parameters.validation_fraction, parameters.split_seed)
+        datasets["split"] = split_reviews.submit(datasets["archive"], split_parameters, store, children).result()
+    with stopwatch.time_step("pad"):
+        datasets["pad"] = pad_reviews.submit(datasets["split"], maxlen, store, children).result()
+    with stopwatch.time_step("profile"):
+        datasets["profile"] = profile_reviews.submit(
+            datasets["archive"], datasets["split"], num_words, maxlen, store, children
+        ).result()
+
+
+def _prepare_own(
+    own: str, parameters: NightlyParameters, seen: tuple[SeenFile, ...], prepared: Prepared, here: Surroundings
+) -> None:
+    store, children, stopwatch, datasets = here.store, here.children, here.stopwatch, prepared.datasets
+    options = ReadingOptions(parameters.encoding, parameters.text_column, parameters.label_column)
+    source = OwnSource(own, parameters.sha256 if own.startswith("http") else None, options)
+    threads = count_cpus()
+    with stopwatch.time_step("read"):
+        shards = prepared.shards = read_reviews.submit(source, seen, threads, store, children).result()
+    with stopwatch.time_step("assign"):
+        datasets["assign"] = assign_reviews.submit(
+            shards, parameters.label_map, parameters.validation_fraction, store, children
+        ).result()
+    with stopwatch.time_step("encode"):
+        encoder, vocabulary = _choose_encoder(parameters, prepared, here)
+        encoded = encode_reviews.submit(
+            shards, encoder, vocabulary, parameters.maxlen, threads, store, children
+        ).result()
+    with stopwatch.time_step("join"):
+        archive: dict[str, Dataset] = {step: datasets[step] for step in ("archive", "pad") if step in datasets}
+        datasets["join"] = join_reviews.submit(
+            shards, encoded, datasets["assign"], archive, parameters.maxlen, store, children
+        ).result()
+    if "profile" not in datasets:
+        datasets["pairs"] = profile_pairs.submit(
+            vocabulary, prepared.source, parameters.num_words, parameters.maxlen, store, children
+        ).result()
+
+
+def _choose_encoder(
+    parameters: NightlyParameters, prepared: Prepared, here: Surroundings
+) -> tuple[Encoder, StoredFile]:
+    """Return the encoder of the own texts and the file of its words, and note their dataset."""
+    datasets = prepared.datasets
+    choice = parameters.vocabulary or ("imdb" if "archive" in datasets else "build")
+    if choice == "imdb":
+        dataset = datasets.get("archive") or download_word_index.submit(IMDB, here.store).result()
+        file = dataset.files.get("word_index")
+        if file is None:
+            raise ValueError(
+                f"{prepared.source} must have its word index beside it, to encode other reviews. Give --vocabulary "
+                "build with your own reviews alone, or put imdb_word_index.json beside the archive."
+            )
+    else:
+        dataset = build_vocabulary.submit(
+            prepared.shards,
+            datasets["assign"],
+            parameters.tokens,
+            here.store,
+            here.children,
+            anew=choice == "rebuild",
+        ).result()
+        file = dataset.files["vocabulary"]
+    datasets["encoder"] = dataset
+    return make_encoder(file, parameters.tokens, parameters.num_words, is_built=choice != "imdb"), file
+
+
+def get_archive(
+    source: str, sha256: str | None, sample_reviews: int, store: Store, children: Children
+) -> tuple[Dataset, str | None]:
+    """Download the archive of reviews, or make the sample corpus.
+
+    Args:
+        source: "sample" makes the sample corpus, and so does "auto" if IMDB cannot be reached.
+        sha256: What the archive must hash to, if that is not known.
+        sample_reviews: Size of the sample corpus.
+        store: Where the archive is stored.
+        children: The run's child processes.
+
+    Returns:
+        The archive; and what a reader of the report has to know if its reviews are made up, else None.
+
+    Raises:
+        SourceUnreachableError: The archive could not be downloaded, and `source` is not "auto".
+    """
+    if source == "sample":
+        notice = "Made-up reviews: this run trained on the sample corpus."
+    else:
+        try:
+            resolved = resolve_source("imdb" if source == "auto" else source, sha256)
+            return download_reviews.submit(resolved, store).result(), None
+        except SourceUnreachableError as error:
+            if source != "auto":
+                raise
+            notice = f"Made-up reviews: this run trained on the sample corpus, because {error}"
+            get_run_logger().warning(notice)
+    return make_sample.submit(sample_reviews, store, children).result(), notice
