@@ -21,7 +21,7 @@ from flows.preparation import prepare_reviews
 from flows.run_record import name_run, record_run
 from flows.stopwatch import Stopwatch
 from flows.workers.hand_out import train_on_workers
-from storage.records import Run
+from storage.records import FailedTraining, Run, TrainingResult
 from storage.runs import run_folder
 from storage.store import Store
 from tasks.processes.children import children_of_run
@@ -75,7 +75,8 @@ def nightly_retraining(
     Its parameters are declared in flows/parameters.py, each with its default, its bounds and what it is.
 
     Returns:
-        The run's record, in a Completed state with the verdict, or in a Failed one if a training failed.
+        The run's record, in a Completed state with the verdict, or in a Failed one if a training failed or a check
+        stopped the run.
 
     Raises:
         ValueError: A parameter is not allowed, or a stored file is damaged and cannot be made again.
@@ -91,17 +92,19 @@ def nightly_retraining(
     with children_of_run() as children:
         if placement == "local":
             children.start_ahead(TRAINING, at_once)
-        prepared = prepare_reviews(parameters, (), opened, children, stopwatch)
-        with stopwatch.time_step("train"):
+        prepared = prepare_reviews(parameters, opened, children, stopwatch)
+        results: list[TrainingResult | FailedTraining] = []
+        if not prepared.stopped:
             hyperparameters = TrainingParameters(
                 num_words, maxlen, embedding_dim, epochs, batch_size, patience, learning_rate
             )
             folder = run_folder(run_id)
             inputs = TrainingInputs(prepared.padded, prepared.pairs, hyperparameters, opened, folder, timeout_seconds)
-            if placement == "local":
-                results = list(train_locally(planned, inputs, at_once, children))
-            else:
-                results = list(train_on_workers(planned, inputs, children))
+            with stopwatch.time_step("train"):
+                if placement == "local":
+                    results = list(train_locally(planned, inputs, at_once, children))
+                else:
+                    results = list(train_on_workers(planned, inputs, children))
         used = replace(parameters, jobs=at_once if placement == "local" else None, store=opened.absolute_uri)
         run = record_run(run_id, used, prepared, planned, results, stopwatch)
         published = write_report(run, opened, children)
@@ -116,8 +119,11 @@ def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...], *, baselin
 
 
 def choose_state(published: PublishedReport) -> State[Run]:
-    """Return the flow's final state: Failed if a training failed, else Completed; its message names the report."""
+    """Return the flow's final state: Failed if a check stopped the run or a training failed; it names the report."""
     run, address = published.run, published.address
+    if run.stopped:
+        reasons = " ".join(run.stopped)
+        return Failed(message=f"Stopped before training. {reasons} The report says so: {address}", data=run)
     if run.failures:
         names = ", ".join(failure.name for failure in run.failures)
         return Failed(message=f"{names} failed; the report says so: {address}", data=run)

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from prefect import get_run_logger
 
 from flows.capacity import count_cpus
+from flows.earlier_reviews import find_earlier_reviews
 from flows.parameters import NightlyParameters
 from flows.stopwatch import Stopwatch
+from reports.page.check_sentences import describe_check, name_check
+from reports.page.language import Language
 from storage.records import Dataset, StoredFile
 from storage.store import Store
-from tasks.data.encoding.encoder import Encoder
+from tasks.data.checks.check_reviews import CheckThresholds, read_checks
+from tasks.data.encoding.encoder import Encoder, make_web_encoder
+from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.fetching import SourceUnreachableError
 from tasks.data.reading.records import ReadingOptions
 from tasks.data.reading.source_files import is_archive
 from tasks.data.shards.join import PARTS
-from tasks.data.shards.records import SeenFile, Shard
+from tasks.data.shards.records import Shard
 from tasks.data.split import SplitParameters
 from tasks.download import download_reviews, download_word_index
 from tasks.own_reviews import (
     OwnSource,
     assign_reviews,
     build_vocabulary,
+    check_reviews,
     encode_reviews,
     join_reviews,
-    make_encoder,
     read_reviews,
+    store_encoder,
 )
 from tasks.prepare import make_sample, pad_reviews, profile_pairs, profile_reviews, split_reviews
 from tasks.processes.children import Children
@@ -42,12 +50,16 @@ class Prepared:
         source: Where the reviews come from, for people.
         notice: What a reader of the report has to know before anything else, or None.
         shards: The team's own reviews, one for each file.
+        stopped: A sentence for each check that stops the run before it trains.
+        gone: Names of own source files that the last run read and that are no longer there.
     """
 
     source: str
     datasets: dict[str, Dataset] = field(default_factory=dict)
     notice: str | None = None
     shards: tuple[Shard, ...] = ()
+    stopped: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
     @property
     def padded(self) -> Dataset:
@@ -84,14 +96,11 @@ def find_own_source(parameters: NightlyParameters) -> str | None:
     return parameters.reviews or (None if is_archive(parameters.source) else parameters.source)
 
 
-def prepare_reviews(
-    parameters: NightlyParameters, seen: tuple[SeenFile, ...], store: Store, children: Children, stopwatch: Stopwatch
-) -> Prepared:
+def prepare_reviews(parameters: NightlyParameters, store: Store, children: Children, stopwatch: Stopwatch) -> Prepared:
     """Prepare all reviews of a run.
 
     Args:
         parameters: The flow's parameters.
-        seen: The own source files as an earlier run saw them.
         store: Where everything is stored.
         children: The run's child processes.
         stopwatch: Times the steps.
@@ -102,7 +111,7 @@ def prepare_reviews(
     if is_archive(parameters.source):
         _prepare_archive(parameters, prepared, here)
     if own:
-        _prepare_own(own, parameters, seen, prepared, here)
+        _prepare_own(own, parameters, prepared, here)
     return prepared
 
 
@@ -125,13 +134,12 @@ def _prepare_archive(parameters: NightlyParameters, prepared: Prepared, here: Su
         ).result()
 
 
-def _prepare_own(
-    own: str, parameters: NightlyParameters, seen: tuple[SeenFile, ...], prepared: Prepared, here: Surroundings
-) -> None:
+def _prepare_own(own: str, parameters: NightlyParameters, prepared: Prepared, here: Surroundings) -> None:
     store, children, stopwatch, datasets = here.store, here.children, here.stopwatch, prepared.datasets
     options = ReadingOptions(parameters.encoding, parameters.text_column, parameters.label_column)
     source = OwnSource(own, parameters.sha256 if own.startswith("http") else None, options)
-    threads = count_cpus()
+    threads, earlier = count_cpus(), find_earlier_reviews(store, own)
+    seen = earlier.seen if earlier else ()
     with stopwatch.time_step("read"):
         shards = prepared.shards = read_reviews.submit(source, seen, threads, store, children).result()
     with stopwatch.time_step("assign"):
@@ -139,10 +147,29 @@ def _prepare_own(
             shards, parameters.label_map, parameters.validation_fraction, store, children
         ).result()
     with stopwatch.time_step("encode"):
-        encoder, vocabulary = _choose_encoder(parameters, prepared, here)
+        encoder = _choose_encoder(parameters, prepared, here)
+        vocabulary = datasets["encoder"].files["vocabulary"]
         encoded = encode_reviews.submit(
             shards, encoder, vocabulary, parameters.maxlen, threads, store, children
         ).result()
+    with stopwatch.time_step("check"):
+        datasets["check"] = check_reviews.submit(
+            shards,
+            encoded,
+            datasets["assign"],
+            earlier.assigned if earlier else None,
+            choose_thresholds(parameters),
+            parameters.texts,
+            store,
+            children,
+        ).result()
+        prepared.stopped = report_checks(datasets["check"], store)
+        prepared.gone = tuple(sorted({file.name for file in seen} - {shard.name for shard in shards}))
+    if prepared.gone:
+        names = ", ".join(prepared.gone)
+        get_run_logger().warning("files that the last run read are gone, and their reviews with them: %s", names)
+    if prepared.stopped:
+        return
     with stopwatch.time_step("join"):
         archive: dict[str, Dataset] = {step: datasets[step] for step in ("archive", "pad") if step in datasets}
         datasets["join"] = join_reviews.submit(
@@ -154,10 +181,38 @@ def _prepare_own(
         ).result()
 
 
-def _choose_encoder(
-    parameters: NightlyParameters, prepared: Prepared, here: Surroundings
-) -> tuple[Encoder, StoredFile]:
-    """Return the encoder of the own texts and the file of its words, and note their dataset."""
+def choose_thresholds(parameters: NightlyParameters) -> CheckThresholds:
+    """Return when the checks warn and stop. The flow's check has seen that each is a pair."""
+
+    def pair(values: tuple[float, ...]) -> tuple[float, float]:
+        return values[0], values[1]
+
+    return CheckThresholds(
+        rejected=(parameters.max_rejected, parameters.max_rejected),
+        balance=pair(parameters.check_balance),
+        duplicates=pair(parameters.check_duplicates),
+        fewer=pair(parameters.check_fewer),
+        drift=pair(parameters.check_drift),
+        unknown_words=pair(parameters.check_unknown_words),
+        new_against_old=pair(parameters.check_new_against_old),
+    )
+
+
+def report_checks(dataset: Dataset, store: Store) -> tuple[str, ...]:
+    """Log what the checks found, and return a sentence for each that stops the run."""
+    language, logger = Language("en"), get_run_logger()
+    stops = []
+    for result in read_checks(store, dataset):
+        sentence = f"{name_check(result, language)}: {describe_check(result, language)}"
+        if result.level == "stop":
+            stops.append(sentence)
+        level = {"stop": logging.ERROR, "warning": logging.WARNING}.get(result.level, logging.DEBUG)
+        logger.log(level, "check: %s", sentence)
+    return tuple(stops)
+
+
+def _choose_encoder(parameters: NightlyParameters, prepared: Prepared, here: Surroundings) -> Encoder:
+    """Return the encoder of the own texts, and note its dataset."""
     datasets = prepared.datasets
     choice = parameters.vocabulary or ("imdb" if "archive" in datasets else "build")
     if choice == "imdb":
@@ -169,17 +224,18 @@ def _choose_encoder(
                 "build with your own reviews alone, or put imdb_word_index.json beside the archive."
             )
     else:
-        dataset = build_vocabulary.submit(
-            prepared.shards,
-            datasets["assign"],
-            parameters.tokens,
-            here.store,
-            here.children,
-            anew=choice == "rebuild",
-        ).result()
-        file = dataset.files["vocabulary"]
-    datasets["encoder"] = dataset
-    return make_encoder(file, parameters.tokens, parameters.num_words, is_built=choice != "imdb"), file
+        anew = choice == "rebuild"
+        file = (
+            build_vocabulary.submit(
+                prepared.shards, datasets["assign"], parameters.tokens, here.store, here.children, anew=anew
+            )
+            .result()
+            .files["vocabulary"]
+        )
+    tokens = cast(TokenKind, parameters.tokens)
+    encoder = make_web_encoder(file.sha256, tokens, parameters.num_words, is_built=choice != "imdb")
+    datasets["encoder"] = store_encoder.submit(encoder, file, prepared.source, here.store).result()
+    return encoder
 
 
 def get_archive(

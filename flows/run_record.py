@@ -62,6 +62,8 @@ def record_run(
         trainings=tuple(result for result in finished if result.variant in parameters.variants),
         baselines=tuple(result for result in finished if result.variant not in parameters.variants),
         failures=tuple(result for result in ordered if isinstance(result, FailedTraining)),
+        stopped=prepared.stopped,
+        gone_files=prepared.gone,
         code=read_code_version(),
         cpu=describe_cpu(),
     )

@@ -14,6 +14,7 @@ from reports.sections.data_section import Data
 from reports.sections.errors_section import Errors
 from reports.sections.history_section import History
 from reports.sections.minimal_pairs_section import MinimalPairs
+from reports.sections.own_reviews_section import OwnReviews
 from reports.sections.pairs_section import Pairs
 from storage.bounds import Constraint
 from storage.decoding import decode_json
@@ -32,6 +33,11 @@ class Evidence:
     """All sections of the report, computed from the run's record and predictions. A section without data is None.
 
     Runs that were published before there were `baseline_checks` have none.
+
+    Attributes:
+        test_set: The test reviews that it is about: "imdb", "sample" or "own".
+        other: The same on the run's other test set; None if it has one only.
+        own_reviews: What was read of the team's own reviews; None if the run has none.
     """
 
     comparison: tuple[ComparisonRow, ...]
@@ -43,6 +49,9 @@ class Evidence:
     data: Data | None
     history: History
     baseline_checks: tuple[BaselineCheck, ...] = ()
+    test_set: str = "imdb"
+    other: Evidence | None = None
+    own_reviews: OwnReviews | None = None
     format: Annotated[int, Constraint(ge=1, le=EVIDENCE_FORMAT)] = EVIDENCE_FORMAT
 
 

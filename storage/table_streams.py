@@ -65,6 +65,27 @@ def writing_table(store: Store, path: str, schema: pa.Schema) -> Iterator[TableW
         writer.file = StoredFile(published.path, sha256, published.bytes, writer.rows)
 
 
+def read_row(store: Store, file: StoredFile, schema: pa.Schema, row: int) -> dict[str, object]:
+    """Return one row of a stored Parquet file, of which only its row group is read. The file is not verified.
+
+    Raises:
+        DamagedFileError: The file is damaged, or has no such row.
+    """
+    where = store.locate(file.path)
+    try:
+        with store.open_file(file.path) as stream:
+            parquet = pq.ParquetFile(stream, page_checksum_verification=True)
+            for group in range(parquet.num_row_groups):
+                rows = parquet.metadata.row_group(group).num_rows
+                if row < rows:
+                    found: dict[str, object] = parquet.read_row_group(group, schema.names).slice(row, 1).to_pylist()[0]
+                    return found
+                row -= rows
+    except (pa.ArrowException, OSError, OverflowError) as error:
+        raise DamagedFileError(f"{where} must be a Parquet file. Received: {on_one_line(error)}") from error
+    raise DamagedFileError(f"{where} must have a row {row}, and has fewer.")
+
+
 def iterate_table(
     store: Store, file: StoredFile, schema: pa.Schema, columns: Sequence[str] | None = None, rows: int = 16_384
 ) -> Iterator[pa.RecordBatch]:

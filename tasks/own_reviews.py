@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,8 @@ from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
 from tasks.artifacts import UNREACHABLE, ProgressArtifact, brief_requests
 from tasks.caching import reuse_or_build
+from tasks.data.checks import check_reviews as check
+from tasks.data.checks.check_reviews import CheckThresholds
 from tasks.data.encoding.encoder import Encoder
 from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.reading.records import ReadingOptions, SourceFile
@@ -26,7 +29,7 @@ from tasks.data.reading.source_files import list_source_files
 from tasks.data.shards import assign, build_encoder, encode_shards, join, read_shards
 from tasks.data.shards.records import SeenFile, Shard
 from tasks.processes.children import Children
-from tasks.processes.messages import Event, RecordsRead
+from tasks.processes.messages import Event, RecordsRead, get_adapter
 
 # A million reviews of IMDB's length take a minute.
 TIMEOUT_SECONDS = 3600
@@ -214,9 +217,19 @@ def build_vocabulary(
     return reuse_or_build(store, "vocabulary", inputs, source, build)
 
 
-def make_encoder(vocabulary: StoredFile, tokens: str, num_words: int, *, is_built: bool) -> Encoder:
-    """Return the encoder of a team's own texts, which come from web pages."""
-    return Encoder("built" if is_built else "imdb", "web", cast(TokenKind, tokens), num_words, vocabulary.sha256)
+@task(name="encoder", task_run_name="encoder", cache_policy=NO_CACHE, persist_result=False)
+def store_encoder(encoder: Encoder, vocabulary: StoredFile, source: str, store: Store) -> Dataset:
+    """Publish the encoder's record beside its "vocabulary", for whoever uses a model later."""
+    inputs: Inputs = dict(asdict(encoder))
+
+    def build() -> dict[str, StoredFile]:
+        folder, written = dataset_folder("encoder", inputs), get_adapter(Encoder).dump_json(encoder)
+        return {
+            "encoder": store.write_bytes_by_hash(f"{folder}/encoder-{{sha}}.json", written),
+            "vocabulary": vocabulary,
+        }
+
+    return reuse_or_build(store, "encoder", inputs, source, build)
 
 
 @task(name="encode", task_run_name="encode {encoder.tokens}", cache_policy=NO_CACHE, persist_result=False)
@@ -287,4 +300,44 @@ def join_reviews(
     def build() -> dict[str, StoredFile]:
         return children.ask(join.JOB, request, TIMEOUT_SECONDS)
 
-    return reuse_or_build(store, "join", inputs, source, build)
+    return reuse_or_build(store, "join", inputs, source, build, is_used=lambda part: not part.startswith("texts-"))
+
+
+@task(name="check", task_run_name="check reviews", cache_policy=NO_CACHE, persist_result=False)
+def check_reviews(
+    shards: tuple[Shard, ...],
+    encoded: tuple[Dataset, ...],
+    assigned: Dataset,
+    before: Dataset | None,
+    thresholds: CheckThresholds,
+    texts: bool,
+    store: Store,
+    children: Children,
+) -> Dataset:
+    """Publish the results of all "checks".
+
+    Args:
+        shards: The team's reviews.
+        encoded: The same, encoded.
+        assigned: Their parts.
+        before: The parts in the last run that trained on this source, or None.
+        thresholds: When to warn and when to stop.
+        texts: Whether words of the reviews may be shown.
+        store: Where all is stored.
+        children: The run's child processes.
+    """
+    inputs: Inputs = {
+        "version": check.VERSION,
+        "assign": assigned.key,
+        "encode": _hash_keys(encoded),
+        "before": before.key if before else None,
+        "thresholds": json.dumps(asdict(thresholds)),
+        "texts": texts,
+    }
+    folder = dataset_folder("check", inputs)
+    request = check.CheckRequest(shards, encoded, assigned, before, thresholds, texts, store.absolute_uri, folder)
+
+    def build() -> dict[str, StoredFile]:
+        return children.ask(check.JOB, request, TIMEOUT_SECONDS)
+
+    return reuse_or_build(store, "check", inputs, shards[0].dataset.source, build)

@@ -17,9 +17,19 @@ METRICS = ("accuracy", "loss")
 NOT_A_CHANGE = ("store",)
 
 
-def archive_of(run: Run) -> str:
-    """Return the SHA-256 of the run's archive. Runs with the same archive have the same test reviews."""
+def name_reviews(run: Run) -> str:
+    """Return a name for the run's test reviews: runs with the same name share at least some of them.
+
+    That is the SHA-256 of the archive, whose test part never changes; of own reviews it is where they come from.
+    """
+    if run.test_set == "own" or "archive" not in run.datasets:
+        return f"own reviews from {run.source if 'assign' not in run.datasets else run.datasets['assign'].source}"
     return run.datasets["archive"].files["archive"].sha256
+
+
+def shares_reviews(one: Run, other: Run) -> bool:
+    """Return whether two runs were tested on the same set of reviews, which may have grown in between."""
+    return name_reviews(one) == name_reviews(other)
 
 
 def summarise_run(run: Run) -> RunSummary:
@@ -114,10 +124,11 @@ def list_changes(before: Run, now: Run) -> Iterable[Change]:
 
 def _environment_of(run: Run) -> dict[str, dict[str, str | None]]:
     """Return by kind of change the names and values of everything that can affect the results."""
-    archive = run.datasets["archive"].files
+    archive = run.datasets["archive"].files if "archive" in run.datasets else {}
+    own = {"own reviews": run.datasets["assign"].key} if "assign" in run.datasets else {}
     parameters = {name: value for name, value in run.parameters.items() if name not in NOT_A_CHANGE}
     return {
-        "data": {"source": run.source, **{name: file.sha256 for name, file in archive.items()}},
+        "data": {"source": run.source, **{name: file.sha256 for name, file in archive.items()}, **own},
         "code": {"commit": run.code.commit, "is_dirty": format_value(run.code.is_dirty)},
         "parameter": {name: format_value(value) for name, value in parameters.items()},
         "version": dict(run.versions),

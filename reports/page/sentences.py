@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from statistics import median
 
 from reports.evidence import Evidence
@@ -192,4 +193,6 @@ def name_slice(one: Slice, language: Language) -> str:
         return gettext("{low} to {high} unknown words", low=share, high=language.percent(one.high, 0))
     if one.by == "negation":
         return gettext("with a negation") if one.low else gettext("without a negation")
+    if one.by == "week":
+        return gettext("week of {day}", day=language.day(date.fromordinal(int(one.low)).isoformat()))
     return gettext("beginning cut off") if one.low else gettext("shown in full")

@@ -10,9 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from storage.bounds import Sha256, Whole
+from storage.decoding import decode_json
+from storage.records import Dataset
+from storage.store import Store
 from tasks.data.encoding.normalise import normalise_texts
 from tasks.data.encoding.tokenise import TokenKind, split_texts
-from tasks.data.encoding.vocabulary import Vocabulary
+from tasks.data.encoding.vocabulary import Vocabulary, read_vocabulary
 from tasks.data.split import INDEX_FROM, OUT_OF_VOCABULARY_TOKEN, START_TOKEN
 
 # Raise it when the same text and vocabulary give other tokens than before.
@@ -64,6 +67,35 @@ class EncodedTexts:
     rank_offsets: npt.NDArray[np.int64]
 
 
+def make_web_encoder(vocabulary_sha256: str, tokens: TokenKind, num_words: int, *, is_built: bool) -> Encoder:
+    """Return the encoder of a team's own texts, which come from web pages.
+
+    Args:
+        vocabulary_sha256: Of the file with the words.
+        tokens: What texts are taken apart into.
+        num_words: Size of the vocabulary.
+        is_built: Whether the vocabulary was built of such texts; else it is IMDB's word index.
+    """
+    return Encoder("built" if is_built else "imdb", "web", tokens, num_words, vocabulary_sha256)
+
+
+def read_encoder(store: Store, dataset: Dataset) -> tuple[Encoder, Vocabulary]:
+    """Return the stored encoder of a run, and its words.
+
+    Raises:
+        DamagedFileError: A file is missing or damaged.
+    """
+    return read_encoder_record(store, dataset), read_vocabulary(store, dataset.files["vocabulary"])
+
+
+def read_encoder_record(store: Store, dataset: Dataset) -> Encoder:
+    """Return the stored encoder of a run, without its words."""
+    file = dataset.files["encoder"]
+    must = f"{store.locate(file.path)} must hold an encoder"
+    encoder: Encoder = decode_json(Encoder, store.read_verified(file), must)
+    return encoder
+
+
 def encode_texts(texts: pa.StringArray, encoder: Encoder, vocabulary: Vocabulary) -> EncodedTexts:
     """Return the tokens of some texts.
 
@@ -75,6 +107,7 @@ def encode_texts(texts: pa.StringArray, encoder: Encoder, vocabulary: Vocabulary
     Example:
         With a vocabulary of "the" (1) and "film" (2), "The film!" becomes 1, 4, 5.
     """
+    texts = texts.cast(pa.string())
     words, offsets = split_texts(normalise_texts(texts, encoder.normalisation), encoder.tokens)
     ranks = vocabulary.find_ranks(words)
     lacking = ranks == MISSING

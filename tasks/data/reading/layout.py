@@ -67,6 +67,21 @@ def find_layout(path: Path, name: str, options: ReadingOptions, label: str | Non
     return Layout(compression=compression, encoding=encoding, **found)
 
 
+def describe_layout(layout: Layout) -> str:
+    """Return a layout in words.
+
+    Example: "csv, gzip, utf-8, comma, quoted, with a header".
+    """
+    words = [layout.format, layout.compression, layout.encoding]
+    if layout.format == "csv":
+        words += [
+            NAMES_OF_DELIMITERS[layout.delimiter],
+            "quoted" if layout.is_quoted else "",
+            "with a header" if layout.has_header else "no header",
+        ]
+    return ", ".join(filter(None, words))
+
+
 def check_same_layout(layouts: Mapping[str, Layout]) -> None:
     """Raise a ValueError if the files of a source do not have the same format and the same columns."""
     first_name, first = next(iter(layouts.items()))

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reports.sections.own_reviews_section import FileFacts
 from storage.records import StoredFile
 from storage.schemas import ASSIGNMENT_SCHEMA, FACT_SCHEMA, REJECTED_SCHEMA
 from storage.store import Store
 from tasks.data.parts.assignment import AssignmentFacts, assign_parts, find_repeated_ids
 from tasks.data.reading.labels import choose_labels
-from tasks.data.reading.layout import check_same_layout
+from tasks.data.reading.layout import check_same_layout, describe_layout
 from tasks.data.shards.records import Shard
 from tasks.processes.messages import Event, Job, get_adapter
 
@@ -54,6 +55,7 @@ class AssignmentSummary:
         meaning: By label: "negative", "positive" or "left out".
         rejected: Number of rejected records by reason.
         parts: How the reviews were assigned.
+        files: What was read from each source file.
     """
 
     records: int
@@ -61,6 +63,7 @@ class AssignmentSummary:
     meaning: dict[str, str]
     rejected: dict[str, int]
     parts: AssignmentFacts
+    files: tuple[FileFacts, ...]
 
 
 def count_labels(shards: Sequence[Shard]) -> dict[str, int]:
@@ -102,6 +105,10 @@ def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, St
     repeated = find_repeated_ids(facts["review_id"])
     labels = map_labels(facts["label"], meaning)
     kept = (labels >= 0) & ~repeated
+    if not kept.any():
+        rejected = ", ".join(f"{reason} ({count:,})" for reason, count in _count_rejected(shards).most_common())
+        source = shards[0].dataset.source
+        raise ValueError(f"{source} must hold reviews. No record of it is one. Rejected: {rejected or 'none'}.")
     facts = facts.filter(pa.array(kept)).combine_chunks()
     assignment = assign_parts(facts, labels[kept].astype(np.uint8), validation_fraction=request.validation_fraction)
     table = pa.table(
@@ -122,6 +129,7 @@ def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, St
         meaning={label: _name(code) for label, code in meaning.items()},
         rejected=dict(Counter(rejected["reason"].to_pylist()).most_common()),
         parts=assignment.facts,
+        files=tuple(map(_describe_file, shards)),
     )
     written: bytes = get_adapter(AssignmentSummary).dump_json(summary)
     return {
@@ -129,6 +137,30 @@ def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, St
         "rejected": store.write_table(f"{request.folder}/rejected-{{sha}}.parquet", rejected),
         "summary": store.write_bytes_by_hash(f"{request.folder}/summary-{{sha}}.json", written),
     }
+
+
+def _count_rejected(shards: Sequence[Shard]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for shard in shards:
+        total.update(shard.reading.rejected)
+    return total
+
+
+def _describe_file(shard: Shard) -> FileFacts:
+    reading = shard.reading
+    layout = reading.layout
+    columns = (layout.text_column, layout.label_column)
+    rejected = sum(reading.rejected.values())
+    return FileFacts(
+        shard.name,
+        shard.fingerprint,
+        reading.sha256,
+        describe_layout(layout),
+        columns,
+        reading.records,
+        reading.accepted,
+        rejected,
+    )
 
 
 def _name(code: int | None) -> str:

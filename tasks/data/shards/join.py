@@ -301,6 +301,8 @@ def main(request: JoinRequest, _tell: Callable[[Event], None]) -> dict[str, Stor
         **files,
         "own_reviews": store.write_table(f"{request.folder}/own_reviews-{{sha}}.parquet", table),
         "facts": store.write_bytes_by_hash(f"{request.folder}/facts-{{sha}}.json", written),
+        # So that the report finds the words of a review.
+        **{f"texts-{number}": shard.dataset.files["texts"] for number, shard in enumerate(request.shards)},
     }
 
 
