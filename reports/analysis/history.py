@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -52,7 +53,27 @@ def summarise_run(run: Run) -> RunSummary:
     return RunSummary(run.run_id, run.started, best, tuple(failure.name for failure in run.failures), figures)
 
 
-def build_history(run: Run, earlier: Sequence[Run], discordant: Mapping[str, tuple[int, int]]) -> History:
+@dataclass(frozen=True)
+class CommonReviews:
+    """Two runs on the test reviews that both have; needed if the test reviews changed in between.
+
+    Attributes:
+        before: The previous run, its trainings with their scores on the common reviews.
+        now: This run, likewise.
+        count: Number of common reviews.
+    """
+
+    before: Run
+    now: Run
+    count: int
+
+
+def build_history(
+    run: Run,
+    earlier: Sequence[Run],
+    discordant: Mapping[str, tuple[int, int]],
+    common: CommonReviews | None = None,
+) -> History:
     """Return the section that compares a run with earlier ones.
 
     Args:
@@ -60,20 +81,23 @@ def build_history(run: Run, earlier: Sequence[Run], discordant: Mapping[str, tup
         earlier: All earlier runs on the same test reviews, the oldest first.
         discordant: By variant, the number of test reviews that only the previous run's model classifies correctly, and
             the number that only this run's model does.
+        common: This run and the previous one on their common test reviews; None if their test reviews are the same.
     """
     shown = [*earlier[-(RUNS_SHOWN - 1) :], run]
     summaries = tuple(summarise_run(one) for one in shown)
     previous = earlier[-1] if earlier else None
     bands = tuple(_seed_bands(shown, summaries))
+    compared = [summarise_run(one) for one in (common.before, common.now)] if common else summaries
     evaluated = [run, *earlier]
     return History(
         runs=summaries,
         last=previous.run_id if previous else None,
         bands=bands,
-        regressions=tuple(_find_regressions(summaries, bands, discordant)) if previous else (),
+        regressions=tuple(_find_regressions(compared, bands, discordant)) if previous else (),
         changes=tuple(list_changes(previous, run)) if previous else (),
         test_set_uses=len(evaluated),
         models=sum(len(one.trainings) + len(one.baselines) for one in evaluated),
+        common=common.count if common else None,
     )
 
 

@@ -42,8 +42,8 @@ class Predictions:
         losses: Floats = -np.log(np.where(self.labels, clipped, 1 - clipped))
         return losses
 
-    def select(self, mask: Bools) -> Predictions:
-        """Return the predictions for the reviews in `mask`: bool, shape (reviews,)."""
+    def select(self, mask: Bools | npt.NDArray[np.int64]) -> Predictions:
+        """Return the predictions for the reviews in `mask`: bool, shape (reviews,); or at these places: int64."""
         probabilities = {name: values[mask] for name, values in self.probabilities.items()}
         return Predictions(
             self.labels[mask], probabilities, self.review_ids[mask] if len(self.review_ids) else self.review_ids

@@ -53,45 +53,56 @@ def _explain_unchecked(check: CheckResult, language: Language) -> str:
 
 
 def _describe_value(check: CheckResult, language: Language) -> str:
-    gettext, value = language.gettext, check.value
-    share = language.percent(value, 1) if value is not None else ""
-    number = language.decimal(value, 2) if value is not None else ""
+    if check.name in ("lengths", "labels", "unknown words", "new against old"):
+        return _describe_drift(check, language)
+    return _describe_state(check, language)
+
+
+def _describe_state(check: CheckResult, language: Language) -> str:
+    """Return what a check of the reviews themselves found."""
+    gettext = language.gettext
+    share = language.percent(check.value, 1) if check.value is not None else ""
     now, before = (language.integer(count) if count is not None else "" for count in (check.now, check.before))
-    match check.name:
-        case "rejected":
-            return gettext("{share} of {now} records were rejected.", share=share, now=now)
-        case "schema":
-            if check.words:
-                return gettext("The columns changed since the last run: {words}.", words=" ".join(check.words))
-            return gettext("The columns are those of the last run.")
-        case "balance":
-            if not value:
-                return gettext("All {now} reviews have the same label; a model needs both.", now=now)
-            return gettext("The rarer label has {share} of {now} reviews.", share=share, now=now)
-        case "duplicates":
-            return gettext("{share} of {now} reviews repeat the text of another one.", share=share, now=now)
-        case "fewer":
-            return gettext("There are {now} records; the last run had {before}.", now=now, before=before)
-        case "lengths":
-            return gettext(
-                "The lengths of {now} new reviews and {before} old ones differ by a PSI of {number}.",
-                now=now,
-                before=before,
-                number=number,
-            )
-        case "labels":
-            return gettext(
-                "The labels of {now} new reviews and {before} old ones differ by a PSI of {number}.",
-                now=now,
-                before=before,
-                number=number,
-            )
-        case "unknown words":
-            return gettext(
-                "The share of unknown words differs by {points} points, new against old.",
-                points=language.percentage_points(value or 0.0),
-            )
-    sentence = gettext("A classifier tells new reviews from old ones with an AUC of {number}.", number=number)
+    sentences = {
+        "rejected": gettext("{share} of {now} records were rejected.", share=share, now=now),
+        "balance": gettext("The rarer label has {share} of {now} reviews.", share=share, now=now),
+        "duplicates": gettext("{share} of {now} reviews repeat the text of another one.", share=share, now=now),
+        "fewer": gettext("There are {now} records; the last run had {before}.", now=now, before=before),
+        "schema": gettext("The columns are those of the last run."),
+    }
+    if check.name == "schema" and check.words:
+        return gettext("The columns changed since the last run: {words}.", words=" ".join(check.words))
+    if check.name == "balance" and not check.value:
+        return gettext("All {now} reviews have the same label; a model needs both.", now=now)
+    return sentences[check.name]
+
+
+def _describe_drift(check: CheckResult, language: Language) -> str:
+    """Return how new reviews differ from old ones."""
+    gettext, value = language.gettext, check.value or 0.0
+    number, points = language.decimal(value, 2), language.percentage_points(value)
+    now, before = (language.integer(count) if count is not None else "" for count in (check.now, check.before))
+    sentences = {
+        "lengths": gettext(
+            "The lengths of {now} new reviews and {before} old ones differ by a PSI of {number}.",
+            now=now,
+            before=before,
+            number=number,
+        ),
+        "labels": gettext(
+            "The labels of {now} new reviews and {before} old ones differ by a PSI of {number}.",
+            now=now,
+            before=before,
+            number=number,
+        ),
+        "unknown words": gettext(
+            "The share of unknown words differs by {points} points, new against old.", points=points
+        ),
+        "new against old": gettext(
+            "A classifier tells new reviews from old ones with an AUC of {number}.", number=number
+        ),
+    }
+    sentence = sentences[check.name]
     if check.words and check.level != "ok":
         sentence += " " + gettext("These words speak for a new one: {words}.", words=", ".join(check.words))
     return sentence

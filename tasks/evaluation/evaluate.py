@@ -15,11 +15,12 @@ from reports.analysis.comparison import (
     list_trainings,
 )
 from reports.analysis.errors import ReviewFacts, accuracy_where, find_errors
-from reports.analysis.history import build_history, shares_reviews
+from reports.analysis.history import CommonReviews, build_history, shares_reviews
 from reports.analysis.measurements import Measurements, Predictions
 from reports.evidence import Evidence
 from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY
 from reports.sections.data_section import Data, PartFacts
+from reports.sections.history_section import History
 from reports.sections.pairs_section import Pairs
 from storage.decoding import decode_json
 from storage.records import Run
@@ -33,7 +34,7 @@ from tasks.evaluation.own_facts import read_own_facts
 from tasks.evaluation.own_reviews import describe_own_reviews
 from tasks.evaluation.pair_results import read_minimal_pairs
 from tasks.evaluation.review_facts import read_input_sizes, read_review_facts
-from tasks.evaluation.test_sets import list_test_sets, read_join_facts, view_reviews, view_set
+from tasks.evaluation.test_sets import list_test_sets, read_join_facts, rescore_test, view_set
 
 
 def evaluate_run(run: Run, store: Store) -> Evidence:
@@ -85,8 +86,30 @@ def evaluate_set(measured: Measurements, name: str, store: Store) -> Evidence:
         errors=find_errors(measured, facts),
         minimal_pairs=read_minimal_pairs(run, trainings, store) if _has_profile(run) else None,
         data=_read_data(measured, trainings, name, facts, store) if _has_profile(run) else None,
-        history=build_history(run, *read_earlier_runs(run, store, measured)),
+        history=_compare_with_earlier(run, store, measured),
     )
+
+
+def _compare_with_earlier(run: Run, store: Store, measured: Measurements) -> History:
+    earlier, discordant = read_earlier_runs(run, store, measured)
+    common = find_common_reviews(earlier[-1], measured, store) if earlier else None
+    return build_history(run, earlier, discordant, common)
+
+
+def find_common_reviews(before: Run, measured: Measurements, store: Store) -> CommonReviews | None:
+    """Return two runs on the test reviews that both have; None if all are the same, or the older ones are damaged."""
+    try:
+        test = _read_predictions(before, "test", store)
+    except DamagedFileError:
+        return None
+    ids = measured.test.review_ids
+    if len(ids) == len(test.review_ids) and (ids == test.review_ids).all():
+        return None
+    common, *places = np.intersect1d(test.review_ids.astype(str), ids.astype(str), return_indices=True)
+    if not len(common):
+        return None
+    now = rescore_test(measured.run, measured.test.select(places[1]))
+    return CommonReviews(rescore_test(before, test.select(places[0])), now, len(common))
 
 
 def _has_profile(run: Run) -> bool:
@@ -209,13 +232,14 @@ def read_earlier_runs(run: Run, store: Store, measured: Measurements) -> tuple[l
 
 
 def _count_discordant(before: Measurements, now: Measurements) -> dict[str, tuple[int, int]]:
-    common = np.intersect1d(before.test.review_ids.astype(str), now.test.review_ids.astype(str))
+    ids = (one.test.review_ids.astype(str) for one in (before, now))
+    common, *places = np.intersect1d(*ids, return_indices=True)
     if not len(common):
         return {}
-    before, now = view_reviews(before, common), view_reviews(now, common)
+    test_before, test_now = before.test.select(places[0]), now.test.select(places[1])
     trainings, discordant = before.best_training_by_variant(), {}
     for variant, training in now.best_training_by_variant().items():
         if variant in trainings:
-            old, new = before.test.is_correct(trainings[variant]), now.test.is_correct(training)
+            old, new = test_before.is_correct(trainings[variant]), test_now.is_correct(training)
             discordant[variant] = (int((old & ~new).sum()), int((new & ~old).sum()))
     return discordant

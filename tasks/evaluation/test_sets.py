@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from reports.analysis.measurements import Bools, Measurements, Predictions
+from reports.evidence import LEAST_OWN_REVIEWS
 from storage.decoding import decode_json
 from storage.records import Run, Scores, TrainingResult
 from storage.store import Store
 from tasks.data.shards.join import JoinFacts
 
-# The team's own reviews decide if there are enough of them: with 1,000, an accuracy of 80% is known within 2.5 points.
-LEAST_OWN_REVIEWS = 1000
 OWN_PREFIX = "own-"
 # Half the width of a normal 95% interval, in standard errors.
 NORMAL_QUANTILE = 1.959963984540054
@@ -48,13 +47,6 @@ def view_set(measured: Measurements, name: str) -> Measurements:
     return _view(measured, _is_of_set(measured.validation, name), _is_of_set(measured.test, name), name)
 
 
-def view_reviews(measured: Measurements, review_ids: Collection[str]) -> Measurements:
-    """Return the measurements on some of the test reviews."""
-    known = np.isin(measured.test.review_ids, np.array(list(review_ids)))
-    everything = np.ones(len(measured.validation.labels), bool)
-    return _view(measured, everything, known, measured.run.test_set)
-
-
 def _is_of_set(part: Predictions, name: str) -> Bools:
     is_own: Bools = np.char.startswith(part.review_ids.astype(str), OWN_PREFIX)
     return is_own if name == "own" else ~is_own
@@ -71,6 +63,12 @@ def _view(measured: Measurements, validation: Bools, test: Bools, name: str) -> 
     run = measured.run
     run = replace(run, trainings=rescore(run.trainings), baselines=rescore(run.baselines), test_set=name)
     return Measurements(run, *parts, measured.histories)
+
+
+def rescore_test(run: Run, test: Predictions) -> Run:
+    """Return a run whose trainings have their scores on some test reviews."""
+    trainings = tuple(replace(one, test=score(test, one.name)) for one in run.trainings)
+    return replace(run, trainings=trainings)
 
 
 def score(part: Predictions, name: str) -> Scores:

@@ -85,7 +85,7 @@ def _read_counted(content: bytes, layout: Layout, first: int, name: str) -> tupl
     records, number = _read_block(content, layout, first) if counted else (_gather_none(layout), 0)
     if number != counted:
         raise ValueError(
-            f"{name} must be read whole. From record {first:,} on, {counted:,} records were counted by their line ends, "
+            f"{name} must be read whole. From record {first:,} on, {counted:,} records were counted by line ends, "
             f"and {number:,} were read. Save the file as JSON lines or Parquet instead."
         )
     return records, number

@@ -56,7 +56,7 @@ def read_file(file: SourceFile, options: ReadingOptions, pass_on: Callable[[Batc
         _count_values(rejected, batch.rejected["reason"])
         if len(labels) > MAXIMUM_LABELS:
             raise ValueError(
-                f"{file.name} must have at most {MAXIMUM_LABELS:,} different labels. Its column {layout.label_column} has "
+                f"{file.name} must have at most {MAXIMUM_LABELS:,} different labels. {layout.label_column} has "
                 f"more: {show_counts(dict(labels))}. Give --label-column."
             )
         pass_on(batch)

@@ -68,7 +68,8 @@ def check_source(source: str, sha256: str | None, option: str = "reviews") -> No
         )
     if mistake := find_mistake(source.strip()) if source.strip() else "which is empty.":
         raise ValueError(
-            f"`{option}` must be a file, a folder, an http(s) address or an object-store URI. Received: {option}={source!r}, {mistake}"
+            f"`{option}` must be a file, a folder, an http(s) address or an object-store URI. "
+            f"Received: {option}={source!r}, {mistake}"
         )
     scheme = _scheme(source)
     if scheme in ("http", "https"):
@@ -244,8 +245,8 @@ def _list_folder(root: Path) -> Iterator[SourceFile]:
             count += 1
             if count > MAXIMUM_FILES:
                 raise ValueError(
-                    f"{root} must hold at most {MAXIMUM_FILES:,} files of reviews. It holds more. A file a review is read "
-                    "if it stands in folders called pos and neg."
+                    f"{root} must hold at most {MAXIMUM_FILES:,} files of reviews. It holds more. A file a review is "
+                    "read if it stands in folders called pos and neg."
                 )
             _check_inside(here / one, inside)
             yield _describe(here / one, _name(here / one, root))

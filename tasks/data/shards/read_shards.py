@@ -178,7 +178,7 @@ def read_shard(request: ReadRequest, file: SourceFile, tell: Callable[[Event], N
 
 
 def find_shard(store: Store, inputs: Inputs) -> tuple[Dataset | None, list[str]]:
-    """Return the stored shard, or None; and a sentence for each damaged file. Its texts are verified when they are used.
+    """Return the stored shard, or None; and a sentence for each damaged file. Texts are verified when they are used.
 
     Hashing all texts takes a second per gigabyte, and most nights need none of them.
     """
