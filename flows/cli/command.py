@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after `retrain`; those of this process if None.
 
     Returns:
-        The exit code: 0 all well, 1 a training failed, 2 bad input, 130 interrupted.
+        The exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input, 130 interrupted.
 
     Raises:
         SystemExit: The arguments ask for help or cannot be parsed.

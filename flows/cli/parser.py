@@ -53,7 +53,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command(
         "retrain now, and write the report",
-        "Exit code: 0 all well, 1 a training failed, 2 bad input.",
+        "Exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input.",
         RUN_EXAMPLES,
     ),
     "report": Command(

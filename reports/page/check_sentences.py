@@ -15,10 +15,10 @@ def name_check(check: CheckResult, language: Language) -> str:
         "balance": gettext("Balance of the labels"),
         "duplicates": gettext("Repeated texts"),
         "fewer": gettext("Number of records"),
-        "lengths": gettext("Lengths, new against old"),
-        "labels": gettext("Labels, new against old"),
-        "unknown words": gettext("Unknown words, new against old"),
-        "new against old": gettext("Words, new against old"),
+        "lengths": gettext("Lengths of new reviews"),
+        "labels": gettext("Labels of new reviews"),
+        "unknown words": gettext("Unknown words in new reviews"),
+        "new against old": gettext("Words of new reviews"),
     }
     return names[check.name]
 
@@ -121,6 +121,8 @@ def _describe_limits(check: CheckResult, language: Language) -> str:
     if check.name == "rejected":
         return gettext("More than {stop} stops the run.", stop=write(check.stop_at))
     limits = {"warn": write(check.warn_at), "stop": write(check.stop_at)}
+    if check.name == "fewer":
+        return gettext("Losing more than {warn} is a warning, more than {stop} stops the run.", **limits)
     if check.name == "balance":
         return gettext("Below {warn} is a warning, below {stop} stops the run.", **limits)
     if check.critical is not None:
