@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TypeVar
 
@@ -119,6 +120,18 @@ def read_dataset(store: Store, manifest: str) -> Dataset:
     """
     must = f"{store.locate(manifest)} must be the manifest of a dataset"
     return decode_record(Dataset, store.read_manifest(manifest), must, upgrade_dataset)
+
+
+def find_datasets(store: Store, is_wanted: Callable[[Dataset], bool]) -> list[Dataset]:
+    """Return the stored datasets that a function wants; damaged manifests are passed over."""
+    found = []
+    for path in store.list_files("datasets"):
+        if path.endswith("/manifest.json"):
+            with suppress(DamagedFileError):
+                dataset = read_dataset(store, path)
+                if is_wanted(dataset):
+                    found.append(dataset)
+    return found
 
 
 def publish_dataset(store: Store, step: str, inputs: Inputs, files: dict[str, StoredFile], source: str) -> Dataset:

@@ -232,8 +232,8 @@ def read_earlier_runs(run: Run, store: Store, measured: Measurements) -> tuple[l
 
 
 def _count_discordant(before: Measurements, now: Measurements) -> dict[str, tuple[int, int]]:
-    ids = (one.test.review_ids.astype(str) for one in (before, now))
-    common, *places = np.intersect1d(*ids, return_indices=True)
+    ids = [one.test.review_ids.astype(str) for one in (before, now)]
+    common, *places = np.intersect1d(ids[0], ids[1], return_indices=True)
     if not len(common):
         return {}
     test_before, test_now = before.test.select(places[0]), now.test.select(places[1])

@@ -93,12 +93,14 @@ def sift_records(records: Records, file: str, encoding: str) -> Batch:
         reasons[_true(pc.is_null(created_at))] = "created_at is not a date"
     reasons[_true(pc.greater(pc.utf8_length(label), MAXIMUM_LABEL))] = f"label longer than {MAXIMUM_LABEL} characters"
     reasons[_true(pc.equal(label, ""))] = NO_LABEL
-    reasons[_true(pc.match_substring(text, "\x00"))] = "NUL character"
-    too_long = pc.greater(pc.utf8_length(text), MAXIMUM_CHARACTERS)
-    reasons[_true(too_long)] = f"longer than {MAXIMUM_CHARACTERS:,} characters"
-    reasons[_true(pc.equal(pc.utf8_trim_whitespace(text), ""))] = EMPTY
-    broken = pc.or_(pc.match_substring(text, UNDECODABLE), pc.match_substring(label, UNDECODABLE))
-    reasons[_true(broken)] = f"not decodable as {encoding}"
+    reasons[_holds(text, "\x00")] = "NUL character"
+    size = pc.binary_length(text)
+    # A text has at least as many bytes as characters.
+    if (pc.max(size).as_py() or 0) > MAXIMUM_CHARACTERS:
+        too_long = pc.greater(pc.utf8_length(text), MAXIMUM_CHARACTERS)
+        reasons[_true(too_long)] = f"longer than {MAXIMUM_CHARACTERS:,} characters"
+    reasons[_true(pc.or_(pc.equal(size, 0), pc.utf8_is_space(text)))] = EMPTY
+    reasons[_holds(text, UNDECODABLE) | _holds(label, UNDECODABLE)] = f"not decodable as {encoding}"
     is_rejected = reasons != None  # noqa: E711 - elementwise
     identifiers = records.optional.get("review_id")
     accepted = pa.table(
@@ -119,6 +121,14 @@ def sift_records(records: Records, file: str, encoding: str) -> Batch:
 
 def _true(mask: pa.Array) -> np.ndarray:  # type: ignore[type-arg]  # of bool
     return pc.fill_null(mask, False).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _holds(values: pa.Array, character: str) -> np.ndarray:  # type: ignore[type-arg]  # of bool
+    """Return which texts hold a character; most often none does, which one look at all bytes tells."""
+    content = values.buffers()[2]
+    if content is None or character.encode() not in content.to_pybytes():
+        return np.zeros(len(values), bool)
+    return _true(pc.match_substring(values, character))
 
 
 def _null_if_empty(values: pa.Array) -> pa.Array:

@@ -14,7 +14,6 @@ from pyarrow import fs
 
 from storage.location import find_mistake, holds_secret, resolve_location
 from storage.text import on_one_line
-from tasks.data.fetching import DEFAULT_LIMITS, fetch_to_file
 from tasks.data.reading.records import SourceFile
 
 NAMED_SOURCES = ("imdb", "sample", "auto")
@@ -90,6 +89,14 @@ def check_source(source: str, sha256: str | None, option: str = "reviews") -> No
     _check_kind(path, str(path))
 
 
+def is_there(source: str, name: str) -> bool:
+    """Return whether a file of a local source still exists; False for a source elsewhere."""
+    if _scheme(source) not in ("", "file"):
+        return False
+    path = _local_path(source)
+    return path.is_file() if path.name == name else (path / name).exists()
+
+
 def list_source_files(source: str, sha256: str | None, temporary: Path) -> tuple[SourceFile, ...]:
     """Return the files of a source, sorted by name.
 
@@ -105,6 +112,9 @@ def list_source_files(source: str, sha256: str | None, temporary: Path) -> tuple
     check_source(source, sha256)
     scheme = _scheme(source)
     if scheme in ("http", "https") and sha256 is not None:
+        # Imported late: httpx takes half a second, and most sources are files.
+        from tasks.data.fetching import DEFAULT_LIMITS, fetch_to_file
+
         path = temporary / (PurePosixPath(urlsplit(source).path).name or "reviews")
         fetch_to_file(path, source, sha256, DEFAULT_LIMITS, MAXIMUM_DOWNLOAD_BYTES)
         return (SourceFile(path.name, str(path), path.stat().st_size, f"sha256 {sha256}"),)

@@ -1,4 +1,4 @@
-"""Hash texts so that equal reviews have equal keys, however they were typed. Vectorised over the bytes of all texts."""
+"""Hash texts so that equal reviews have equal keys, however they were typed."""
 
 from __future__ import annotations
 
@@ -8,55 +8,55 @@ import unicodedata
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 # Fixed for ever: another salt would move every review to another part.
 SALT = b"own reviews"
-WHITE = b" \t\n\r\x0b\x0c"
-MARKUP = ("<br />", "<br/>", "<br>")
-_IS_KEPT = np.ones(256, bool)
-_IS_KEPT[list(WHITE)] = False
-_SAME = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " "})
-
-
-def squeeze_text(text: str) -> str:
-    """Return a text without what does not make it another one: case, white space, line breaks, forms of quotes.
-
-    Example:
-        >>> squeeze_text("It’s  GOOD.<br />Really")
-        "it'sgood.really"
-    """
-    text = unicodedata.normalize("NFC", text).translate(_SAME).lower()
-    for mark in MARKUP:
-        text = text.replace(mark, " ")
-    return "".join(text.split())
+WHITE = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
+MARKUP = (b"<br/>", b"<br>")
+# In UTF-8: quotes that mean the same, and spaces that are not ASCII.
+SAME = tuple((one.encode(), other) for one, other in (("’", b"'"), ("‘", b"'"), ("“", b'"'), ("”", b'"')))
+SPACES = ("\u00a0".encode(), "\u3000".encode(), "\u200b".encode(), "\ufeff".encode())
+_CURLY = b"\xe2\x80"
 
 
 def normalised_key(texts: pa.StringArray) -> pa.Array:
     """Return a salted hash of each text, squeezed: binary(16). Equal texts have equal keys."""
-    keys = np.empty(len(texts), object)
-    is_ascii = pc.string_is_ascii(texts).to_numpy(zero_copy_only=False)
-    others = np.flatnonzero(~is_ascii)
-    for place, text in zip(others.tolist(), texts.take(pa.array(others)).to_pylist(), strict=True):
-        keys[place] = _hash(squeeze_text(text).encode())
-    keys[is_ascii] = _hash_ascii(texts.filter(pa.array(is_ascii)))
-    return pa.array(keys.tolist(), pa.binary(16))
+    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
+    content = texts.buffers()[2].to_pybytes() if texts.buffers()[2] is not None else b""
+    keys = [_hash(_squeeze(content[start:end])) for start, end in itertools.pairwise(offsets)]
+    return pa.array(keys, pa.binary(16))
 
 
-def _hash_ascii(texts: pa.StringArray) -> list[bytes]:
-    """Return the keys of texts in ASCII; the same as those of `squeeze_text`, whose steps are done on all at once."""
-    if not len(texts):
-        return []
-    texts = pc.ascii_lower(texts)
+def _squeeze(content: bytes) -> bytes:
+    """Return a text without what does not make it another one: case, white space, line breaks, forms of quotes.
+
+    Example:
+        >>> _squeeze("It’s  GOOD.<br />Really".encode())
+        b"it'sgood.really"
+    """
+    if content.isascii():
+        content = content.lower().translate(None, WHITE)
+    else:
+        content = _squeeze_others(content)
     for mark in MARKUP:
-        texts = pc.replace_substring(texts, mark, " ")
-    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    content = memoryview(texts.buffers()[2])[int(offsets[0]) : int(offsets[-1])]
-    kept = np.concatenate([[0], np.cumsum(_IS_KEPT[np.frombuffer(content, np.uint8)], dtype=np.int64)])
-    ends = kept[offsets - offsets[0]].tolist()
-    squeezed = memoryview(bytes(content).translate(None, WHITE))
-    return [_hash(squeezed[start:end]) for start, end in itertools.pairwise(ends)]
+        if b"<br" not in content:
+            break
+        content = content.replace(mark, b"")
+    return content
 
 
-def _hash(content: bytes | memoryview) -> bytes:
+def _squeeze_others(content: bytes) -> bytes:
+    text = content.decode()
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    content = text.lower().encode().translate(None, WHITE)
+    if _CURLY in content:
+        for one, other in SAME:
+            content = content.replace(one, other)
+    for space in SPACES:
+        content = content.replace(space, b"")
+    return content
+
+
+def _hash(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=16, salt=SALT).digest()

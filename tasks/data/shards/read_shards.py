@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
@@ -17,6 +18,7 @@ from storage.schemas import FACT_SCHEMA, REJECTED_SCHEMA, SAMPLE_SCHEMA, TEXT_SC
 from storage.store import Store
 from storage.table_streams import TableWriter, writing_table
 from tasks.data.parts.near_duplicates import HASHES, sign_texts
+from tasks.data.reading.passing_on import passing_on
 from tasks.data.reading.read_file import read_file
 from tasks.data.reading.records import Reading, ReadingOptions, SourceFile
 from tasks.data.reading.rejects import Batch
@@ -166,9 +168,11 @@ def read_shard(request: ReadRequest, file: SourceFile, tell: Callable[[Event], N
         done += records
         tell(RecordsRead(file.name, done))
 
-    with ExitStack() as stack:
+    # One thread reads while another writes: half of the work of either is Arrow's, which leaves Python alone.
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         writer = _ShardWriter(store, folder, stack, progress)
-        reading = read_file(file, request.options, writer.write, sha256)
+        with passing_on(pool, writer.write) as pass_on:
+            reading = read_file(file, request.options, pass_on, sha256)
     files = {name: table.published for name, table in writer.tables.items()}
     files["sample"] = store.write_table(f"{folder}/sample-{{sha}}.parquet", writer.sample.signed())
     written: bytes = get_adapter(Reading).dump_json(reading)
