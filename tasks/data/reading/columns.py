@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 
 from storage.text import on_one_line
+from tasks.data.reading.labels import PAIRS
 from tasks.data.reading.records import ReadingOptions
 
 Row = Sequence[str]
@@ -119,21 +120,34 @@ def _choose_label(names: Sequence[str], rows: Sequence[Row], options: ReadingOpt
             # Several: the one whose values are labels.
             two = [name for name in found if _is_two_valued(_column(names, rows, name))]
             return found[0] if len(found) == 1 else two[0] if len(two) == 1 else ""
-    two = [name for name in names if name != options.text_column and _is_two_valued(_column(names, rows, name))]
-    return two[0] if len(two) == 1 else ""
+    others = [name for name in names if name != options.text_column]
+    for is_label in (_is_understood, _is_two_valued):
+        found = [name for name in others if is_label(_column(names, rows, name))]
+        if found:
+            return found[0] if len(found) == 1 else ""
+    return ""
 
 
 def _choose_text(names: Sequence[str], rows: Sequence[Row], label: str) -> str:
     found = [name for name in names if normalise_name(name) in TEXT_NAMES and name != label]
     if len(found) == 1:
         return found[0]
-    free = [name for name in found or names if name != label and _is_free_text(_column(names, rows, name))]
+    others = [name for name in found or names if name != label]
+    if label and len(others) == 1:
+        return others[0]
+    free = [name for name in others if _is_free_text(_column(names, rows, name))]
     return free[0] if len(free) == 1 else ""
 
 
 def _column(names: Sequence[str], rows: Sequence[Row], name: str) -> list[str]:
     place = list(names).index(name)
     return [row[place] for row in rows if len(row) > place]
+
+
+def _is_understood(values: Sequence[str]) -> bool:
+    """Return whether the values are labels whose meaning needs no map."""
+    found = {value.strip().lower() for value in values if value.strip()}
+    return len(found) == 2 and any(found == set(pair) for pair in PAIRS)
 
 
 def _is_two_valued(values: Sequence[str]) -> bool:

@@ -202,7 +202,8 @@ def _find_json(text: str, name: str, options: ReadingOptions, *, needs_label: bo
     names = list(dict.fromkeys(key for record in objects for key in record))
     if len(names) > MAXIMUM_COLUMNS:
         raise ValueError(f"{name} must have at most {MAXIMUM_COLUMNS:,} columns. It has {len(names):,} or more.")
-    plain = [key for key in names if not any(isinstance(record.get(key), (dict, list)) for record in objects)]
+    nested = Counter(key for record in objects for key, value in record.items() if isinstance(value, (dict, list)))
+    plain = [key for key in names if 2 * nested[key] < len(objects)]
     rows = [[write_value(record.get(key)) for key in plain] for record in objects]
     chosen = choose_columns(plain, rows, options, name, needs_label=needs_label)
     kind = "json array" if is_array else "json lines"
@@ -245,15 +246,14 @@ def _find_delimited(text: str, name: str, options: ReadingOptions, *, needs_labe
     errors: list[ValueError] = []
     candidates = []
     for delimiter in DELIMITERS:
-        for is_quoted in (True, False):
-            rows = _split_sample(text, delimiter, is_quoted=is_quoted)
-            if rows is None:
-                continue
-            try:
-                candidates.append(_lay_out(rows, delimiter, is_quoted, name, options, needs_label=needs_label))
-            except ValueError as error:
-                errors.append(error)
-            break
+        found = _split_sample(text, delimiter)
+        if found is None:
+            continue
+        rows, is_quoted = found
+        try:
+            candidates.append(_lay_out(rows, delimiter, is_quoted, name, options, needs_label=needs_label))
+        except ValueError as error:
+            errors.append(error)
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
@@ -261,9 +261,9 @@ def _find_delimited(text: str, name: str, options: ReadingOptions, *, needs_labe
         named = [one for one in candidates if one["has_header"]]
         if len(named) == 1:
             return named[0]
-        found = " or ".join(NAMES_OF_DELIMITERS[one["delimiter"]] for one in candidates)
+        separators = " or ".join(NAMES_OF_DELIMITERS[one["delimiter"]] for one in candidates)
         raise ValueError(
-            f"{name}: what separates its columns cannot be told: {found}. Give --text-column and --label-column."
+            f"{name}: what separates its columns cannot be told: {separators}. Give --text-column and --label-column."
         )
     if errors:
         raise errors[0]
@@ -274,18 +274,36 @@ def _find_delimited(text: str, name: str, options: ReadingOptions, *, needs_labe
     )
 
 
-def _split_sample(text: str, delimiter: str, *, is_quoted: bool) -> list[list[str]] | None:
-    """Return the first records, or None if they do not all have the same number of fields, at least two."""
-    if is_quoted:
-        if '"' not in text or not is_well_quoted(text.encode(), delimiter.encode()):
-            return None
-        csv.field_size_limit(MAXIMUM_FIELD)
-        reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter)
-        rows = [row for row, _ in zip(reader, range(SAMPLE_ROWS), strict=False) if row]
-    else:
-        rows = [line.split(delimiter) for line in text.split("\n")[: SAMPLE_ROWS + 1] if line.strip()]
-    counts = Counter(map(len, rows))
-    width, steady = counts.most_common(1)[0]
+def _split_sample(text: str, delimiter: str) -> tuple[list[list[str]], bool] | None:
+    """Return the first records and whether they are quoted; None if this delimiter does not separate them.
+
+    Fields that stand in quotes are seen by their quotes matching. In a file of many records a few may be broken.
+    """
+    if '"' in text and is_well_quoted(text.encode(), delimiter.encode()):
+        rows = _keep_steady(_read_csv(text, delimiter))
+        return (rows, True) if rows else None
+    lines = [line for line in text.split("\n")[: SAMPLE_ROWS + 1] if line.strip()]
+    quoted = [line for line in lines if _is_quoted_record(line, delimiter)]
+    if 2 * len(quoted) >= len(lines):
+        rows = _keep_steady([_read_csv(line, delimiter)[0] for line in quoted])
+        return (rows, True) if rows else None
+    rows = _keep_steady([line.split(delimiter) for line in lines])
+    return (rows, False) if rows else None
+
+
+def _is_quoted_record(line: str, delimiter: str) -> bool:
+    return '"' in line and line.count('"') % 2 == 0 and is_well_quoted(line.encode(), delimiter.encode())
+
+
+def _read_csv(text: str, delimiter: str) -> list[list[str]]:
+    csv.field_size_limit(MAXIMUM_FIELD)
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter)
+    return [row for row, _ in zip(reader, range(SAMPLE_ROWS), strict=False) if row]
+
+
+def _keep_steady(rows: list[list[str]]) -> list[list[str]] | None:
+    """Return the records with the usual number of fields, at least two; None if too many have another one."""
+    width, steady = Counter(map(len, rows)).most_common(1)[0]
     # The last record may be cut off by the end of the sample.
     if width < 2 or steady < STEADY * (len(rows) - 1):
         return None

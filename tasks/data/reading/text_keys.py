@@ -34,7 +34,7 @@ def _squeeze(content: bytes) -> bytes:
         >>> _squeeze("It’s  GOOD.<br />Really".encode())
         b"it'sgood.really"
     """
-    if content.isascii():
+    if content.isascii():  # noqa: SIM108 - two ways, one a line
         content = content.lower().translate(None, WHITE)
     else:
         content = _squeeze_others(content)
