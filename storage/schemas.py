@@ -48,8 +48,7 @@ def padded_schema(maxlen: int) -> pa.Schema:
 # - row: the record's number in its file, from 1, the header not counted;
 # - review_id, created_at, split: null if the file has no such column; created_at in UTC;
 # - label: as the file writes it;
-# - key: the first 16 bytes of the salted hash of the normalised text: equal if the texts are;
-# - words: the number of words in the text, separated by white space.
+# - key: the first 16 bytes of the salted hash of the normalised text: equal if the texts are.
 FACT_SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -58,7 +57,6 @@ FACT_SCHEMA = pa.schema(
         ("created_at", pa.timestamp("us", "UTC")),
         ("split", pa.string()),
         ("key", pa.binary(16)),
-        ("words", pa.int32()),
     ]
 )
 # The texts of the same rows, as they were read.
@@ -82,7 +80,6 @@ ASSIGNMENT_SCHEMA = pa.schema(
         ("label", pa.uint8()),
         ("part", pa.uint8()),
         ("created_at", pa.timestamp("us", "UTC")),
-        ("words", pa.int32()),
     ]
 )
 # One row for each accepted review of a shard, in its order:

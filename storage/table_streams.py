@@ -54,7 +54,10 @@ def writing_table(store: Store, path: str, schema: pa.Schema) -> Iterator[TableW
         schema: Its columns.
     """
     with tempfile.TemporaryFile() as temporary:
-        with pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as parquet:
+        # Texts and tokens hardly repeat, so dictionaries of them would be built in vain.
+        with pq.ParquetWriter(
+            temporary, schema, compression="zstd", write_page_checksum=True, use_dictionary=False
+        ) as parquet:
             writer = TableWriter(parquet)
             yield writer
         temporary.seek(0)

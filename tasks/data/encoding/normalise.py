@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 APOSTROPHES = "’‘ʼ´"
-SPACES = "\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff\u0085"
-MARKUP = "<br />", "<br/>", "<br>", "<BR>", "<BR />", "<BR/>"
+MARKUP = ("<br />", "<br/>", "<br>", "<BR>", "<BR />", "<BR/>")
+_SPACES = re.compile("[\u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff]")
 
 
 def normalise_texts(texts: pa.StringArray, normalisation: Literal["none", "web"]) -> pa.StringArray:
@@ -19,13 +22,23 @@ def normalise_texts(texts: pa.StringArray, normalisation: Literal["none", "web"]
     """
     if normalisation == "none":
         return texts
-    for mark in MARKUP:
-        texts = pc.replace_substring(texts, mark, " ")
-    texts = pc.replace_substring(texts, "\r", " ")
+    content = texts.buffers()[2]
+    present = content.to_pybytes() if content is not None else b""
+    for mark in (*MARKUP, "\r"):
+        # One look at all bytes is quicker than a replacement that finds nothing.
+        if mark.encode() in present:
+            texts = pc.replace_substring(texts, mark, " ")
     others = ~pc.string_is_ascii(texts).to_numpy(zero_copy_only=False)
     if not others.any():
         return texts
-    mended = pc.utf8_normalize(texts.filter(pa.array(others)), "NFC")
-    mended = pc.replace_substring_regex(mended, f"[{APOSTROPHES}]", "'")
-    mended = pc.replace_substring_regex(mended, f"[{SPACES}]", " ")
-    return pc.replace_with_mask(texts, pa.array(others), mended)
+    # Python is quicker here than Arrow's regular expressions.
+    mended = [_mend(text) for text in texts.filter(pa.array(others)).to_pylist()]
+    return pc.replace_with_mask(texts, pa.array(np.asarray(others)), pa.array(mended, pa.string()))
+
+
+def _mend(text: str) -> str:
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    for apostrophe in APOSTROPHES:
+        text = text.replace(apostrophe, "'")
+    return _SPACES.sub(" ", text)

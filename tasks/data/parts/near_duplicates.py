@@ -24,6 +24,7 @@ SHINGLE_WORDS = 3
 BANDS, ROWS = 5, 4
 HASHES = BANDS * ROWS
 SEED = 20
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
 # Boilerplate that fills a whole bucket is compared with its first few reviews only.
 MOST_IN_BUCKET = 50
 
@@ -33,12 +34,28 @@ Shingles = list[npt.NDArray[np.uint64]]
 def list_shingles(texts: pa.StringArray) -> Shingles:
     """Return the hashes of all sequences of three words in each text, each once: uint64, sorted.
 
-    A text with fewer words has one shingle, the whole.
+    A text with fewer words has one shingle, the whole; one without words has none.
     """
+    flat, offsets = _shingle(texts)
+    return [np.unique(flat[start:end]) for start, end in itertools.pairwise(offsets.tolist())]
+
+
+def _shingle(texts: pa.StringArray) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Return the shingles of all texts one after another, and where each text begins."""
     words, offsets = split_texts(normalise_texts(texts, "web"), "words")
-    codes = _hash_words(words)
-    bounds = offsets.tolist()
-    return [_combine(codes[start:end]) for start, end in itertools.pairwise(bounds)]
+    codes = np.concatenate([_hash_words(words), np.zeros(SHINGLE_WORDS, np.uint64)])
+    lengths = np.diff(offsets)
+    shingled = np.zeros(len(codes) - SHINGLE_WORDS, np.uint64)
+    # How many words are left in the text at each place, so that no shingle reaches into the next text.
+    left = np.repeat(offsets[1:], lengths) - np.arange(offsets[-1])
+    with np.errstate(over="ignore"):
+        for place in range(SHINGLE_WORDS):
+            part = codes[place : place + len(shingled)]
+            shingled = np.where(left > place, (shingled * FACTOR) ^ part, shingled)
+    starts = np.repeat(offsets[:-1], lengths)
+    is_whole = (left >= SHINGLE_WORDS) | (np.arange(offsets[-1]) == starts)
+    kept = np.concatenate([[0], np.cumsum(is_whole, dtype=np.int64)])[offsets]
+    return shingled[is_whole], kept
 
 
 def _hash_words(words: pa.StringArray) -> npt.NDArray[np.uint64]:
@@ -50,35 +67,19 @@ def _hash_words(words: pa.StringArray) -> npt.NDArray[np.uint64]:
     return chosen
 
 
-def _combine(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    width = max(1, min(SHINGLE_WORDS, len(codes)))
-    shingles = np.zeros(max(0, len(codes) - width + 1), np.uint64)
-    with np.errstate(over="ignore"):
-        for place in range(width):
-            shingles = (shingles * np.uint64(0x9E3779B97F4A7C15)) ^ codes[place : place + len(shingles)]
-    return np.unique(shingles)
-
-
 def sign_texts(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
-    """Return the MinHash signature of each text: uint64, shape (texts, `HASHES`)."""
-    return sign(list_shingles(texts))
-
-
-def sign(shingles: Shingles) -> npt.NDArray[np.uint64]:
-    """Return the MinHash signature of each text: uint64, shape (texts, `HASHES`)."""
+    """Return the MinHash signature of each text: uint64, shape (texts, `HASHES`); zeros for a text without words."""
+    flat, offsets = _shingle(texts)
     generator = np.random.default_rng(SEED)
     factors = generator.integers(1, 2**63, HASHES, dtype=np.uint64) | np.uint64(1)
     terms = generator.integers(0, 2**63, HASHES, dtype=np.uint64)
-    lengths = [len(one) for one in shingles]
-    flat = np.concatenate(shingles) if shingles else np.zeros(0, np.uint64)
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-    signatures = np.zeros((len(shingles), HASHES), np.uint64)
-    filled = np.flatnonzero(np.array(lengths) > 0)
+    signatures = np.zeros((len(texts), HASHES), np.uint64)
+    filled = np.flatnonzero(np.diff(offsets) > 0)
     for number in range(HASHES if len(filled) else 0):
         with np.errstate(over="ignore"):
             mixed = flat * factors[number] + terms[number]
             mixed ^= mixed >> np.uint64(29)
-        signatures[filled, number] = np.minimum.reduceat(mixed, starts[filled])
+        signatures[filled, number] = np.minimum.reduceat(mixed, offsets[:-1][filled])
     return signatures
 
 

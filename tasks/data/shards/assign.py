@@ -118,7 +118,6 @@ def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, St
             "label": pa.array(labels[kept].astype(np.uint8)),
             "part": pa.array(assignment.parts),
             "created_at": facts["created_at"],
-            "words": facts["words"],
         },
         schema=ASSIGNMENT_SCHEMA,
     )

@@ -116,22 +116,11 @@ class _ShardWriter:
     def write(self, batch: Batch) -> None:
         texts = batch.accepted["text"].combine_chunks()
         accepted = batch.accepted.append_column("key", normalised_key(texts))
-        accepted = accepted.append_column("words", count_words(texts))
         self.tables["facts"].write(accepted.select(FACT_SCHEMA.names))
         self.tables["texts"].write(accepted.select(TEXT_SCHEMA.names))
         self.tables["rejected"].write(batch.rejected)
         self.sample.add(accepted.select(_SAMPLED.names))
         self._progress(len(accepted) + len(batch.rejected))
-
-
-def count_words(texts: pa.StringArray) -> pa.Array:
-    """Return the number of words in each text, separated by white space: int32.
-
-    Example:
-        >>> count_words(pa.array(["so  good", ""])).to_pylist()
-        [2, 0]
-    """
-    return pc.cast(pc.count_substring_regex(texts, r"\S+"), pa.int32())
 
 
 def read_shard(request: ReadRequest, file: SourceFile, tell: Callable[[Event], None]) -> tuple[Shard, list[str]]:
