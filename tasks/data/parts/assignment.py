@@ -78,6 +78,9 @@ def assign_parts(
         validation_fraction: Share of the reviews outside the test part that are for validation.
         test_fraction: Share of the test part.
     """
+    if not len(facts):
+        none = AssignmentFacts("hash", "", 0, 0, 0, 0, 0, 0, 0)
+        return Assignment(np.zeros(0, np.uint8), pa.array([], pa.string()), none)
     first, group = _group_texts(facts["key"])
     for_test, for_validation = _draw(facts["key"])
     is_validation = for_validation < validation_fraction

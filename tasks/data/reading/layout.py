@@ -23,6 +23,8 @@ from tasks.data.reading.text_decoding import find_encoding, read_blocks
 
 SAMPLE_BYTES, SAMPLE_ROWS = 4 << 20, 1000
 MAXIMUM_COLUMNS = 1000
+# Lines that a record of the sample may take.
+LONGEST_SAMPLED = 50
 MAXIMUM_FIELD = 1 << 27
 PARQUET = b"PAR1"
 FASTTEXT = "__label__"
@@ -283,16 +285,29 @@ def _split_sample(text: str, delimiter: str) -> tuple[list[list[str]], bool] | N
         rows = _keep_steady(_read_csv(text, delimiter))
         return (rows, True) if rows else None
     lines = [line for line in text.split("\n")[: SAMPLE_ROWS + 1] if line.strip()]
-    quoted = [line for line in lines if _is_quoted_record(line, delimiter)]
-    if 2 * len(quoted) >= len(lines):
-        rows = _keep_steady([_read_csv(line, delimiter)[0] for line in quoted])
+    records = _collect_records(lines, delimiter)
+    quoted = [record for record in records if '"' in record]
+    if quoted and 2 * len(quoted) >= len(records):
+        rows = _keep_steady([_read_csv(record, delimiter)[0] for record in records])
         return (rows, True) if rows else None
     rows = _keep_steady([line.split(delimiter) for line in lines])
     return (rows, False) if rows else None
 
 
-def _is_quoted_record(line: str, delimiter: str) -> bool:
-    return '"' in line and line.count('"') % 2 == 0 and is_well_quoted(line.encode(), delimiter.encode())
+def _collect_records(lines: list[str], delimiter: str) -> list[str]:
+    """Return the records that lines make if fields may stand in quotes; lines that fit into none are passed over."""
+    records, place = [], 0
+    while place < len(lines):
+        for taken in range(1, LONGEST_SAMPLED + 1):
+            record = "\n".join(lines[place : place + taken])
+            is_even = record.count('"') % 2 == 0
+            if is_even and ('"' not in record or is_well_quoted(record.encode(), delimiter.encode())):
+                records.append(record)
+                break
+            if is_even:
+                break
+        place += taken
+    return records
 
 
 def _read_csv(text: str, delimiter: str) -> list[list[str]]:

@@ -21,6 +21,8 @@ _CURLY = b"\xe2\x80"
 
 def normalised_key(texts: pa.StringArray) -> pa.Array:
     """Return a salted hash of each text, squeezed: binary(16). Equal texts have equal keys."""
+    if not len(texts):
+        return pa.array([], pa.binary(16))
     offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
     content = texts.buffers()[2].to_pybytes() if texts.buffers()[2] is not None else b""
     keys = [_hash(_squeeze(content[start:end])) for start, end in itertools.pairwise(offsets)]
