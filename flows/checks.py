@@ -9,7 +9,10 @@ from flows.declarations import Parameter, require
 from flows.parameters import PARAMETERS, NightlyParameters, choose_store
 from storage.location import resolve_location
 from storage.store import Store
+from tasks.data.encoding.tokenise import load_kiwi
+from tasks.data.reading.labels import parse_label_map
 from tasks.data.reading.source_files import check_source, is_archive
+from tasks.data.reading.text_decoding import check_encoding
 from tasks.evaluation.page_address import read_reports_url
 from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
@@ -76,6 +79,36 @@ def _check_reviews(parameters: NightlyParameters) -> None:
         check_source(reviews, parameters.sha256, "reviews")
 
 
+def _check_reading(parameters: NightlyParameters) -> None:
+    """Check what says how own reviews are read and encoded."""
+    own = parameters.reviews is not None or not is_archive(parameters.source)
+    given = {name: getattr(parameters, name) for name in ("encoding", "text_column", "label_column", "label_map")}
+    for name, value in given.items():
+        require(own or value is None, name, "left out without reviews of your own", value)
+    if parameters.encoding is not None:
+        check_encoding(parameters.encoding)
+    if parameters.label_map is not None:
+        parse_label_map(parameters.label_map)
+    vocabulary, tokens = parameters.vocabulary, parameters.tokens
+    has_archive = is_archive(parameters.source)
+    must = "imdb beside an archive, whose word index is the vocabulary"
+    require(not (own and has_archive) or vocabulary in (None, "imdb"), "vocabulary", must, vocabulary)
+    require(own or vocabulary in (None, "imdb"), "vocabulary", "left out without reviews of your own", vocabulary)
+    uses_imdb = has_archive or vocabulary == "imdb"
+    require(tokens == "words" or not uses_imdb, "tokens", "words with IMDB's word index", tokens)
+    if tokens == "morphemes":
+        load_kiwi()
+
+
+def _check_pairs(parameters: NightlyParameters) -> None:
+    """Check that each check of own reviews has a warning and a stop, in the order in which they are reached."""
+    for name in ("duplicates", "fewer", "drift", "unknown_words", "new_against_old", "balance"):
+        values = getattr(parameters, f"check_{name}")
+        in_order = values == tuple(sorted(values, reverse=name == "balance"))
+        must = "two numbers, the one that warns and the one that stops, which is reached later"
+        require(len(values) == 2 and in_order, f"check_{name}", must, ",".join(map(str, values)))
+
+
 def _check_placement(parameters: NightlyParameters) -> None:
     if parameters.placement == "workers":
         # Imported late: it takes a second, and only runs on workers need a server that other machines can reach.
@@ -99,6 +132,8 @@ _CHECKS: tuple[Callable[[NightlyParameters], None], ...] = (
     _check_seeds,
     _check_source,
     _check_reviews,
+    _check_reading,
+    _check_pairs,
     _check_placement,
     _check_address,
     _check_reports_url,

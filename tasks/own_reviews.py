@@ -67,6 +67,9 @@ def read_reviews(
     Raises:
         BadInputError: A file cannot be read without the user's help, or is no file of reviews.
     """
+    # The processes of the next steps can start while this one reads.
+    for job in (assign.JOB, encode_shards.JOB, check.JOB, join.JOB):
+        children.start_ahead(job, 1)
     with tempfile.TemporaryDirectory() as temporary:
         files = list_source_files(source.address, source.sha256, Path(temporary))
         shards, damage = _read_files(files, source, seen, jobs, store, children)
@@ -332,7 +335,7 @@ def check_reviews(
         "encode": _hash_keys(encoded),
         "before": before.key if before else None,
         "thresholds": json.dumps(asdict(thresholds)),
-        "texts": texts,
+        "texts": int(texts),
     }
     folder = dataset_folder("check", inputs)
     request = check.CheckRequest(shards, encoded, assigned, before, thresholds, texts, store.absolute_uri, folder)

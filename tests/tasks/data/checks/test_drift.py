@@ -42,7 +42,7 @@ def make_texts(words, count, seed):
     return [" ".join(rng.choices(words, k=30)) for _ in range(count)]
 
 
-FILMS = "film actor scene plot music story camera director ending cast role drama".split()
+FILMS = ["film", "actor", "scene", "plot", "music", "story", "camera", "director", "ending", "cast", "role", "drama"]
 
 
 def test_texts_of_the_same_kind_cannot_be_told_apart():
