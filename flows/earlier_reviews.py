@@ -10,7 +10,7 @@ from storage.runs import list_runs, read_run
 from storage.store import Store
 from tasks.data.checks.check_reviews import read_summary
 from tasks.data.shards.assign import AssignmentSummary
-from tasks.data.shards.records import SeenFile
+from tasks.data.shards.shard import SeenFile
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from tasks.data.checks.check_reviews import CheckThresholds, read_checks
 from tasks.data.encoding.encoder import Encoder, make_web_encoder
 from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.fetching import SourceUnreachableError
-from tasks.data.reading.records import ReadingOptions
+from tasks.data.reading.readings import ReadingOptions
 from tasks.data.reading.source_files import is_archive
 from tasks.data.shards.join import PARTS
-from tasks.data.shards.records import Shard
+from tasks.data.shards.shard import Shard
 from tasks.data.split import SplitParameters
 from tasks.download import download_reviews, download_word_index
 from tasks.own_reviews import (

@@ -24,10 +24,10 @@ from tasks.data.checks import check_reviews as check
 from tasks.data.checks.check_reviews import CheckThresholds
 from tasks.data.encoding.encoder import Encoder
 from tasks.data.encoding.tokenise import TokenKind
-from tasks.data.reading.records import ReadingOptions, SourceFile
+from tasks.data.reading.readings import ReadingOptions, SourceFile
 from tasks.data.reading.source_files import list_source_files
 from tasks.data.shards import assign, build_encoder, encode_shards, join, read_shards
-from tasks.data.shards.records import SeenFile, Shard
+from tasks.data.shards.shard import SeenFile, Shard
 from tasks.processes.children import Children
 from tasks.processes.messages import Event, RecordsRead, get_adapter
 

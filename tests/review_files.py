@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.data.reading.read_file import read_file
-from tasks.data.reading.records import Reading, ReadingOptions
+from tasks.data.reading.readings import Reading, ReadingOptions
 from tasks.data.reading.source_files import hash_file, list_source_files
 
 GOOD, BAD = "A fine film, and I would see it again.", "A dull film; not one scene is worth the time."

@@ -70,7 +70,7 @@ def _choose_command(options: argparse.Namespace) -> int:
 
 def _inspect(options: argparse.Namespace) -> int:
     from flows.cli.inspect_command import inspect
-    from tasks.data.reading.records import ReadingOptions
+    from tasks.data.reading.readings import ReadingOptions
 
     return inspect(
         options.path,

@@ -11,7 +11,7 @@ from flows.cli.exit_codes import ALL_WELL
 from storage.text import on_one_line
 from tasks.data.reading.inspection import Example, Inspection, inspect_source
 from tasks.data.reading.layout import describe_layout
-from tasks.data.reading.records import ReadingOptions
+from tasks.data.reading.readings import ReadingOptions
 
 FILES_SHOWN, LABELS_SHOWN = 20, 20
 NARROWEST = 40

@@ -13,7 +13,7 @@ from reports.page.failures import list_failures
 from reports.page.findings import rank_findings
 from reports.page.hard_reviews import list_hard_reviews
 from reports.page.language import Language
-from reports.page.own_reviews import explain_test_set, name_test_set, write_own_reviews
+from reports.page.own_section import explain_test_set, name_test_set, write_own_reviews
 from reports.page.palette import assign_styles
 from reports.page.rendering import render
 from reports.page.scale import span_accuracies

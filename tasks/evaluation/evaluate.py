@@ -31,7 +31,7 @@ from tasks.data.pad import tokens_of
 from tasks.data.profile import LENGTH_EDGES
 from tasks.evaluation.baselines import predict_bag_of_words, predict_majority
 from tasks.evaluation.own_facts import read_own_facts
-from tasks.evaluation.own_reviews import describe_own_reviews
+from tasks.evaluation.own_summary import describe_own_reviews
 from tasks.evaluation.pair_results import read_minimal_pairs
 from tasks.evaluation.review_facts import read_input_sizes, read_review_facts
 from tasks.evaluation.test_sets import list_test_sets, read_join_facts, rescore_test, view_set

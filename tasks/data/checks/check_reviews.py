@@ -26,7 +26,7 @@ from tasks.data.checks.drift import (
 from tasks.data.parts.assignment import LEFT_OUT, TRAIN
 from tasks.data.shards.assign import AssignmentSummary
 from tasks.data.shards.join import read_counts
-from tasks.data.shards.records import Shard
+from tasks.data.shards.shard import Shard
 from tasks.processes.messages import Event, Job, get_adapter
 
 # Raise it when the same reviews give other results than before.

@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 
 from storage.text import on_one_line
 from tasks.data.reading.labels import PAIRS
-from tasks.data.reading.records import ReadingOptions
+from tasks.data.reading.readings import ReadingOptions
 
 Row = Sequence[str]
 TEXT_NAMES = [

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 from storage.text import on_one_line
 from tasks.data.reading.columns import normalise_name
 from tasks.data.reading.quoting import count_filled, find_record_ends, is_well_quoted
-from tasks.data.reading.records import Layout
+from tasks.data.reading.readings import Layout
 from tasks.data.reading.rejects import SHOWN_CHARACTERS, Records
 from tasks.data.reading.text_decoding import read_blocks
 

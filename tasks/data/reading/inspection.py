@@ -19,7 +19,7 @@ from tasks.data.reading.labels import choose_labels, suggest_map
 from tasks.data.reading.layout import check_same_layout
 from tasks.data.reading.passing_on import passing_on
 from tasks.data.reading.read_file import read_file
-from tasks.data.reading.records import Layout, Reading, ReadingOptions, SourceFile
+from tasks.data.reading.readings import Layout, Reading, ReadingOptions, SourceFile
 from tasks.data.reading.rejects import Batch
 from tasks.data.reading.source_files import list_source_files
 from tasks.data.reading.text_keys import normalised_key

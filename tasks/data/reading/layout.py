@@ -18,7 +18,7 @@ from tasks.data.reading.columns import OPTIONAL, choose_columns, has_known_name,
 from tasks.data.reading.labels import PAIRS
 from tasks.data.reading.opening import find_compression, open_bytes
 from tasks.data.reading.quoting import is_well_quoted
-from tasks.data.reading.records import Layout, ReadingOptions
+from tasks.data.reading.readings import Layout, ReadingOptions
 from tasks.data.reading.text_decoding import find_encoding, read_blocks
 
 SAMPLE_BYTES, SAMPLE_ROWS = 4 << 20, 1000

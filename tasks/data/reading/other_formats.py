@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from storage.text import on_one_line
 from tasks.data.reading.columns import normalise_name
 from tasks.data.reading.layout import write_value
-from tasks.data.reading.records import Layout
+from tasks.data.reading.readings import Layout
 from tasks.data.reading.rejects import SHOWN_CHARACTERS, Records
 from tasks.data.reading.text_decoding import UNDECODABLE, read_blocks
 

@@ -21,7 +21,7 @@ from tasks.data.reading.other_formats import (
     read_json_lines,
     read_parquet_file,
 )
-from tasks.data.reading.records import Layout, Reading, ReadingOptions, SourceFile
+from tasks.data.reading.readings import Layout, Reading, ReadingOptions, SourceFile
 from tasks.data.reading.rejects import Batch, Records, sift_records
 from tasks.data.reading.source_files import check_unchanged, fetch
 from tasks.data.reading.text_decoding import BOMS

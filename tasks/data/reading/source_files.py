@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from storage.location import find_mistake, holds_secret, resolve_location
 from storage.text import on_one_line
-from tasks.data.reading.records import SourceFile
+from tasks.data.reading.readings import SourceFile
 
 NAMED_SOURCES = ("imdb", "sample", "auto")
 ARCHIVE_SUFFIX = ".npz"

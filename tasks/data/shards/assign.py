@@ -18,7 +18,7 @@ from storage.store import Store
 from tasks.data.parts.assignment import AssignmentFacts, assign_parts, find_repeated_ids
 from tasks.data.reading.labels import choose_labels
 from tasks.data.reading.layout import check_same_layout, describe_layout
-from tasks.data.shards.records import Shard
+from tasks.data.shards.shard import Shard
 from tasks.processes.messages import Event, Job, get_adapter
 
 # Raise it when the same shards and parameters give other parts than before.

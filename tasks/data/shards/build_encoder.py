@@ -15,7 +15,7 @@ from storage.table_streams import iterate_table
 from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.encoding.vocabulary import choose_vocabulary, count_words
 from tasks.data.parts.assignment import TRAIN
-from tasks.data.shards.records import Shard
+from tasks.data.shards.shard import Shard
 from tasks.data.split import INDEX_FROM
 from tasks.processes.messages import Event, Job
 

@@ -22,7 +22,7 @@ from tasks.data.encoding.encoder import EncodedTexts, Encoder, encode_texts
 from tasks.data.encoding.vocabulary import Vocabulary, read_vocabulary
 from tasks.data.pad import pad_tokens
 from tasks.data.profile import count_per_review, find_negations, mark_seen
-from tasks.data.shards.records import Shard
+from tasks.data.shards.shard import Shard
 from tasks.data.split import OUT_OF_VOCABULARY_TOKEN
 from tasks.processes.messages import Event, Job
 

@@ -31,7 +31,7 @@ from tasks.data.parts.assignment import weeks_of
 from tasks.data.parts.near_duplicates import find_near_duplicates
 from tasks.data.profile import LENGTH_EDGES, QUANTILES
 from tasks.data.shards.encode_shards import hash_contents
-from tasks.data.shards.records import Shard
+from tasks.data.shards.shard import Shard
 from tasks.processes.messages import Event, Job, get_adapter
 
 # Raise it when the same inputs give other files than before.

@@ -20,11 +20,11 @@ from storage.table_streams import TableWriter, writing_table
 from tasks.data.parts.near_duplicates import HASHES, sign_texts
 from tasks.data.reading.passing_on import passing_on
 from tasks.data.reading.read_file import read_file
-from tasks.data.reading.records import Reading, ReadingOptions, SourceFile
+from tasks.data.reading.readings import Reading, ReadingOptions, SourceFile
 from tasks.data.reading.rejects import Batch
 from tasks.data.reading.source_files import hash_file
 from tasks.data.reading.text_keys import normalised_key
-from tasks.data.shards.records import Shard
+from tasks.data.shards.shard import Shard
 from tasks.processes.messages import Event, Job, RecordsRead, get_adapter
 
 # Raise it when the same file and options give other tables than before.

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tasks.data.reading.read_file import read_file
-from tasks.data.reading.records import ReadingOptions
+from tasks.data.reading.readings import ReadingOptions
 from tasks.data.reading.source_files import (
     check_source,
     check_unchanged,

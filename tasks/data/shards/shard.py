@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.records import Dataset
-from tasks.data.reading.records import Reading
+from tasks.data.reading.readings import Reading
 
 
 @dataclass(frozen=True)
