@@ -11,7 +11,7 @@ from storage.location import resolve_location
 from storage.store import Store
 from tasks.data.encoding.tokenise import load_kiwi
 from tasks.data.reading.labels import parse_label_map
-from tasks.data.reading.source_files import check_source, is_archive
+from tasks.data.reading.source_files import check_source, is_address, is_archive
 from tasks.data.reading.text_decoding import check_encoding
 from tasks.evaluation.page_address import read_reports_url
 from tasks.sources import resolve_source
@@ -62,9 +62,10 @@ def _check_seeds(parameters: NightlyParameters) -> None:
 
 
 def _check_source(parameters: NightlyParameters) -> None:
-    source, sha256 = parameters.source, parameters.sha256
+    # With an address of own reviews, the hash is that of their file.
+    source, sha256 = parameters.source, None if is_address(parameters.reviews or "") else parameters.sha256
     if source == "sample":
-        require(sha256 is None or parameters.reviews is not None, "sha256", "left out with source=sample", sha256)
+        require(sha256 is None, "sha256", "left out with source=sample", sha256)
     elif not is_archive(source):
         check_source(source, sha256, "source")
     else:

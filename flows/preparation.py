@@ -21,7 +21,7 @@ from tasks.data.encoding.encoder import Encoder, make_web_encoder
 from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.fetching import SourceUnreachableError
 from tasks.data.reading.readings import ReadingOptions
-from tasks.data.reading.source_files import is_archive
+from tasks.data.reading.source_files import is_address, is_archive
 from tasks.data.shards.join import PARTS
 from tasks.data.shards.shard import Shard
 from tasks.data.split import SplitParameters
@@ -115,12 +115,17 @@ def prepare_reviews(parameters: NightlyParameters, store: Store, children: Child
     return prepared
 
 
+def choose_archive_hash(parameters: NightlyParameters) -> str | None:
+    """Return what the archive must hash to: `sha256`, unless that belongs to an http(s) address of own reviews."""
+    return None if is_address(parameters.reviews or "") else parameters.sha256
+
+
 def _prepare_archive(parameters: NightlyParameters, prepared: Prepared, here: Surroundings) -> None:
     store, children, stopwatch, datasets = here.store, here.children, here.stopwatch, prepared.datasets
     num_words, maxlen = parameters.num_words, parameters.maxlen
     with stopwatch.time_step("archive"):
         datasets["archive"], prepared.notice = get_archive(
-            parameters.source, parameters.sha256, parameters.sample_reviews, store, children
+            parameters.source, choose_archive_hash(parameters), parameters.sample_reviews, store, children
         )
     prepared.source = datasets["archive"].source
     with stopwatch.time_step("split"):
@@ -137,7 +142,7 @@ def _prepare_archive(parameters: NightlyParameters, prepared: Prepared, here: Su
 def _prepare_own(own: str, parameters: NightlyParameters, prepared: Prepared, here: Surroundings) -> None:
     store, children, stopwatch, datasets = here.store, here.children, here.stopwatch, prepared.datasets
     options = ReadingOptions(parameters.encoding, parameters.text_column, parameters.label_column)
-    source = OwnSource(own, parameters.sha256 if own.startswith("http") else None, options)
+    source = OwnSource(own, parameters.sha256 if is_address(own) else None, options)
     threads, earlier = count_cpus(), find_earlier_reviews(store, own)
     seen = earlier.seen if earlier else ()
     with stopwatch.time_step("read"):

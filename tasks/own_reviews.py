@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,12 +19,15 @@ from prefect.states import Completed
 from storage.datasets import dataset_folder, publish_dataset
 from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
+from storage.text import on_one_line
 from tasks.artifacts import UNREACHABLE, ProgressArtifact, brief_requests
 from tasks.caching import reuse_or_build
 from tasks.data.checks import check_reviews as check
 from tasks.data.checks.check_reviews import CheckThresholds
 from tasks.data.encoding.encoder import Encoder
 from tasks.data.encoding.tokenise import TokenKind
+from tasks.data.reading.labels import show_counts
+from tasks.data.reading.layout import describe_layout
 from tasks.data.reading.readings import ReadingOptions, SourceFile
 from tasks.data.reading.source_files import list_source_files
 from tasks.data.shards import assign, build_encoder, encode_shards, join, read_shards
@@ -78,6 +82,7 @@ def read_reviews(
     _show_shards(shards)
     is_cached = all(shard.is_cached for shard in shards)
     get_run_logger().info("read: %s", describe_shards(shards))
+    get_run_logger().info("read: %s", describe_guesses(shards))
     if not is_cached:
         return shards
     message = f"{len(shards)} files unchanged"
@@ -145,6 +150,21 @@ def describe_shards(shards: Sequence[Shard]) -> str:
     rejected = sum(sum(shard.reading.rejected.values()) for shard in shards)
     files = f"{len(shards):,} {'file' if len(shards) == 1 else 'files'}, {new:,} of them new"
     return f"{files}; {accepted:,} reviews, {rejected:,} records rejected"
+
+
+def describe_guesses(shards: Sequence[Shard]) -> str:
+    """Return in words how the files are laid out and which labels they have.
+
+    Example: "csv, utf-8, comma, with a header; text in review, label in sentiment; labels positive (25), negative (5)".
+    """
+    layout, labels = shards[0].reading.layout, Counter[str]()
+    for shard in shards:
+        labels.update(shard.reading.labels)
+    columns = (
+        f"text in {layout.text_column}, label {f'in {layout.label_column}' if layout.label_column else 'by folder'}"
+    )
+    counts = show_counts(dict(labels.most_common()))
+    return on_one_line(f"{describe_layout(layout)}; {columns}; labels {counts}")
 
 
 def _show_shards(shards: Sequence[Shard]) -> None:

@@ -12,6 +12,7 @@ from storage.runs import verify_store
 from storage.schemas import ASSIGNMENT_SCHEMA, REJECTED_SCHEMA, padded_schema
 from storage.store import Store
 from tasks.data.encoding.encoder import read_encoder_record
+from tests.places import REAL_REVIEWS
 from tests.review_files import write
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "stub_trainings")
@@ -162,3 +163,29 @@ def test_labels_that_need_a_map_stop_the_command(tmp_path):
     path = write(tmp_path, "a.csv", make_csv(400, seed=1).replace(",0\n", ",2\n"))
     with pytest.raises(ValueError, match='Give --label-map, such as "1=neg,2=pos"'):
         run_on(tmp_path / "store", source=str(path)).result()
+
+
+def test_so_few_reviews_that_a_part_is_empty_are_refused(tmp_path):
+    path = write(tmp_path, "a.csv", "text,label\nfine film,1\ndull film,0\n")
+    with pytest.raises(ValueError, match="must fill the three parts"):
+        run_on(tmp_path / "store", source=str(path)).result()
+
+
+@pytest.mark.skipif(not REAL_REVIEWS.exists(), reason="the excerpts of real files are not beside the checkout")
+def test_a_run_on_the_korean_excerpt_has_exact_counts(tmp_path):
+    state = run_on(
+        tmp_path / "store",
+        source=str(REAL_REVIEWS / "korean_excel_cp949.csv"),
+        encoding="cp949",
+        label_map="1-4=neg,7-10=pos",
+        max_rejected=0.1,
+        tokens="characters",
+    )
+    own = read_evidence(Store(str(tmp_path / "store")), state.result()).own_reviews
+    assert (own.records, own.rejected, own.tokens) == (200, {"empty": 17}, "characters")
+    counts = {
+        side: sum(own.labels[one] for one, is_ in own.meaning.items() if is_ == side)
+        for side in set(own.meaning.values())
+    }
+    assert counts == {"negative": 37, "positive": 138, "left out": 8}
+    assert sum(own.parts.values()) + own.moved_out == 175

@@ -49,6 +49,11 @@ def is_archive(source: str) -> bool:
         return False
 
 
+def is_address(source: str) -> bool:
+    """Return whether a source is an http(s) address, whose file has to have a known SHA-256."""
+    return _scheme(source) in ("http", "https")
+
+
 def check_source(source: str, sha256: str | None, option: str = "reviews") -> None:
     """Check a source of reviews without reading it.
 

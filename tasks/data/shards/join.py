@@ -279,6 +279,7 @@ def main(request: JoinRequest, _tell: Callable[[Event], None]) -> dict[str, Stor
         known = hash_archive(store.read_verified(request.archive), request.archive_source)
         is_known = np.isin(counts["content"].to_numpy(), known) & (parts != LEFT_OUT)
         parts[is_known], in_archive = LEFT_OUT, int(is_known.sum())
+    _check_parts(request, parts)
     files = write_parts(store, request, assignment, parts)
     near, compared = find_repeats(store, request.shards, assignment, parts)
     everything = int((parts != LEFT_OUT).sum())
@@ -304,6 +305,16 @@ def main(request: JoinRequest, _tell: Callable[[Event], None]) -> dict[str, Stor
         # So that the report finds the words of a review.
         **{f"texts-{number}": shard.dataset.files["texts"] for number, shard in enumerate(request.shards)},
     }
+
+
+def _check_parts(request: JoinRequest, parts: npt.NDArray[np.uint8]) -> None:
+    """Raise a ValueError if own reviews alone leave a part empty. Beside an archive, the archive fills it."""
+    counts = {name: int((parts == number).sum()) for number, name in enumerate(PARTS)}
+    if not request.padded and not all(counts.values()):
+        shown = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        raise ValueError(
+            f"The reviews of {request.shards[0].dataset.source} must fill the three parts. Received: {shown}. Add some."
+        )
 
 
 def _count_repeats(assignment: pa.Table, chosen: npt.NDArray[np.bool_]) -> int:

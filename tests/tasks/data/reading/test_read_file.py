@@ -57,7 +57,7 @@ KINDS = {
         "fasttext",
         ["__label__2", "__label__1"],
     ),
-    "gzip": ("a.csv.gz", gzip.compress(f"text,label\n{BAD},0\n{BAD},0\n".encode()), "csv", ["0", "0"]),
+    "gzip": ("a.csv.gz", gzip.compress(f"text,label\n{BAD},0\n{BAD},0\n".encode(), mtime=0), "csv", ["0", "0"]),
     "zstd": (
         "a.csv.zst",
         pa.compress(f"text,label\n{BAD},0\n".encode(), codec="zstd", asbytes=True),
@@ -198,7 +198,7 @@ def test_ids_times_and_parts_are_read_if_the_file_has_them(tmp_path):
         ("a.json", '[{"text": "x", "label": 1}, {"te', "whole JSON array"),
         ("a.json", "[1, 2]", "objects"),
         ("a.csv", "x," * 1500 + "\n", "at most 1,000 columns"),
-        ("a.csv.gz", gzip.compress(b"text,label\n" * 99)[:-9], "end early"),
+        ("a.csv.gz", gzip.compress(b"text,label\n" * 99, mtime=0)[:-9], "end early"),
         ("a.zip", b"PK\x03\x04....", "Unpack it"),
         ("a.parquet", b"PAR1 cut off", "whole Parquet file"),
         ("a.html", "<!DOCTYPE html><p>log in", "login page"),
