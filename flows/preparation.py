@@ -21,7 +21,7 @@ from tasks.data.encoding.encoder import Encoder, make_web_encoder
 from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.fetching import SourceUnreachableError
 from tasks.data.reading.readings import ReadingOptions
-from tasks.data.reading.source_files import is_address, is_archive
+from tasks.data.reading.source_files import is_address, is_archive, settle_source
 from tasks.data.shards.join import PARTS
 from tasks.data.shards.shard import Shard
 from tasks.data.split import SplitParameters
@@ -71,9 +71,9 @@ class Prepared:
 
     @property
     def is_sample(self) -> bool:
-        """Whether all reviews are made up."""
+        """Whether the run trains on made-up reviews."""
         archive = self.datasets.get("archive")
-        return archive is not None and archive.step == "sample" and not self.shards
+        return archive is not None and archive.step == "sample"
 
     @property
     def pairs(self) -> StoredFile | None:
@@ -92,8 +92,9 @@ class Surroundings:
 
 
 def find_own_source(parameters: NightlyParameters) -> str | None:
-    """Return the address of the team's own reviews; None if the run has none."""
-    return parameters.reviews or (None if is_archive(parameters.source) else parameters.source)
+    """Return the address of the team's own reviews, a path as an absolute one; None if the run has none."""
+    own = parameters.reviews or (None if is_archive(parameters.source) else parameters.source)
+    return own and settle_source(own)
 
 
 def prepare_reviews(parameters: NightlyParameters, store: Store, children: Children, stopwatch: Stopwatch) -> Prepared:

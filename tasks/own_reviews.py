@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -37,7 +38,8 @@ from tasks.processes.messages import Event, RecordsRead, get_adapter
 
 # A million reviews of IMDB's length take a minute.
 TIMEOUT_SECONDS = 3600
-REASONS_SHOWN = 20
+# Processes that read at once. Each takes up to 700 MB.
+MOST_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -99,29 +101,29 @@ def _read_files(
 ) -> tuple[tuple[Shard, ...], list[str]]:
     known = {(one.name, one.fingerprint): one.sha256 for one in seen}
     hashes = {file.name: known[key] for file in files if (key := (file.name, file.fingerprint)) in known}
-    progress = ProgressArtifact("reading", key="reading-reviews")
+    progress, done = ProgressArtifact("reading", key="reading-reviews"), Counter[str]()
+    all_bytes = max(1, sum(file.bytes for file in files))
 
     def show(event: Event) -> None:
         if isinstance(event, RecordsRead):
-            progress.update(100 * done_bytes / all_bytes, f"{event.file}: {event.records:,} records")
+            progress.update(100 * done.total() / all_bytes, f"{event.file}: {event.records:,} records")
 
-    all_bytes, done_bytes = max(1, sum(file.bytes for file in files)), 0
-    shards: list[Shard] = []
-    damage: list[str] = []
+    def read(group: Sequence[SourceFile]) -> read_shards.ReadAnswer:
+        request = read_shards.ReadRequest(
+            tuple(group), hashes, source.options, jobs, source.address, store.absolute_uri
+        )
+        answer = children.ask(read_shards.JOB, request, TIMEOUT_SECONDS, show)
+        done.update({file.name: file.bytes for file in group})
+        return answer
+
     try:
-        # A child process for a few files at a time: starting one takes longer than reading a small file.
-        for group in group_files(files):
-            request = read_shards.ReadRequest(
-                tuple(group), hashes, source.options, jobs, source.address, store.absolute_uri
-            )
-            answer = children.ask(read_shards.JOB, request, TIMEOUT_SECONDS, show)
-            shards.extend(answer.shards)
-            damage.extend(answer.damage)
-            done_bytes += sum(file.bytes for file in group)
-        progress.update(100, f"{len(shards)} files")
+        with ThreadPoolExecutor(min(jobs, MOST_READERS)) as pool:
+            answers = list(pool.map(read, group_files(files)))
+        progress.update(100, f"{len(files)} files")
     finally:
         progress.close()
-    return tuple(shards), damage
+    shards = tuple(shard for answer in answers for shard in answer.shards)
+    return shards, [sentence for answer in answers for sentence in answer.damage]
 
 
 def group_files(files: Sequence[SourceFile], most_bytes: int = 256 << 20) -> list[list[SourceFile]]:

@@ -49,6 +49,14 @@ def is_archive(source: str) -> bool:
         return False
 
 
+def settle_source(source: str) -> str:
+    """Return a source whose path does not depend on the working folder; an address stays as it is.
+
+    Later runs find by it what an earlier one has read.
+    """
+    return source.strip() if _scheme(source) not in ("", "file") else str(_local_path(source))
+
+
 def is_address(source: str) -> bool:
     """Return whether a source is an http(s) address, whose file has to have a known SHA-256."""
     return _scheme(source) in ("http", "https")

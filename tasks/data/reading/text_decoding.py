@@ -49,7 +49,8 @@ def find_encoding(beginning: bytes, encoding: str | None, name: str) -> tuple[st
     mark = next(((found, len(bom)) for bom, found in BOMS if beginning.startswith(bom)), None)
     if encoding is not None:
         given = check_encoding(encoding)
-        return (given, mark[1]) if mark and given.startswith(mark[0][:6]) else (given.replace("_", "-"), 0)
+        # A byte-order mark says which of the two UTF-16 it is.
+        return mark if mark and given.startswith(mark[0][:5]) else (given, 0)
     if mark:
         return mark
     if b"\x00" in beginning[:4096] and beginning[:4096].count(0) > len(beginning[:4096]) // 4:

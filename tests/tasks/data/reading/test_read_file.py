@@ -234,6 +234,13 @@ def test_an_encoding_that_is_given_is_used(tmp_path):
         read(path, encoding="cp99999")
 
 
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be"])
+def test_the_byte_order_mark_decides_which_utf_16_a_file_has(tmp_path, written):
+    content = "\ufefftext,label\n좋은 영화,1\n나쁜 영화,0\n".encode(written)
+    for options in ({}, {"encoding": "utf-16"}):
+        assert texts_of(read(write(tmp_path, "a.csv", content), **options)[1]) == ["좋은 영화", "나쁜 영화"]
+
+
 def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(tmp_path):
     with gzip.open(tmp_path / "a.csv.gz", "wb", compresslevel=9) as file:
         file.write(b"text,label\n")
