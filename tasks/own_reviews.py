@@ -126,7 +126,7 @@ def _read_files(
     return shards, [sentence for answer in answers for sentence in answer.damage]
 
 
-def group_files(files: Sequence[SourceFile], most_bytes: int = 256 << 20) -> list[list[SourceFile]]:
+def group_files(files: Sequence[SourceFile], most_bytes: int = 64 << 20) -> list[list[SourceFile]]:
     """Return the files in groups of at most `most_bytes`, or of one larger file.
 
     A process reads one group. It gives all of its memory back when it ends.
