@@ -144,7 +144,7 @@ def fetch_to_file(path: Path, address: str, sha256: str, limits: TimeLimits, mos
         raise ValueError(f"{address} must have SHA-256 {sha256}. Received: {digest.hexdigest()}, {size} bytes.")
 
 
-def read_chunks(address: str, limits: TimeLimits, most_bytes: int = MAXIMUM_FILE_BYTES) -> Iterator[bytes]:
+def read_chunks(address: str, limits: TimeLimits, most_bytes: int | None = None) -> Iterator[bytes]:
     """Yield the bytes of a file or of an http(s) address; a terminal shows a progress bar of the download.
 
     Raises:
@@ -152,6 +152,7 @@ def read_chunks(address: str, limits: TimeLimits, most_bytes: int = MAXIMUM_FILE
             `most_bytes`, exceeded a time limit, or closed the connection early.
         ValueError: The file has more than `most_bytes`.
     """
+    most_bytes = MAXIMUM_FILE_BYTES if most_bytes is None else most_bytes
     if urlsplit(address).scheme not in ("http", "https"):
         with Path(address).open("rb") as file:
             _check_size(file.seek(0, io.SEEK_END), most_bytes)
