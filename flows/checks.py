@@ -9,6 +9,10 @@ from flows.declarations import Parameter, require
 from flows.parameters import PARAMETERS, NightlyParameters, choose_store
 from storage.location import resolve_location
 from storage.store import Store
+from tasks.data.encoding.tokenise import load_kiwi
+from tasks.data.reading.labels import parse_label_map
+from tasks.data.reading.source_files import check_source, is_address, is_archive
+from tasks.data.reading.text_decoding import check_encoding
 from tasks.evaluation.page_address import read_reports_url
 from tasks.sources import resolve_source
 from tasks.variants import VARIANTS
@@ -58,11 +62,52 @@ def _check_seeds(parameters: NightlyParameters) -> None:
 
 
 def _check_source(parameters: NightlyParameters) -> None:
-    source, sha256 = parameters.source, parameters.sha256
+    # With an address of own reviews, the hash is that of their file.
+    source, sha256 = parameters.source, None if is_address(parameters.reviews or "") else parameters.sha256
     if source == "sample":
         require(sha256 is None, "sha256", "left out with source=sample", sha256)
+    elif not is_archive(source):
+        check_source(source, sha256, "source")
     else:
         resolve_source("imdb" if source == "auto" else source, sha256)
+
+
+def _check_reviews(parameters: NightlyParameters) -> None:
+    reviews = parameters.reviews
+    if reviews is not None:
+        must = "left out if `source` has reviews of your own already; put all of them into one folder"
+        require(is_archive(parameters.source), "reviews", must, reviews)
+        check_source(reviews, parameters.sha256, "reviews")
+
+
+def _check_reading(parameters: NightlyParameters) -> None:
+    """Check what says how own reviews are read and encoded."""
+    own = parameters.reviews is not None or not is_archive(parameters.source)
+    given = {name: getattr(parameters, name) for name in ("encoding", "text_column", "label_column", "label_map")}
+    for name, value in given.items():
+        require(own or value is None, name, "left out without reviews of your own", value)
+    if parameters.encoding is not None:
+        check_encoding(parameters.encoding)
+    if parameters.label_map is not None:
+        parse_label_map(parameters.label_map)
+    vocabulary, tokens = parameters.vocabulary, parameters.tokens
+    has_archive = is_archive(parameters.source)
+    must = "imdb beside an archive, whose word index is the vocabulary"
+    require(not (own and has_archive) or vocabulary in (None, "imdb"), "vocabulary", must, vocabulary)
+    require(own or vocabulary in (None, "imdb"), "vocabulary", "left out without reviews of your own", vocabulary)
+    uses_imdb = has_archive or vocabulary == "imdb"
+    require(tokens == "words" or not uses_imdb, "tokens", "words with IMDB's word index", tokens)
+    if tokens == "morphemes":
+        load_kiwi()
+
+
+def _check_pairs(parameters: NightlyParameters) -> None:
+    """Check that each check of own reviews has a warning and a stop, in the order in which they are reached."""
+    for name in ("duplicates", "fewer", "drift", "unknown_words", "new_against_old", "balance"):
+        values = getattr(parameters, f"check_{name}")
+        in_order = values == tuple(sorted(values, reverse=name == "balance"))
+        must = "two numbers, the one that warns and the one that stops, which is reached later"
+        require(len(values) == 2 and in_order, f"check_{name}", must, ",".join(map(str, values)))
 
 
 def _check_placement(parameters: NightlyParameters) -> None:
@@ -87,6 +132,9 @@ _CHECKS: tuple[Callable[[NightlyParameters], None], ...] = (
     _check_variants,
     _check_seeds,
     _check_source,
+    _check_reviews,
+    _check_reading,
+    _check_pairs,
     _check_placement,
     _check_address,
     _check_reports_url,

@@ -113,7 +113,8 @@ class Parameter(NamedTuple):
             'an integer of at least 1'
         """
         about = self.about
-        noun = "integers" if self.is_list else {int: "an integer", float: "a number"}.get(self.kind, "")
+        nouns = {int: "integers", float: "numbers"} if self.is_list else {int: "an integer", float: "a number"}
+        noun = nouns.get(self.kind, "")
         if about.choices:
             return f"one of {', '.join(about.choices)}"
         if about.least is not None and about.most is not None:

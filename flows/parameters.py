@@ -18,7 +18,11 @@ from tasks.variants import VARIANTS
 DEFAULT_STORE = "output"
 PLACEMENTS = ("local", "workers")
 LARGEST_SEED = 2**32 - 1
-SOURCES = "imdb, sample, a file, an http(s) address, or auto: imdb, or sample if it cannot be reached"
+SOURCES = (
+    "imdb, sample, an archive like IMDB's, reviews of your own as for `reviews`, or auto: imdb, or sample if it cannot "
+    "be reached"
+)
+REVIEWS = "reviews of your own beside the source's: a file, a folder, an http(s) address, or an object-store URI"
 BASELINES = "train the baselines: SimpleRNN, a bag of words, the majority class"
 
 Flow = TypeVar("Flow", bound=Callable[..., Any])
@@ -30,8 +34,93 @@ class NightlyParameters:
 
     source: Annotated[str, About("data", SOURCES, at_terminal="auto")] = "imdb"
     sha256: Annotated[
-        str | None, About("data", "what the archive must hash to; needed with an address of your own")
+        str | None, About("data", "what the file must hash to; needed with an http(s) address of your own")
     ] = None
+    reviews: Annotated[str | None, About("own reviews", REVIEWS, metavar="PATH")] = None
+    encoding: Annotated[
+        str | None,
+        About("own reviews", "text encoding of the files, such as cp949", when_absent="UTF-8, or by the BOM"),
+    ] = None
+    text_column: Annotated[
+        str | None, About("own reviews", "column of the texts", when_absent="found by its name", metavar="NAME")
+    ] = None
+    label_column: Annotated[
+        str | None, About("own reviews", "column of the labels", when_absent="found by its name", metavar="NAME")
+    ] = None
+    label_map: Annotated[
+        str | None,
+        About(
+            "own reviews",
+            'which labels are negative and positive, such as "1-4=neg,7-10=pos"',
+            when_absent="0/1, neg/pos and the like are understood",
+            metavar="MAP",
+        ),
+    ] = None
+    max_rejected: Annotated[
+        float, About("own reviews", "share of rejected records above which the run stops", least=0, most=1)
+    ] = 0.01
+    vocabulary: Annotated[
+        str | None,
+        About(
+            "own reviews",
+            "whose words are the vocabulary: IMDB's, or your own, which is kept until rebuild",
+            choices=("imdb", "build", "rebuild"),
+            when_absent="imdb with IMDB, else build",
+        ),
+    ] = None
+    tokens: Annotated[
+        str,
+        About(
+            "own reviews",
+            "what texts are taken apart into; characters or morphemes for Korean",
+            choices=("words", "characters", "morphemes"),
+        ),
+    ] = "words"
+    texts: Annotated[bool, About("own reviews", "keep the texts for report, log and artifacts")] = True
+    check_balance: Annotated[
+        tuple[float, ...],
+        About("checks", "share of the rarer label: warn below, stop below", least=0, most=1, metavar="W,S"),
+    ] = (0.2, 0.02)
+    check_duplicates: Annotated[
+        tuple[float, ...],
+        About("checks", "share of reviews that repeat another: warn above, stop above", least=0, most=1, metavar="W,S"),
+    ] = (0.1, 0.5)
+    check_fewer: Annotated[
+        tuple[float, ...],
+        About(
+            "checks",
+            "share of the last run's number of reviews that is missing: warn above, stop above",
+            least=0,
+            most=1,
+            metavar="W,S",
+        ),
+    ] = (0.1, 0.5)
+    check_drift: Annotated[
+        tuple[float, ...],
+        About(
+            "checks", "PSI of lengths and of labels, new against old: warn above, stop above", least=0, metavar="W,S"
+        ),
+    ] = (0.1, 0.25)
+    check_unknown_words: Annotated[
+        tuple[float, ...],
+        About(
+            "checks",
+            "rise of the share of unknown words, new against old: warn above, stop above",
+            least=0,
+            most=1,
+            metavar="W,S",
+        ),
+    ] = (0.05, 0.2)
+    check_new_against_old: Annotated[
+        tuple[float, ...],
+        About(
+            "checks",
+            "AUC of a classifier that tells new from old reviews: warn above, stop above",
+            least=0,
+            most=1,
+            metavar="W,S",
+        ),
+    ] = (0.65, 0.8)
     sample_reviews: Annotated[int, About("data", "size of the sample corpus", least=20, most=500_000)] = 50_000
     num_words: Annotated[int, About("data", "size of the vocabulary", least=5, most=65536)] = 500
     maxlen: Annotated[int, About("data", "tokens of each review that are used, its last", least=1)] = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TypeVar
 
@@ -27,8 +28,16 @@ def dataset_folder(step: str, inputs: Inputs) -> str:
     return f"datasets/{step}-{hash_inputs(inputs)}"
 
 
-def find_dataset(store: Store, step: str, inputs: Inputs) -> tuple[Dataset | None, list[str]]:
-    """Look a dataset up by its inputs, and verify all its files. Damaged files are moved to quarantine.
+def find_dataset(
+    store: Store, step: str, inputs: Inputs, is_used: Callable[[str], bool] = lambda _part: True
+) -> tuple[Dataset | None, list[str]]:
+    """Look a dataset up by its inputs, and verify its files. Damaged files are moved to quarantine.
+
+    Args:
+        store: The store to look in.
+        step: The dataset's step.
+        inputs: Everything that determines the content.
+        is_used: Whether a part's file is verified now. The others are verified when they are read.
 
     Returns:
         The dataset, or None if it was never built or is damaged; and one sentence for each damaged file.
@@ -36,7 +45,8 @@ def find_dataset(store: Store, step: str, inputs: Inputs) -> tuple[Dataset | Non
     Raises:
         NewerFormatError: A newer version of the project built it.
     """
-    return find_intact(store, f"{dataset_folder(step, inputs)}/manifest.json", read_dataset, "building it again")
+    manifest = f"{dataset_folder(step, inputs)}/manifest.json"
+    return find_intact(store, manifest, read_dataset, "building it again", is_used=is_used)
 
 
 def find_intact(
@@ -45,6 +55,7 @@ def find_intact(
     read: Callable[[Store, str], Record],
     then: str,
     is_wanted: Callable[[Record], bool] = lambda _record: True,
+    is_used: Callable[[str], bool] = lambda _part: True,
 ) -> tuple[Record | None, list[str]]:
     """Look for a dataset or a training, and verify all its files. Damaged files are moved to quarantine.
 
@@ -54,6 +65,7 @@ def find_intact(
         read: Reads the record from its manifest.
         then: What the caller does next if a file is damaged, for the sentences: "building it again".
         is_wanted: Whether it is the right record. The files of another one are left alone.
+        is_used: Whether a part's file is verified.
 
     Returns:
         The record, or None if there is none, another or a damaged one; and one sentence for each damaged file.
@@ -71,7 +83,7 @@ def find_intact(
         return None, [f"{error} Moved to {store.quarantine(manifest)}; {then}."]
     if not is_wanted(record):
         return None, []
-    damage = _quarantine_damaged(store, record.files.values(), then)
+    damage = _quarantine_damaged(store, [file for part, file in record.files.items() if is_used(part)], then)
     if damage:
         store.quarantine(manifest)
         return None, damage
@@ -108,6 +120,18 @@ def read_dataset(store: Store, manifest: str) -> Dataset:
     """
     must = f"{store.locate(manifest)} must be the manifest of a dataset"
     return decode_record(Dataset, store.read_manifest(manifest), must, upgrade_dataset)
+
+
+def find_datasets(store: Store, is_wanted: Callable[[Dataset], bool]) -> list[Dataset]:
+    """Return the stored datasets that a function wants; damaged manifests are passed over."""
+    found = []
+    for path in store.list_files("datasets"):
+        if path.endswith("/manifest.json"):
+            with suppress(DamagedFileError):
+                dataset = read_dataset(store, path)
+                if is_wanted(dataset):
+                    found.append(dataset)
+    return found
 
 
 def publish_dataset(store: Store, step: str, inputs: Inputs, files: dict[str, StoredFile], source: str) -> Dataset:

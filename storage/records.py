@@ -97,8 +97,8 @@ class TrainingResult:
         best_epoch: The epoch with the lowest val_loss, from 1. Its weights were saved.
         stopped_early: Whether early stopping ended the training.
         train: Keras's running figures of the best epoch: measured during training, with dropout.
-        validation: Scores of the saved model.
-        test: Scores of the saved model.
+        validation: Scores of the saved model; in `run.json` those on the reviews of the run's test set.
+        test: The same on the test reviews.
         parameter_count: Number of the model's trainable parameters.
         weights_sha256: Of all its weights; equal if two models are the same bit for bit.
         seconds: Wall time by phase: "start" (process, imports, data), "fit", "predict" (the test reviews alone),
@@ -174,6 +174,7 @@ class KnownParameters:
         store: The store's address; None if it was not recorded.
         language: Of the report.
         baselines: Whether baselines are trained and predicted too.
+        texts: Whether the report may show texts.
     """
 
     variants: tuple[str, ...]
@@ -183,6 +184,7 @@ class KnownParameters:
     store: str | None = None
     language: Language = "en"
     baselines: bool = False
+    texts: bool = True
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,9 @@ class Run:
         evidence: The content of the report as data; None until it is computed.
         code: The version of the project's code.
         cpu: The processor's name, and how many CPUs the process could use.
+        test_set: The test reviews that the scores and the verdict are about: "imdb", "sample" or "own".
+        stopped: Why the run was stopped before it trained, a sentence for each reason; empty if it trained.
+        gone_files: Names of own source files that the last run read and that are no longer there.
     """
 
     run_id: str
@@ -226,6 +231,9 @@ class Run:
     evidence: StoredFile | None = None
     code: CodeVersion = CodeVersion()
     cpu: str = "not recorded"
+    test_set: str = "imdb"
+    stopped: tuple[str, ...] = ()
+    gone_files: tuple[str, ...] = ()
     format: RecordFormat = RECORD_FORMAT
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from storage.checkpoint_records import read_checkpoint_record
@@ -88,6 +89,13 @@ def is_published(store: Store, run_id: str) -> bool:
 def list_runs(store: Store) -> list[str]:
     """Return the ids of all published runs, the oldest first."""
     return [path.split("/")[1] for path in store.list_files("runs") if re.fullmatch(r"runs/[^/]+/run\.json", path)]
+
+
+def read_runs(store: Store) -> Iterator[Run]:
+    """Yield the records of all published runs, the oldest first; damaged ones are passed over."""
+    for run_id in list_runs(store):
+        with suppress(DamagedFileError):
+            yield read_run(store, run_id)
 
 
 def read_training(store: Store, manifest: str) -> TrainingResult:

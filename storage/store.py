@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import uuid
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -112,6 +112,16 @@ class Store:
         with self._location.open_filesystem() as filesystem, filesystem.open_input_file(self._key(path)) as file:
             content: bytes = file.read()
         return content
+
+    @contextmanager
+    def open_file(self, path: str) -> Iterator[pa.NativeFile]:
+        """Open a file for reading at any place, without any check.
+
+        Raises:
+            FileNotFoundError: The file does not exist.
+        """
+        with self._location.open_filesystem() as filesystem, filesystem.open_input_file(self._key(path)) as file:
+            yield file
 
     def write_bytes(self, path: str, content: bytes, rows: int | None = None) -> StoredFile:
         """Publish `content` at `path`, whole or not at all; `rows` is recorded for a Parquet file."""

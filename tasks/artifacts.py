@@ -31,14 +31,15 @@ def brief_requests() -> Iterator[None]:
 
 
 class ProgressArtifact:
-    """The progress of one training in Prefect.
+    """The progress of one training, or of another long step, in Prefect.
 
     A thread of its own sends the newest value, so a training never waits for the server. While the server is away,
     older values are dropped. Make it inside the task, whose run the artifact belongs to.
     """
 
-    def __init__(self, training: str) -> None:
+    def __init__(self, training: str, key: str | None = None) -> None:
         self.training, self.logger = training, get_run_logger()
+        self._key = key or f"training-{training.replace('_', '-')}"
         self._artifact: UUID | None = None
         self._latest: tuple[float, str] | None = None
         self._changed, self._closing = threading.Event(), threading.Event()
@@ -76,8 +77,7 @@ class ProgressArtifact:
     def _send(self, percent: float, text: str) -> None:
         try:
             if self._artifact is None:
-                key = f"training-{self.training.replace('_', '-')}"
-                self._artifact = cast(UUID, create_progress_artifact(percent, key=key, description=text))
+                self._artifact = cast(UUID, create_progress_artifact(percent, key=self._key, description=text))
             else:
                 update_progress_artifact(self._artifact, percent, description=text)
             self._is_away = False

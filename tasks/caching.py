@@ -20,6 +20,7 @@ def reuse_or_build(
     inputs: Inputs,
     source: str,
     build: Callable[[], dict[str, StoredFile]],
+    is_used: Callable[[str], bool] = lambda _part: True,
 ) -> Dataset:
     """Return the dataset from the store, or build it. Call this at the end of a task, and return its result.
 
@@ -32,12 +33,13 @@ def reuse_or_build(
         inputs: Everything that determines the content.
         source: Where the reviews come from, for people.
         build: Publishes the dataset's files and returns them by part.
+        is_used: Whether a part's file is verified now; the others are verified when they are read.
 
     Raises:
         ChildFailedError: A child process failed; the message begins with the step.
     """
     logger = get_run_logger()
-    dataset, damage = find_dataset(store, step, inputs)
+    dataset, damage = find_dataset(store, step, inputs, is_used)
     for sentence in damage:
         logger.warning(sentence)
     if dataset is not None:

@@ -14,6 +14,7 @@ from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
 from tasks.caching import reuse_or_build
 from tasks.data import minimal_pairs, pad, profile, sample, split
+from tasks.data.shards import pairs
 from tasks.processes.children import Children
 
 TIMEOUT_SECONDS = 600
@@ -64,6 +65,26 @@ def pad_reviews(whole: Dataset, maxlen: int, store: Store, children: Children) -
         return children.ask(pad.JOB, request, TIMEOUT_SECONDS)
 
     return reuse_or_build(store, "pad", inputs, whole.source, build)
+
+
+@task(name="pairs", task_run_name="encode minimal pairs", cache_policy=NO_CACHE, persist_result=False)
+def profile_pairs(
+    vocabulary: StoredFile, source: str, num_words: int, maxlen: int, store: Store, children: Children
+) -> Dataset:
+    """Publish "minimal_pairs" (tokens), if the vocabulary has their words; else a dataset without files."""
+    inputs: Inputs = {
+        "version": minimal_pairs.VERSION,
+        "vocabulary": vocabulary.sha256,
+        "num_words": num_words,
+        "maxlen": maxlen,
+    }
+    folder = dataset_folder("pairs", inputs)
+    request = pairs.PairsRequest(vocabulary, num_words, maxlen, store.absolute_uri, folder)
+
+    def build() -> dict[str, StoredFile]:
+        return children.ask(pairs.JOB, request, TIMEOUT_SECONDS)
+
+    return reuse_or_build(store, "pairs", inputs, source, build)
 
 
 @task(name="profile", task_run_name="profile", cache_policy=NO_CACHE, persist_result=False)

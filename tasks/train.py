@@ -96,7 +96,7 @@ class _Reporter:
             self.logger.warning("%s: %s", self.training, event.text)
         elif isinstance(event, Resumed):
             self.logger.info("%s: resumed at epoch %d", self.training, event.epoch)
-        else:
+        elif isinstance(event, EpochFinished):
             self.report_epoch(event)
 
     def report_epoch(self, event: EpochFinished) -> None:

@@ -54,6 +54,7 @@ TOGETHER = {
     "test_network": "Keras",
     "test_keras_data": "Keras",
     "test_nightly": "tasks",
+    "test_own_reviews": "tasks",
     "test_hand_out": "tasks",
     "test_download": "tasks",
     "test_split": "tasks",

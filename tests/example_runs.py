@@ -107,7 +107,7 @@ def measure(run, plain_baselines=False):
     if plain_baselines:
         said[BAG_OF_WORDS] = np.where(np.arange(COUNT) % 4 == 0, 0.6, 0.4)
         said[MAJORITY] = np.full(COUNT, 0.5)
-    predictions = Predictions(labels, said)
+    predictions = Predictions(labels, said, np.array([f"test-{place}" for place in range(COUNT)], object))
     return Measurements(run, predictions, predictions, {one.name: HISTORY for one in (*run.trainings, *run.baselines)})
 
 

@@ -7,3 +7,5 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 REAL_ARCHIVE = PROJECT_ROOT.parent / "shared" / "data" / "imdb.npz"
 REAL_WORD_INDEX = REAL_ARCHIVE.with_name("imdb_word_index.json")
+# Excerpts of review files in real shape.
+REAL_REVIEWS = REAL_ARCHIVE.parent / "reviews"

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after `retrain`; those of this process if None.
 
     Returns:
-        The exit code: 0 all well, 1 a training failed, 2 bad input, 130 interrupted.
+        The exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input, 130 interrupted.
 
     Raises:
         SystemExit: The arguments ask for help or cannot be parsed.
@@ -72,10 +72,33 @@ def _choose_command(options: argparse.Namespace) -> int:
         from flows.cli.doctor import examine
 
         return examine(options.store, as_json=options.json)
+    if options.command == "inspect":
+        return _inspect(options)
+    return _look_after_store(options)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from flows.cli.inspect_command import inspect
+    from tasks.data.reading.readings import ReadingOptions
+
+    return inspect(
+        options.path,
+        ReadingOptions(options.encoding, options.text_column, options.label_column),
+        sha256=options.sha256,
+        label_map=options.label_map,
+        num_words=options.num_words,
+        as_json=options.json,
+    )
+
+
+def _look_after_store(options: argparse.Namespace) -> int:
     from flows.cli import store_commands
 
-    if options.command == "report":
-        return store_commands.render_again(options.store, options.run_id, language=options.lang, target=options.out)
-    if options.command == "history":
-        return store_commands.print_history(options.store, as_json=options.json)
+    match options.command:
+        case "report":
+            return store_commands.render_again(options.store, options.run_id, language=options.lang, target=options.out)
+        case "history":
+            return store_commands.print_history(options.store, as_json=options.json)
+        case "clean":
+            return store_commands.forget_file(options.store, options.forget)
     return store_commands.verify_files(options.store)

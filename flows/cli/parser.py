@@ -30,6 +30,14 @@ DOCTOR_EXAMPLES = """examples:
   retrain doctor                                  this machine and the store in RETRAIN_STORE, or output/
   retrain doctor --json                           one JSON object, for programs
 """
+INSPECT_EXAMPLES = """examples:
+  retrain inspect reviews.csv                     what a run would read of a file
+  retrain inspect reviews/ --label-map "1-4=neg,7-10=pos"
+  retrain inspect reviews.csv --encoding cp949 --json
+"""
+CLEAN_EXAMPLES = """examples:
+  retrain clean --forget 2026-11-25.csv           remove what was stored of a file that is gone
+"""
 HISTORY_EXAMPLES = """examples:
   retrain history                                 one line a run, the newest last
   retrain history --json                          one JSON object a line, for programs
@@ -53,7 +61,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command(
         "retrain now, and write the report",
-        "Exit code: 0 all well, 1 a training failed, 2 bad input.",
+        "Exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input.",
         RUN_EXAMPLES,
     ),
     "report": Command(
@@ -70,6 +78,16 @@ COMMANDS = {
         "hash every file in the store again, and name what is damaged or missing",
         "Exit code: 0 all sound, 2 not.",
         VERIFY_EXAMPLES,
+    ),
+    "inspect": Command(
+        "show what would be read of your own reviews, and train nothing",
+        "Exit code: 0 the files can be read, 2 they cannot.",
+        INSPECT_EXAMPLES,
+    ),
+    "clean": Command(
+        "remove what was stored of a source file that is gone",
+        "Exit code: 0 all well, 2 bad input.",
+        CLEAN_EXAMPLES,
     ),
     "doctor": Command(
         "print what the project sees of this machine, and whether a run would work",
@@ -111,6 +129,11 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name == "run":
         _add_run_options(command)
         return
+    if name == "inspect":
+        _add_inspect_options(command)
+        return
+    if name == "clean":
+        command.add_argument("--forget", required=True, metavar="FILE", help="name of the file, as the report lists it")
     if name == "report":
         command.add_argument("run_id", nargs="?", metavar="RUN_ID", help="as `retrain history` lists it (the newest)")
         command.add_argument("--out", metavar="FILE", help="write the page to this file (the store)")
@@ -120,6 +143,14 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name == "doctor":
         command.add_argument("--json", action="store_true", help="one JSON object")
     _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "store"))
+
+
+def _add_inspect_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", metavar="PATH", help="a file, a folder, an http(s) address, or an object-store URI")
+    command.add_argument("--json", action="store_true", help="one JSON object")
+    for parameter in PARAMETERS:
+        if parameter.name in ("sha256", "encoding", "text_column", "label_column", "label_map", "num_words"):
+            _add_option(command, parameter)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +190,13 @@ def _split_integers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"must be integers separated by commas. Received: {text}.") from None
 
 
+def _split_numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be numbers separated by commas. Received: {text}.") from None
+
+
 # By the type of a parameter's value or items, and whether it is a list.
 READERS: dict[tuple[type, bool], Callable[[str], Any]] = {
     (int, False): int,
@@ -166,5 +204,6 @@ READERS: dict[tuple[type, bool], Callable[[str], Any]] = {
     (str, False): str,
     (str, True): _split_names,
     (int, True): _split_integers,
+    (float, True): _split_numbers,
 }
 METAVARS = {int: "N", float: "X"}

@@ -194,13 +194,14 @@ def print_outcome(run: Run, evidence: Evidence, address: str) -> int:
     from reports.page.plain_text import render_verdict
 
     print(render_verdict(run, evidence, run.known.language))
-    _print_table(evidence)
+    if evidence.trainings:
+        _print_table(evidence)
     for failure in run.failures:
         print(f"retrain run: {failure.name} failed: {failure.error}", file=sys.stderr)
     if run.notice:
         print(run.notice)
     print(f"report: {address}")
-    return TRAINING_FAILED if run.failures else ALL_WELL
+    return TRAINING_FAILED if run.failures or run.stopped else ALL_WELL
 
 
 def _print_table(evidence: Evidence) -> None:

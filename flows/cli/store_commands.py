@@ -10,8 +10,10 @@ from pathlib import Path
 from flows.cli.exit_codes import ALL_WELL, BAD_INPUT
 from flows.cli.past_runs import choose_run, format_table, read_history, render_stored_run, restore_report
 from flows.parameters import choose_store
-from storage.runs import read_run, verify_store
+from storage.datasets import dataset_folder, find_datasets
+from storage.runs import read_run, read_runs, verify_store
 from storage.store import Store
+from tasks.data.reading.source_files import is_there
 
 
 def render_again(address: str | None, run_id: str | None, *, language: str | None, target: str | None) -> int:
@@ -86,6 +88,42 @@ def verify_files(address: str | None) -> int:
         print(f"{path} was found damaged earlier and moved here; you may delete it.")
     print(f"{store.locate('')}: {found.sound} files sound, {len(found.damaged)} damaged or missing")
     return BAD_INPUT if found.damaged else ALL_WELL
+
+
+def forget_file(address: str | None, name: str) -> int:
+    """Remove what was stored of a source file of a team's own reviews, and print what is left of it elsewhere.
+
+    Args:
+        address: The store's address; the default store if None.
+        name: The file's name, as the report lists it.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ValueError: Nothing is stored of such a file, or the file is still in its source.
+        OSError: The store does not exist or cannot be read.
+    """
+    store = _open_store(address)
+    own = find_datasets(
+        store, lambda dataset: dataset.step in ("read", "encode") and dataset.inputs.get("name") == name
+    )
+    if not own:
+        raise ValueError(f"`forget` must be the name of a file, as the report lists it. Nothing is stored of {name}.")
+    for dataset in own:
+        if dataset.step == "read" and is_there(dataset.source, name):
+            raise ValueError(f"{name} must be gone from {dataset.source}, or the next run reads it again. It is there.")
+    texts = {file.path for dataset in own for part, file in dataset.files.items() if part == "texts"}
+    joined = find_datasets(store, lambda dataset: any(file.path in texts for file in dataset.files.values()))
+    removed = {dataset_folder(one.step, one.inputs) for one in (*own, *joined)}
+    for folder in sorted(removed):
+        store.delete(folder)
+    print(f"{store.locate('')}: removed {len(removed)} datasets with reviews of {name}")
+    keys = {dataset.key for dataset in joined}
+    runs = [run.run_id for run in read_runs(store) if "join" in run.datasets and run.datasets["join"].key in keys]
+    if runs:
+        print(f"runs that learned from it, whose models and pages are still there: {', '.join(runs)}")
+    return ALL_WELL
 
 
 def _open_store(address: str | None) -> Store:

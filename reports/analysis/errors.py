@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ SHOWN = 5
 SUSPECTS_SHOWN = 10
 CURVE_POINTS = 100
 CALIBRATION_BINS = 15
+WEEKS_SHOWN = 12
 
 Indices = npt.NDArray[np.int64]
 Points = tuple[tuple[float, float], ...]
@@ -35,6 +37,8 @@ class ReviewFacts:
         is_in_training: bool, whether the archive's training part has a review with the same words.
         decode: Takes the index of a review. Returns its words after the cut, the indices of those outside the
             vocabulary, and the number of words that were cut. None if the source has no word index.
+        is_near_duplicate: bool, whether another part has nearly the same text; None if not all were compared.
+        week: The first day of the week in which it was written, ISO 8601; None if that is not known.
     """
 
     length: Indices
@@ -44,6 +48,8 @@ class ReviewFacts:
     is_in_training: Bools
     review_ids: list[str]
     decode: Callable[[int], tuple[tuple[str, ...], tuple[int, ...], int]] | None
+    is_near_duplicate: Bools | None = None
+    week: npt.NDArray[np.str_] | None = None
 
 
 def find_errors(measured: Measurements, facts: ReviewFacts | None) -> Errors | None:
@@ -144,7 +150,7 @@ def calibration_curve(labels: Bools, probabilities: Floats) -> tuple[tuple[float
 
 
 def slice_reviews(test: Predictions, trainings: dict[str, str], facts: ReviewFacts) -> Iterable[Slice]:
-    """Yield the accuracy of each variant by length, by share of unknown words, by negation and by cut.
+    """Yield the accuracy of each variant by length, by share of unknown words, by negation, by cut, and by week.
 
     Args:
         test: Predictions for all test reviews.
@@ -171,6 +177,9 @@ def _slice_masks(facts: ReviewFacts) -> Iterator[tuple[str, float, float | None,
         if marks is not None:
             yield by, 0, None, ~marks
             yield by, 1, None, marks
+    if facts.week is not None:
+        for week in np.unique(facts.week)[-WEEKS_SHOWN:]:
+            yield "week", float(date.fromisoformat(str(week)).toordinal()), None, facts.week == week
 
 
 def find_confidently_wrong(test: Predictions, training: str, count: int) -> Indices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -17,9 +18,19 @@ METRICS = ("accuracy", "loss")
 NOT_A_CHANGE = ("store",)
 
 
-def archive_of(run: Run) -> str:
-    """Return the SHA-256 of the run's archive. Runs with the same archive have the same test reviews."""
+def name_reviews(run: Run) -> str:
+    """Return a name for the run's test reviews: runs with the same name share at least some of them.
+
+    That is the SHA-256 of the archive, whose test part never changes; of own reviews it is where they come from.
+    """
+    if run.test_set == "own" or "archive" not in run.datasets:
+        return f"own reviews from {run.source if 'assign' not in run.datasets else run.datasets['assign'].source}"
     return run.datasets["archive"].files["archive"].sha256
+
+
+def shares_reviews(one: Run, other: Run) -> bool:
+    """Return whether two runs were tested on the same set of reviews, which may have grown in between."""
+    return name_reviews(one) == name_reviews(other)
 
 
 def summarise_run(run: Run) -> RunSummary:
@@ -42,7 +53,27 @@ def summarise_run(run: Run) -> RunSummary:
     return RunSummary(run.run_id, run.started, best, tuple(failure.name for failure in run.failures), figures)
 
 
-def build_history(run: Run, earlier: Sequence[Run], discordant: Mapping[str, tuple[int, int]]) -> History:
+@dataclass(frozen=True)
+class CommonReviews:
+    """Two runs on the test reviews that both have; needed if the test reviews changed in between.
+
+    Attributes:
+        before: The previous run, its trainings with their scores on the common reviews.
+        now: This run, likewise.
+        count: Number of common reviews.
+    """
+
+    before: Run
+    now: Run
+    count: int
+
+
+def build_history(
+    run: Run,
+    earlier: Sequence[Run],
+    discordant: Mapping[str, tuple[int, int]],
+    common: CommonReviews | None = None,
+) -> History:
     """Return the section that compares a run with earlier ones.
 
     Args:
@@ -50,20 +81,23 @@ def build_history(run: Run, earlier: Sequence[Run], discordant: Mapping[str, tup
         earlier: All earlier runs on the same test reviews, the oldest first.
         discordant: By variant, the number of test reviews that only the previous run's model classifies correctly, and
             the number that only this run's model does.
+        common: This run and the previous one on their common test reviews; None if their test reviews are the same.
     """
     shown = [*earlier[-(RUNS_SHOWN - 1) :], run]
     summaries = tuple(summarise_run(one) for one in shown)
     previous = earlier[-1] if earlier else None
     bands = tuple(_seed_bands(shown, summaries))
+    compared = [summarise_run(one) for one in (common.before, common.now)] if common else summaries
     evaluated = [run, *earlier]
     return History(
         runs=summaries,
         last=previous.run_id if previous else None,
         bands=bands,
-        regressions=tuple(_find_regressions(summaries, bands, discordant)) if previous else (),
+        regressions=tuple(_find_regressions(compared, bands, discordant)) if previous else (),
         changes=tuple(list_changes(previous, run)) if previous else (),
         test_set_uses=len(evaluated),
         models=sum(len(one.trainings) + len(one.baselines) for one in evaluated),
+        common=common.count if common else None,
     )
 
 
@@ -114,10 +148,11 @@ def list_changes(before: Run, now: Run) -> Iterable[Change]:
 
 def _environment_of(run: Run) -> dict[str, dict[str, str | None]]:
     """Return by kind of change the names and values of everything that can affect the results."""
-    archive = run.datasets["archive"].files
+    archive = run.datasets["archive"].files if "archive" in run.datasets else {}
+    own = {"own reviews": run.datasets["assign"].key} if "assign" in run.datasets else {}
     parameters = {name: value for name, value in run.parameters.items() if name not in NOT_A_CHANGE}
     return {
-        "data": {"source": run.source, **{name: file.sha256 for name, file in archive.items()}},
+        "data": {"source": run.source, **{name: file.sha256 for name, file in archive.items()}, **own},
         "code": {"commit": run.code.commit, "is_dirty": format_value(run.code.is_dirty)},
         "parameter": {name: format_value(value) for name, value in parameters.items()},
         "version": dict(run.versions),

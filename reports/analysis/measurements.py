@@ -24,10 +24,12 @@ class Predictions:
     Attributes:
         labels: bool, shape (reviews,): whether the review is positive.
         probabilities: By training or baseline: float64, shape (reviews,), that the review is positive.
+        review_ids: The reviews' ids, shape (reviews,); empty if they are not known.
     """
 
     labels: Bools
     probabilities: dict[str, Floats] = field(default_factory=dict)
+    review_ids: npt.NDArray[np.object_] = field(default_factory=lambda: np.zeros(0, object))
 
     def is_correct(self, name: str) -> Bools:
         """Return whether the model classifies each review correctly: bool, shape (reviews,)."""
@@ -40,9 +42,12 @@ class Predictions:
         losses: Floats = -np.log(np.where(self.labels, clipped, 1 - clipped))
         return losses
 
-    def select(self, mask: Bools) -> Predictions:
-        """Return the predictions for the reviews in `mask`: bool, shape (reviews,)."""
-        return Predictions(self.labels[mask], {name: values[mask] for name, values in self.probabilities.items()})
+    def select(self, mask: Bools | npt.NDArray[np.int64]) -> Predictions:
+        """Return the predictions for the reviews in `mask`: bool, shape (reviews,); or at these places: int64."""
+        probabilities = {name: values[mask] for name, values in self.probabilities.items()}
+        return Predictions(
+            self.labels[mask], probabilities, self.review_ids[mask] if len(self.review_ids) else self.review_ids
+        )
 
 
 @dataclass(frozen=True)

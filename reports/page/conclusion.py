@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reports.evidence import Evidence
+from reports.page.check_sentences import describe_check, name_check
 from reports.page.language import Language
 from reports.page.sentences import describe_changes
 from reports.sections.comparison_section import BAG_OF_WORDS, BaselineCheck, ComparisonRow
@@ -64,6 +65,8 @@ def write_conclusion(run: Run, evidence: Evidence, language: Language) -> Conclu
     finished, failed = [row for row in variants if row.figures], [row.name for row in variants if row.failed]
     unbeaten = [check for check in evidence.baseline_checks if not check.is_beaten]
     rest: tuple[str, ...]
+    if run.stopped:
+        return _conclude_stopped(run, evidence, language)
     if not finished:
         tone, headline, rest = BROKEN, gettext("No model: every training failed."), ()
     elif failed:
@@ -80,6 +83,24 @@ def write_conclusion(run: Run, evidence: Evidence, language: Language) -> Conclu
     since = describe_changes(evidence.history, language)
     action = _advise(tone, evidence, language, is_unusable=bool(unbeaten))
     return Conclusion(tone, name_tone(tone, language), headline, action, rest, failures, since)
+
+
+def _conclude_stopped(run: Run, evidence: Evidence, language: Language) -> Conclusion:
+    """Return the conclusion of a run that a check stopped before it trained."""
+    gettext = language.gettext
+    checks = evidence.own_reviews.checks if evidence.own_reviews else ()
+    stops = [check for check in checks if check.level == "stop"]
+    reasons = tuple(f"{name_check(check, language)}: {describe_check(check, language)}" for check in stops)
+    names = language.format_list([name_check(check, language) for check in stops])
+    return Conclusion(
+        BROKEN,
+        name_tone(BROKEN, language),
+        gettext("Stopped before training, because of your reviews: {names}.", names=names),
+        gettext("Look at the new files, mend or remove them, and run again; or raise the limit if this is meant."),
+        reasons or run.stopped,
+        (),
+        (),
+    )
 
 
 def name_tone(tone: Tone, language: Language) -> str:

@@ -30,6 +30,8 @@ def render_markdown(run: Run, evidence: Evidence, address: str, language_code: s
     shown = f"[{address}]({address})" if address.startswith(("http://", "https://")) else f"`{address}`"
     lines.append(f"{language.gettext('Report')}: {shown}\n")
     header, *body = table_cells(evidence.trainings)
+    if run.stopped:
+        return "\n".join(lines) + "\n"
     lines += [_markdown_row(header), _markdown_row(["---"] * len(header)), *map(_markdown_row, body)]
     return "\n".join(lines) + "\n"
 

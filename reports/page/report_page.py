@@ -6,13 +6,14 @@ from functools import partial
 from statistics import median
 
 from reports.analysis.statistics import Interval
-from reports.evidence import Evidence
+from reports.evidence import LEAST_OWN_REVIEWS, Evidence
 from reports.page import learning_curves, report_charts, row_charts, run_details, sentences
 from reports.page.conclusion import write_conclusion
 from reports.page.failures import list_failures
 from reports.page.findings import rank_findings
 from reports.page.hard_reviews import list_hard_reviews
 from reports.page.language import Language
+from reports.page.own_section import explain_test_set, name_test_set, write_own_reviews
 from reports.page.palette import assign_styles
 from reports.page.rendering import render
 from reports.page.scale import span_accuracies
@@ -36,6 +37,10 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         language,
         run=run,
         evidence=evidence,
+        own=write_own_reviews(evidence.own_reviews, language) if evidence.own_reviews else None,
+        test_set_note=_note_test_set(evidence, language),
+        other_set=name_test_set(evidence.other.test_set, language) if evidence.other else "",
+        name_slice=partial(sentences.name_slice, language=language),
         scale=span_accuracies(evidence.comparison),
         differences=differences_from_best(evidence, best),
         conclusion=write_conclusion(run, evidence, language),
@@ -61,6 +66,14 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         file_table=run_details.list_files(run, language),
         commands=(run_details.render_command(run), run_details.repeat_command(run)),
     )
+
+
+def _note_test_set(evidence: Evidence, language: Language) -> str:
+    """Return which of two test sets the verdict rests on; an empty text if the run has one only."""
+    if evidence.other is None or evidence.own_reviews is None:
+        return ""
+    count = evidence.own_reviews.parts["test"]
+    return explain_test_set(evidence.test_set, count, LEAST_OWN_REVIEWS, language)
 
 
 def differences_from_best(evidence: Evidence, best: str | None) -> dict[str, Interval]:

@@ -9,8 +9,9 @@ from reports.page.language import Language
 from reports.page.tables import Table
 from storage.records import Run
 
-STEPS = ("download", "sample", "split", "pad", "profile")
+STEPS = ("download", "sample", "split", "pad", "profile", "assign", "encoder", "check", "join", "pairs")
 PARTS = ("archive", "word_index", "train", "validation", "test", "facts", "reviews", "minimal_pairs")
+OWN_PARTS = ("assignment", "rejected", "summary", "encoder", "vocabulary", "checks", "own_reviews")
 # Options whose name differs from the name of the flow's parameter.
 OPTIONS = {"language": "lang"}
 
@@ -48,6 +49,11 @@ def _list_durations(run: Run, language: Language) -> list[tuple[str, str]]:
         "split": gettext("split"),
         "pad": gettext("pad"),
         "profile": gettext("profile"),
+        "read": gettext("read own reviews"),
+        "assign": gettext("assign own reviews to parts"),
+        "encode": gettext("encode own reviews"),
+        "check": gettext("check own reviews"),
+        "join": gettext("join own reviews"),
         "train": gettext("all trainings, in parallel"),
     }
     durations = [
@@ -63,7 +69,7 @@ def list_data_hashes(run: Run, language: Language) -> Table:
     gettext = language.gettext
     parts = {"train": gettext("training"), "validation": gettext("validation"), "test": gettext("test")}
     archive, split = (run.datasets[name].files if name in run.datasets else {} for name in ("archive", "split"))
-    rows = [(gettext("archive"), archive["archive"].sha256)]
+    rows = [(gettext("archive"), archive["archive"].sha256)] if archive else []
     rows += [(gettext("word index"), archive["word_index"].sha256)] if "word_index" in archive else []
     rows += [(name, split[part].sha256) for part, name in parts.items() if part in split]
     return Table(gettext("Hashes of the data"), (gettext("part"), "SHA-256"), tuple(rows))
@@ -75,8 +81,8 @@ def list_files(run: Run, language: Language) -> Table:
     The order does not depend on the order of the run's record, so that the page of a stored run has the same bytes.
     """
     files = []
-    for dataset in sorted(run.datasets.values(), key=lambda dataset: STEPS.index(dataset.step)):
-        for _, file in sorted(dataset.files.items(), key=lambda item: PARTS.index(item[0])):
+    for dataset in sorted(run.datasets.values(), key=lambda dataset: _place(dataset.step, STEPS)):
+        for _, file in sorted(dataset.files.items(), key=lambda item: _place(item[0], (*PARTS, *OWN_PARTS))):
             files.append(file)
     for training in (*run.trainings, *run.baselines):
         files += [training.files[name] for name in sorted(training.files)]
@@ -87,13 +93,19 @@ def list_files(run: Run, language: Language) -> Table:
     return Table(gettext("Every file of the run"), (gettext("file"), "SHA-256", gettext("bytes")), rows)
 
 
+def _place(name: str, names: tuple[str, ...]) -> tuple[int, str]:
+    """Return where a name stands in a list; names that are not in it come last, in their own order."""
+    return (names.index(name) if name in names else len(names), name)
+
+
 def repeat_command(run: Run) -> str:
     """Return the command that repeats the run."""
     words = ["retrain", "run"]
     for name, value in sorted(run.parameters.items()):
         option = f"--{OPTIONS.get(name, name).replace('_', '-')}"
-        if name == "baselines":
-            words += [] if value else ["--no-baselines"]
+        if isinstance(value, bool):
+            # Every switch is on unless it is turned off.
+            words += [] if value else [f"--no-{option.removeprefix('--')}"]
         elif value is not None:
             words += [option, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
     return shlex.join(words)

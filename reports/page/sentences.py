@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from statistics import median
 
 from reports.evidence import Evidence
@@ -190,6 +191,10 @@ def name_slice(one: Slice, language: Language) -> str:
         if one.high is None:
             return gettext("{low} or more unknown words", low=share)
         return gettext("{low} to {high} unknown words", low=share, high=language.percent(one.high, 0))
+    if one.by == "week":
+        return gettext("week of {day}", day=language.day(date.fromordinal(int(one.low)).isoformat()))
     if one.by == "negation":
-        return gettext("with a negation") if one.low else gettext("without a negation")
-    return gettext("beginning cut off") if one.low else gettext("shown in full")
+        names = gettext("with a negation"), gettext("without a negation")
+    else:
+        names = gettext("beginning cut off"), gettext("shown in full")
+    return names[0] if one.low else names[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reports.analysis.statistics import Interval
 from storage.bounds import Count
@@ -45,9 +45,13 @@ class Data:
         length_edges: Starts of the bins of `length_counts`, in words.
         in_training: Number of test reviews that are also among the archive's training reviews, word for word.
         accuracy_without: By variant, the accuracy on the other test reviews.
+        near_duplicates: Number of test reviews that nearly repeat a review of another part.
+        accuracy_without_near: By variant, the accuracy without those.
     """
 
     parts: dict[str, PartFacts]
     length_edges: tuple[Count, ...]
     in_training: Count
     accuracy_without: dict[str, Interval]
+    near_duplicates: Count = 0
+    accuracy_without_near: dict[str, Interval] = field(default_factory=dict)

@@ -46,9 +46,9 @@ class Slice:
     """A subset of the test reviews, with the accuracy of each variant on it.
 
     Attributes:
-        by: "length", "out_of_vocabulary", "negation" or "cut".
-        low: Start of the range, in words for "length" and 0 to 1 for "out_of_vocabulary"; for the other two, 0 means
-            no and 1 means yes.
+        by: "length", "out_of_vocabulary", "negation", "cut" or "week".
+        low: Start of the range, in words for "length" and 0 to 1 for "out_of_vocabulary"; for "negation" and "cut", 0
+            means no and 1 means yes; for "week", the ordinal number of its first day.
         high: End of the range, exclusive; None if it has no end.
         accuracy: By variant.
     """

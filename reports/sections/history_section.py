@@ -94,6 +94,8 @@ class History:
         changes: Differences from the previous run.
         test_set_uses: Number of runs that were evaluated on this test set, this run included.
         models: Number of models that those runs evaluated.
+        common: Number of test reviews that this run and the previous one share, and on which they are compared; None if
+            their test reviews are the same.
     """
 
     runs: tuple[RunSummary, ...]
@@ -103,3 +105,4 @@ class History:
     changes: tuple[Change, ...]
     test_set_uses: Count
     models: Count
+    common: Count | None = None

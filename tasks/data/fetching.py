@@ -119,22 +119,48 @@ def fetch_file(store: Store, path: str, address: str, sha256: str, limits: TimeL
         return store.write_chunks(path, iter(lambda: temporary.read(CHUNK_BYTES), b""), sha256)
 
 
-def read_chunks(address: str, limits: TimeLimits) -> Iterator[bytes]:
+def fetch_to_file(path: Path, address: str, sha256: str, limits: TimeLimits, most_bytes: int) -> None:
+    """Fetch an http(s) address into a file outside the store, and check its SHA-256.
+
+    Args:
+        path: The file to write; it is removed if a check fails.
+        address: The address.
+        sha256: The expected SHA-256, 64 hexadecimal digits.
+        limits: Time limits.
+        most_bytes: The largest size allowed.
+
+    Raises:
+        ValueError: The file has another SHA-256.
+        SourceUnreachableError: The address could not be fetched.
+    """
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for chunk in read_chunks(address, limits, most_bytes):
+            digest.update(chunk)
+            file.write(chunk)
+    if digest.hexdigest() != sha256:
+        size = path.stat().st_size
+        path.unlink()
+        raise ValueError(f"{address} must have SHA-256 {sha256}. Received: {digest.hexdigest()}, {size} bytes.")
+
+
+def read_chunks(address: str, limits: TimeLimits, most_bytes: int | None = None) -> Iterator[bytes]:
     """Yield the bytes of a file or of an http(s) address; a terminal shows a progress bar of the download.
 
     Raises:
         SourceUnreachableError: The server did not answer, answered with an error or with more than
-            `MAXIMUM_FILE_BYTES`, exceeded a time limit, or closed the connection early.
-        ValueError: The file has more than `MAXIMUM_FILE_BYTES`.
+            `most_bytes`, exceeded a time limit, or closed the connection early.
+        ValueError: The file has more than `most_bytes`.
     """
+    most_bytes = MAXIMUM_FILE_BYTES if most_bytes is None else most_bytes
     if urlsplit(address).scheme not in ("http", "https"):
         with Path(address).open("rb") as file:
-            _check_size(file.seek(0, io.SEEK_END))
+            _check_size(file.seek(0, io.SEEK_END), most_bytes)
             file.seek(0)
             yield from iter(lambda: file.read(CHUNK_BYTES), b"")
         return
     try:
-        yield from _stream(address, limits)
+        yield from _stream(address, limits, most_bytes)
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
         reason = f"the server answered {status} {error.response.reason_phrase}"
@@ -145,19 +171,19 @@ def read_chunks(address: str, limits: TimeLimits) -> Iterator[bytes]:
         raise SourceUnreachableError(address, str(error) or type(error).__name__, transient=True) from error
 
 
-def _stream(url: str, limits: TimeLimits) -> Iterator[bytes]:
+def _stream(url: str, limits: TimeLimits, most_bytes: int) -> Iterator[bytes]:
     deadline = time.monotonic() + limits.total
     with _open_address(url, limits) as response, _make_progress_bar() as progress:
         response.raise_for_status()
         size = int(response.headers.get("content-length", 0)) or None
-        _check_size(size or 0)
+        _check_size(size or 0, most_bytes)
         bar = progress.add_task(url.rsplit("/", 1)[-1], total=size)
         # `iter_raw` without a size yields bytes as they arrive. It would wait for a whole chunk if it had a size, and
         # a slow server would pass the deadline meanwhile.
         received = 0
         for chunk in response.iter_raw():
             received += len(chunk)
-            _check_size(received)
+            _check_size(received, most_bytes)
             progress.update(bar, advance=len(chunk))
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not finished after {limits.total:g} s")
@@ -190,9 +216,9 @@ def _open_address(url: str, limits: TimeLimits) -> Iterator[httpx.Response]:
     raise httpx.TooManyRedirects(f"more than {MAXIMUM_REDIRECTS} redirects")
 
 
-def _check_size(size: int) -> None:
-    if size > MAXIMUM_FILE_BYTES:
-        raise ValueError(f"a file must have at most {MAXIMUM_FILE_BYTES} bytes, and it has {size} or more")
+def _check_size(size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise ValueError(f"a file must have at most {most_bytes} bytes, and it has {size} or more")
 
 
 def _check_name_resolves(url: str, seconds: float) -> None:

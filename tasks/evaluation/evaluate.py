@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,21 +15,26 @@ from reports.analysis.comparison import (
     list_trainings,
 )
 from reports.analysis.errors import ReviewFacts, accuracy_where, find_errors
-from reports.analysis.history import archive_of, build_history
+from reports.analysis.history import CommonReviews, build_history, shares_reviews
 from reports.analysis.measurements import Measurements, Predictions
 from reports.evidence import Evidence
 from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY
 from reports.sections.data_section import Data, PartFacts
+from reports.sections.history_section import History
+from reports.sections.pairs_section import Pairs
 from storage.decoding import decode_json
-from storage.records import Dataset, Run
+from storage.records import Run
 from storage.runs import list_runs, read_run
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
 from storage.store import DamagedFileError, Store
 from tasks.data.pad import tokens_of
 from tasks.data.profile import LENGTH_EDGES
 from tasks.evaluation.baselines import predict_bag_of_words, predict_majority
+from tasks.evaluation.own_facts import read_own_facts
+from tasks.evaluation.own_summary import describe_own_reviews
 from tasks.evaluation.pair_results import read_minimal_pairs
 from tasks.evaluation.review_facts import read_input_sizes, read_review_facts
+from tasks.evaluation.test_sets import list_test_sets, read_join_facts, rescore_test, view_set
 
 
 def evaluate_run(run: Run, store: Store) -> Evidence:
@@ -37,21 +44,89 @@ def evaluate_run(run: Run, store: Store) -> Evidence:
         DamagedFileError: A file of the run differs from what was published.
         ValueError: Two trainings were tested on different reviews.
     """
-    measured = measure_run(run, store)
-    profile = run.datasets.get("profile")
-    facts = read_review_facts(run, profile, store) if profile and run.trainings else None
+    own = describe_own_reviews(run, store)
+    if run.stopped:
+        pairs = Pairs(planned=0, rows=(), withdrawn=(), reviews=0)
+        history = build_history(run, [], {})
+        return Evidence((), (), pairs, (), None, None, None, history, test_set=run.test_set, own_reviews=own)
+    whole = measure_run(run, store)
+    sets = list_test_sets(run, store)
+    if len(sets) == 1:
+        return replace(evaluate_set(whole, sets[0], store), own_reviews=own)
+    main, other = (evaluate_set(view_set(whole, name), name, store) for name in sets)
+    return replace(main, other=other, own_reviews=own)
+
+
+def choose_test_set(run: Run, store: Store) -> Run:
+    """Return the run with the scores of its trainings on the verdict's test set."""
+    sets = list_test_sets(run, store)
+    if run.stopped or len(sets) == 1 or not (run.trainings or run.baselines):
+        return replace(run, test_set=sets[0])
+    return view_set(measure_run(run, store), sets[0]).run
+
+
+def evaluate_set(measured: Measurements, name: str, store: Store) -> Evidence:
+    """Return the evidence on one test set.
+
+    Args:
+        measured: The run and its predictions there.
+        name: "own", "imdb" or "sample".
+        store: The store that has the run.
+    """
+    run = measured.run
+    facts = read_set_facts(run, name, store) if run.trainings else None
     trainings = measured.best_training_by_variant()
     return Evidence(
+        test_set=name,
         comparison=compare_variants(measured),
         baseline_checks=check_baselines(measured),
         trainings=list_trainings(measured),
         pairs=compare_pairs(measured, measured.test),
         curves=list_curves(measured),
         errors=find_errors(measured, facts),
-        minimal_pairs=read_minimal_pairs(run, trainings, store) if profile else None,
-        data=_read_data(measured, trainings, profile, facts, store) if profile else None,
-        history=build_history(run, *read_earlier_runs(run, store, measured)),
+        minimal_pairs=read_minimal_pairs(run, trainings, store) if _has_profile(run) else None,
+        data=_read_data(measured, trainings, name, facts, store) if _has_profile(run) else None,
+        history=_compare_with_earlier(run, store, measured),
     )
+
+
+def _compare_with_earlier(run: Run, store: Store, measured: Measurements) -> History:
+    earlier, discordant = read_earlier_runs(run, store, measured)
+    common = find_common_reviews(earlier[-1], measured, store) if earlier else None
+    return build_history(run, earlier, discordant, common)
+
+
+def find_common_reviews(before: Run, measured: Measurements, store: Store) -> CommonReviews | None:
+    """Return two runs on the test reviews that both have; None if all are the same, or the older ones are damaged."""
+    try:
+        test = _read_predictions(before, "test", store)
+    except DamagedFileError:
+        return None
+    ids = measured.test.review_ids
+    if len(ids) == len(test.review_ids) and (ids == test.review_ids).all():
+        return None
+    common, *places = np.intersect1d(test.review_ids.astype(str), ids.astype(str), return_indices=True)
+    if not len(common):
+        return None
+    now = rescore_test(measured.run, measured.test.select(places[1]))
+    return CommonReviews(rescore_test(before, test.select(places[0])), now, len(common))
+
+
+def _has_profile(run: Run) -> bool:
+    return "profile" in run.datasets or "join" in run.datasets
+
+
+def read_set_facts(run: Run, name: str, store: Store) -> ReviewFacts | None:
+    """Return the properties of the test reviews of one set; None for a run that has none."""
+    profile = run.datasets.get("profile")
+    if name == "own":
+        facts = read_own_facts(run, store)
+    elif profile is None:
+        return None
+    else:
+        facts = read_review_facts(run, profile, store)
+    # Whoever keeps the texts out of the report keeps out those of all reviews.
+    return facts if run.known.texts else replace(facts, decode=None)
 
 
 def measure_run(run: Run, store: Store) -> Measurements:
@@ -75,21 +150,24 @@ def measure_run(run: Run, store: Store) -> Measurements:
 
 def _read_predictions(run: Run, part: str, store: Store) -> Predictions:
     labels, probabilities, first = np.zeros(0, bool), {}, None
+    identifiers = np.zeros(0, object)
     for training in (*run.trainings, *run.baselines):
         table = store.read_table(training.files[f"predictions-{part}.parquet"], PREDICTION_SCHEMA)
         if first is None:
             first, labels = table, table["label"].to_numpy() == 1
+            identifiers = table["review_id"].to_numpy()
         if not table["review_id"].equals(first["review_id"]):
             raise ValueError(f"All trainings must be tested on the same reviews. {training.name} was tested on others.")
         probabilities[training.name] = table["probability"].to_numpy().astype(np.float64)
-    return Predictions(labels, probabilities)
+    return Predictions(labels, probabilities, identifiers)
 
 
 def _predict_untrained_baselines(run: Run, store: Store) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
     """Return by baseline and part the probabilities that the reviews are positive: float64, shape (reviews,)."""
     num_words, maxlen = read_input_sizes(run)
     schema = padded_schema(maxlen)
-    tables = {part: store.read_table(file, schema) for part, file in run.datasets["pad"].files.items()}
+    padded = run.datasets.get("join") or run.datasets["pad"]
+    tables = {part: store.read_table(padded.files[part], schema) for part in ("train", "validation", "test")}
     tokens = {part: tokens_of(table) for part, table in tables.items()}
     labels = tables["train"]["label"].to_numpy() == 1
     others = [part for part in tokens if part != "train"]
@@ -102,13 +180,22 @@ def _predict_untrained_baselines(run: Run, store: Store) -> dict[str, dict[str, 
 
 
 def _read_data(
-    measured: Measurements, trainings: dict[str, str], profile: Dataset, facts: ReviewFacts | None, store: Store
-) -> Data:
-    file = profile.files["facts"]
-    parts = decode_json(dict[str, PartFacts], store.read_verified(file), f"{store.locate(file.path)} must hold counts")
+    measured: Measurements, trainings: dict[str, str], name: str, facts: ReviewFacts | None, store: Store
+) -> Data | None:
+    joined = read_join_facts(measured.run, store) if name == "own" else None
+    if joined is not None:
+        parts = joined.parts
+    elif "profile" in measured.run.datasets:
+        file = measured.run.datasets["profile"].files["facts"]
+        must = f"{store.locate(file.path)} must hold counts"
+        parts = decode_json(dict[str, PartFacts], store.read_verified(file), must)
+    else:
+        return None
     repeated = facts.is_in_training if facts else np.zeros(0, bool)
     without = accuracy_where(measured.test, trainings, ~repeated) if trainings else {}
-    return Data(parts, LENGTH_EDGES, int(repeated.sum()), without)
+    near = facts.is_near_duplicate if facts and facts.is_near_duplicate is not None else np.zeros(0, bool)
+    without_near = accuracy_where(measured.test, trainings, ~near) if trainings and near.any() else {}
+    return Data(parts, LENGTH_EDGES, int(repeated.sum()), without, int(near.sum()), without_near)
 
 
 def read_earlier_runs(run: Run, store: Store, measured: Measurements) -> tuple[list[Run], dict[str, tuple[int, int]]]:
@@ -133,7 +220,7 @@ def read_earlier_runs(run: Run, store: Store, measured: Measurements) -> tuple[l
                 one = read_run(store, run_id)
             except DamagedFileError:
                 continue
-            if one.is_sample == run.is_sample and archive_of(one) == archive_of(run):
+            if one.is_sample == run.is_sample and not one.stopped and shares_reviews(one, run):
                 earlier.append(one)
     if not earlier:
         return [], {}
@@ -145,11 +232,14 @@ def read_earlier_runs(run: Run, store: Store, measured: Measurements) -> tuple[l
 
 
 def _count_discordant(before: Measurements, now: Measurements) -> dict[str, tuple[int, int]]:
-    if len(before.test.labels) != len(now.test.labels):
+    ids = [one.test.review_ids.astype(str) for one in (before, now)]
+    common, *places = np.intersect1d(ids[0], ids[1], return_indices=True)
+    if not len(common):
         return {}
+    test_before, test_now = before.test.select(places[0]), now.test.select(places[1])
     trainings, discordant = before.best_training_by_variant(), {}
     for variant, training in now.best_training_by_variant().items():
         if variant in trainings:
-            old, new = before.test.is_correct(trainings[variant]), now.test.is_correct(training)
+            old, new = test_before.is_correct(trainings[variant]), test_now.is_correct(training)
             discordant[variant] = (int((old & ~new).sum()), int((new & ~old).sum()))
     return discordant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from reports.analysis.history import archive_of, list_changes, summarise_run
+from reports.analysis.history import list_changes, name_reviews, summarise_run
 from reports.page.index_page import ListedRun, render_index
 from storage.pages import seal_page
 from storage.records import Run
@@ -49,8 +49,8 @@ def _publish_list_of(store: Store, language: str, run_ids: set[str]) -> None:
         except DamagedFileError:
             damaged.append(run_id)
             continue
-        runs.append(_list_run(run, before.get(archive_of(run))))
-        before[archive_of(run)] = run
+        runs.append(_list_run(run, before.get(name_reviews(run))))
+        before[name_reviews(run)] = run
         pages += [run.report] if run.report else []
     for page in reversed(pages):
         with suppress(DamagedFileError):

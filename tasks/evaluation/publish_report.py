@@ -30,7 +30,7 @@ from storage.runs import (
     withdraw_run,
 )
 from storage.store import DamagedFileError, Store
-from tasks.evaluation.evaluate import evaluate_run
+from tasks.evaluation.evaluate import choose_test_set, evaluate_run
 from tasks.evaluation.page_address import address_page
 from tasks.evaluation.publish_index import publish_index
 from tasks.evaluation.report_request import REPORT, ReportRequest, WrittenReport
@@ -52,6 +52,7 @@ def publish_report(run: Run, store: Store) -> WrittenReport:
         DamagedFileError: A file of a training differs from what was published.
         ValueError: Two trainings were tested on different reviews.
     """
+    run = choose_test_set(run, store)
     published = find_published(run, store)
     if published and published.evidence:
         run, evidence = published, from_json(store.read_verified(published.evidence))

@@ -74,7 +74,12 @@ def decode_words(ranks: list[int], words: dict[int, str], num_words: int) -> tup
         (('this', 'film', 'art', 'sides'), (3,))
     """
     unknown = tuple(index for index, rank in enumerate(ranks) if rank >= num_words - INDEX_FROM)
-    return tuple(_CONTROL.sub("·", words.get(rank, f"#{rank}")) for rank in ranks), unknown
+    return tuple(show_word(words.get(rank, f"#{rank}")) for rank in ranks), unknown
+
+
+def show_word(word: str) -> str:
+    """Return a word without control characters."""
+    return _CONTROL.sub("·", word)
 
 
 def read_input_sizes(run: Run) -> tuple[int, int]:

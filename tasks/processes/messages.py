@@ -77,7 +77,16 @@ class Warned:
     kind: Literal["warned"] = "warned"
 
 
-Event = EpochFinished | Resumed | Warned
+@dataclass(frozen=True)
+class RecordsRead:
+    """How many records of a source file were read so far."""
+
+    file: str
+    records: int
+    kind: Literal["records read"] = "records read"
+
+
+Event = EpochFinished | Resumed | Warned | RecordsRead
 
 
 @dataclass(frozen=True)

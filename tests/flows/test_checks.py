@@ -7,7 +7,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.checks import check_parameters
-from flows.parameters import NightlyParameters, choose_store
+from flows.parameters import DEFAULTS, NightlyParameters, choose_store
 
 GOOD = NightlyParameters(source="sample", variants=("lstm", "gru"), seeds=(42, 43), timeout_seconds=3600.0)
 NAMES = "different names out of lstm, lstm_dropout, lstm_stacked, gru"
@@ -149,3 +149,41 @@ def test_the_store_is_the_given_one_else_that_of_the_environment_else_output(mon
     monkeypatch.setenv("RETRAIN_STORE", "/srv/retraining")
     assert choose_store(None) == "/srv/retraining"
     assert choose_store("/tmp/mine") == "/tmp/mine"
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A file of a team's own reviews."""
+    path = tmp_path / "mine.csv"
+    path.write_text("text,label\nA fine film.,1\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"source": "OWN", "reviews": "OWN"}, "`reviews` must be left out if `source` has reviews"),
+        ({"reviews": "/nowhere/reviews.csv"}, "`reviews` must be a file or folder that exists"),
+        ({"label_map": "1=neg,2=pos"}, "`label_map` must be left out without reviews of your own"),
+        ({"reviews": "OWN", "label_map": "1=neg,2=neg"}, "with both neg and pos"),
+        ({"reviews": "OWN", "encoding": "cp9999"}, "`encoding` must be a text encoding that Python knows"),
+        ({"reviews": "OWN", "vocabulary": "build"}, "`vocabulary` must be imdb beside an archive"),
+        ({"vocabulary": "build"}, "`vocabulary` must be left out without reviews of your own"),
+        ({"reviews": "OWN", "tokens": "characters"}, "`tokens` must be words with IMDB's word index"),
+        ({"source": "OWN", "tokens": "characters", "vocabulary": "imdb"}, "`tokens` must be words"),
+        ({"check_fewer": (0.5, 0.1)}, "`check_fewer` must be two numbers"),
+        ({"check_balance": (0.1, 0.2)}, "`check_balance` must be two numbers"),
+        ({"check_drift": (0.1,)}, "`check_drift` must be two numbers"),
+        ({"source": "https://example.org/reviews.csv"}, "`sha256` must be given"),
+    ],
+)
+def test_options_of_own_reviews_that_do_not_fit_together_are_one_line(tmp_path, own, changes, words):
+    given = {name: own if value == "OWN" else value for name, value in changes.items()}
+    with pytest.raises((ValueError, OSError), match=words) as caught:
+        check_parameters(replace(DEFAULTS, store=str(tmp_path / "store"), **given))
+    assert "\n" not in str(caught.value)
+
+
+def test_own_reviews_alone_or_beside_an_archive_are_allowed(tmp_path, own):
+    for given in ({"source": own}, {"reviews": own}, {"source": own, "tokens": "characters"}):
+        check_parameters(replace(DEFAULTS, store=str(tmp_path / "store"), **given))

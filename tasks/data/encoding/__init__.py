@@ -1,0 +1,1 @@
+"""Turn texts into tokens: normalise, take apart, look up in a vocabulary."""

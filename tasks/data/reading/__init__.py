@@ -1,0 +1,1 @@
+"""Read files of labelled reviews, whatever wrote them: find format, encoding and columns, and count the records."""

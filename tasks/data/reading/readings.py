@@ -1,0 +1,95 @@
+"""What reading a file of reviews takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """What the user said of the files; None: it is found out, and refused if it is ambiguous.
+
+    Attributes:
+        encoding: Python's name of the text encoding, such as "cp949".
+        text_column: Name of the column of texts.
+        label_column: Name of the column of labels.
+    """
+
+    encoding: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source, or a folder of texts with a file a review, which counts as one.
+
+    Attributes:
+        name: Path below the source with forward slashes; the file's own name if the source is a single file.
+        path: Where it can be opened on this machine: the file itself, or a copy that was fetched.
+        bytes: Its size.
+        fingerprint: Size and modification time, or an ETag. It stands for the content until that is hashed again.
+        label: The label of all its reviews, "neg" or "pos", if its folder says so; else None.
+        split: The part of all its reviews, "train" or "test", if the folder above says so; else None.
+    """
+
+    name: str
+    path: str
+    bytes: int
+    fingerprint: str
+    label: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is laid out, as it was found or given.
+
+    Attributes:
+        format: "csv", "json lines", "json array", "parquet", "fasttext" or "folder".
+        compression: "gzip", "zstd" or "".
+        encoding: Python's name of the text encoding; "" if the format has none.
+        delimiter: Of a CSV file, one character; else "".
+        is_quoted: Whether the CSV file's fields may stand in double quotes.
+        has_header: Whether the CSV file's first record names the columns.
+        columns: Names of all columns; those of a file without names are "column 1", "column 2", ...
+        text_column: The column of texts.
+        label_column: The column of labels; "" if the folder says them.
+        optional: Which of review_id, created_at and split the file has.
+    """
+
+    format: str
+    compression: str
+    encoding: str
+    delimiter: str
+    is_quoted: bool
+    has_header: bool
+    columns: tuple[str, ...]
+    text_column: str
+    label_column: str
+    optional: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from a file.
+
+    Attributes:
+        name: Of the source file.
+        sha256: Of the file's bytes as they are, compressed or not; of a folder, of its files' names and hashes.
+        layout: How the file is laid out.
+        records: Records read, the rejected ones included. Equal to a count that was made independently.
+        labels: Number of accepted reviews by label, as the file writes it, the most frequent first.
+        rejected: Number of rejected records by reason.
+    """
+
+    name: str
+    sha256: str
+    layout: Layout
+    records: int
+    labels: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> int:
+        return sum(self.labels.values())
