@@ -38,11 +38,7 @@ def test_folders_pos_and_neg_with_a_file_a_review_are_one_file_each_with_a_label
     write(tmp_path, "train/neg/0_1.txt", BAD)
     write(tmp_path, "test/neg/0_2.txt", BAD)
     files = list_source_files(str(tmp_path), None, tmp_path)
-    assert [(one.name, one.label, one.split) for one in files] == [
-        ("test/neg", "neg", "test"),
-        ("train/neg", "neg", "train"),
-        ("train/pos", "pos", "train"),
-    ] or {(one.name, one.label, one.split) for one in files} == {
+    assert {(one.name, one.label, one.split) for one in files} == {
         ("test/neg", "neg", "test"),
         ("train/neg", "neg", "train"),
         ("train/pos", "pos", "train"),
