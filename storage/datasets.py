@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from storage.damage import NewerFormatError
-from storage.decoding import decode_record
+from storage.decoding import decode_json, decode_record
 from storage.records import Dataset, Inputs, StoredFile, TrainingResult
 from storage.store import DamagedFileError, Store
 from storage.upgrades import upgrade_dataset
@@ -132,6 +132,21 @@ def find_datasets(store: Store, is_wanted: Callable[[Dataset], bool]) -> list[Da
                 if is_wanted(dataset):
                     found.append(dataset)
     return found
+
+
+def read_json(store: Store, file: StoredFile, kind: Any, what: str) -> Any:
+    """Return the record, or another value of type `kind`, that a stored JSON file holds.
+
+    Args:
+        store: The store that has the file.
+        file: Its record.
+        kind: A dataclass, or a type made of such.
+        what: What the file must hold, for the error message: "a summary".
+
+    Raises:
+        DamagedFileError: The file is missing or damaged, or holds something else.
+    """
+    return decode_json(kind, store.read_verified(file), f"{store.locate(file.path)} must hold {what}")
 
 
 def publish_dataset(store: Store, step: str, inputs: Inputs, files: dict[str, StoredFile], source: str) -> Dataset:

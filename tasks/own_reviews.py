@@ -20,19 +20,16 @@ from prefect.states import Completed
 from storage.datasets import dataset_folder, publish_dataset
 from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
-from storage.text import on_one_line
 from tasks.artifacts import UNREACHABLE, ProgressArtifact, brief_requests
 from tasks.caching import reuse_or_build
 from tasks.data.checks import check_reviews as check
 from tasks.data.checks.check_reviews import CheckThresholds
 from tasks.data.encoding.encoder import Encoder
 from tasks.data.encoding.tokenise import TokenKind
-from tasks.data.reading.labels import show_counts
-from tasks.data.reading.layout import describe_layout
 from tasks.data.reading.readings import ReadingOptions, SourceFile
 from tasks.data.reading.source_files import list_source_files
 from tasks.data.shards import assign, build_encoder, encode_shards, join, read_shards
-from tasks.data.shards.shard import SeenFile, Shard
+from tasks.data.shards.shard import SeenFile, Shard, describe_guesses, describe_shards, group_files
 from tasks.processes.children import Children
 from tasks.processes.messages import Event, RecordsRead, get_adapter
 
@@ -109,9 +106,7 @@ def _read_files(
             progress.update(100 * done.total() / all_bytes, f"{event.file}: {event.records:,} records")
 
     def read(group: Sequence[SourceFile]) -> read_shards.ReadAnswer:
-        request = read_shards.ReadRequest(
-            tuple(group), hashes, source.options, jobs, source.address, store.absolute_uri
-        )
+        request = read_shards.ReadRequest(tuple(group), hashes, source.options, source.address, store.absolute_uri)
         answer = children.ask(read_shards.JOB, request, TIMEOUT_SECONDS, show)
         done.update({file.name: file.bytes for file in group})
         return answer
@@ -124,49 +119,6 @@ def _read_files(
         progress.close()
     shards = tuple(shard for answer in answers for shard in answer.shards)
     return shards, [sentence for answer in answers for sentence in answer.damage]
-
-
-def group_files(files: Sequence[SourceFile], most_bytes: int = 64 << 20) -> list[list[SourceFile]]:
-    """Return the files in groups of at most `most_bytes`, or of one larger file.
-
-    A process reads one group. It gives all of its memory back when it ends.
-    """
-    groups: list[list[SourceFile]] = []
-    size = most_bytes
-    for file in files:
-        if size + file.bytes > most_bytes:
-            groups.append([])
-            size = 0
-        groups[-1].append(file)
-        size += file.bytes
-    return groups
-
-
-def describe_shards(shards: Sequence[Shard]) -> str:
-    """Return in words how much was read.
-
-    Example: "3 files, 1 of them new; 30,000 reviews, 12 records rejected".
-    """
-    new = sum(not shard.is_cached for shard in shards)
-    accepted = sum(shard.reading.accepted for shard in shards)
-    rejected = sum(sum(shard.reading.rejected.values()) for shard in shards)
-    files = f"{len(shards):,} {'file' if len(shards) == 1 else 'files'}, {new:,} of them new"
-    return f"{files}; {accepted:,} reviews, {rejected:,} records rejected"
-
-
-def describe_guesses(shards: Sequence[Shard]) -> str:
-    """Return in words how the files are laid out and which labels they have.
-
-    Example: "csv, utf-8, comma, with a header; text in review, label in sentiment; labels positive (25), negative (5)".
-    """
-    layout, labels = shards[0].reading.layout, Counter[str]()
-    for shard in shards:
-        labels.update(shard.reading.labels)
-    columns = (
-        f"text in {layout.text_column}, label {f'in {layout.label_column}' if layout.label_column else 'by folder'}"
-    )
-    counts = show_counts(dict(labels.most_common()))
-    return on_one_line(f"{describe_layout(layout)}; {columns}; labels {counts}")
 
 
 def _show_shards(shards: Sequence[Shard]) -> None:
@@ -202,11 +154,9 @@ def assign_reviews(
     }
     folder = dataset_folder("assign", inputs)
     request = assign.AssignRequest(shards, label_map, validation_fraction, store.absolute_uri, folder)
-
-    def build() -> dict[str, StoredFile]:
-        return children.ask(assign.JOB, request, TIMEOUT_SECONDS)
-
-    return reuse_or_build(store, "assign", inputs, shards[0].dataset.source, build)
+    return reuse_or_build(
+        store, "assign", inputs, shards[0].dataset.source, lambda: children.ask(assign.JOB, request, TIMEOUT_SECONDS)
+    )
 
 
 def _hash_keys(datasets: Iterable[Dataset]) -> str:
@@ -321,11 +271,14 @@ def join_reviews(
         store=store.absolute_uri,
         folder=dataset_folder("join", inputs),
     )
-
-    def build() -> dict[str, StoredFile]:
-        return children.ask(join.JOB, request, TIMEOUT_SECONDS)
-
-    return reuse_or_build(store, "join", inputs, source, build, is_used=lambda part: not part.startswith("texts-"))
+    return reuse_or_build(
+        store,
+        "join",
+        inputs,
+        source,
+        lambda: children.ask(join.JOB, request, TIMEOUT_SECONDS),
+        is_used=lambda part: not part.startswith("texts-"),
+    )
 
 
 @task(name="check", task_run_name="check reviews", cache_policy=NO_CACHE, persist_result=False)
@@ -361,8 +314,6 @@ def check_reviews(
     }
     folder = dataset_folder("check", inputs)
     request = check.CheckRequest(shards, encoded, assigned, before, thresholds, texts, store.absolute_uri, folder)
-
-    def build() -> dict[str, StoredFile]:
-        return children.ask(check.JOB, request, TIMEOUT_SECONDS)
-
-    return reuse_or_build(store, "check", inputs, shards[0].dataset.source, build)
+    return reuse_or_build(
+        store, "check", inputs, shards[0].dataset.source, lambda: children.ask(check.JOB, request, TIMEOUT_SECONDS)
+    )

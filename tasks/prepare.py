@@ -25,11 +25,13 @@ def make_sample(reviews: int, store: Store, children: Children) -> Dataset:
     """Publish the sample corpus: an archive of made-up reviews, and its word index."""
     inputs: Inputs = {"version": sample.VERSION, "reviews": reviews}
     request = sample.SampleRequest(reviews, store.absolute_uri, dataset_folder("sample", inputs))
-
-    def build() -> dict[str, StoredFile]:
-        return children.ask(sample.JOB, request, TIMEOUT_SECONDS)
-
-    return reuse_or_build(store, "sample", inputs, f"sample corpus of {reviews:,} made-up reviews", build)
+    return reuse_or_build(
+        store,
+        "sample",
+        inputs,
+        f"sample corpus of {reviews:,} made-up reviews",
+        lambda: children.ask(sample.JOB, request, TIMEOUT_SECONDS),
+    )
 
 
 @task(name="split", task_run_name="split", cache_policy=NO_CACHE, persist_result=False)
@@ -60,11 +62,7 @@ def pad_reviews(whole: Dataset, maxlen: int, store: Store, children: Children) -
     """Publish the reviews of a split dataset with `maxlen` tokens each, as the trainings read them."""
     inputs: Inputs = {"version": pad.VERSION, "split": whole.key, "maxlen": maxlen}
     request = pad.PadRequest(whole.files, maxlen, store.absolute_uri, dataset_folder("pad", inputs))
-
-    def build() -> dict[str, StoredFile]:
-        return children.ask(pad.JOB, request, TIMEOUT_SECONDS)
-
-    return reuse_or_build(store, "pad", inputs, whole.source, build)
+    return reuse_or_build(store, "pad", inputs, whole.source, lambda: children.ask(pad.JOB, request, TIMEOUT_SECONDS))
 
 
 @task(name="pairs", task_run_name="encode minimal pairs", cache_policy=NO_CACHE, persist_result=False)
@@ -80,11 +78,7 @@ def profile_pairs(
     }
     folder = dataset_folder("pairs", inputs)
     request = pairs.PairsRequest(vocabulary, num_words, maxlen, store.absolute_uri, folder)
-
-    def build() -> dict[str, StoredFile]:
-        return children.ask(pairs.JOB, request, TIMEOUT_SECONDS)
-
-    return reuse_or_build(store, "pairs", inputs, source, build)
+    return reuse_or_build(store, "pairs", inputs, source, lambda: children.ask(pairs.JOB, request, TIMEOUT_SECONDS))
 
 
 @task(name="profile", task_run_name="profile", cache_policy=NO_CACHE, persist_result=False)
@@ -111,8 +105,6 @@ def profile_reviews(
         store=store.absolute_uri,
         folder=dataset_folder("profile", inputs),
     )
-
-    def build() -> dict[str, StoredFile]:
-        return children.ask(profile.JOB, request, TIMEOUT_SECONDS)
-
-    return reuse_or_build(store, "profile", inputs, archive.source, build)
+    return reuse_or_build(
+        store, "profile", inputs, archive.source, lambda: children.ask(profile.JOB, request, TIMEOUT_SECONDS)
+    )

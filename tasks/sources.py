@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from storage.location import find_mistake, holds_secret
 
 WORD_INDEX_NAME = "imdb_word_index.json"
+WEB = ("http", "https")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ IMDB = Source(
 
 MUST = "`source` must be auto, imdb, sample, a file or an http(s) address."
 NO_SECRETS = (
-    "`source` must not hold a secret, because addresses are logged, kept by Prefect and written into the report. "
+    "`{option}` must not hold a secret, because addresses are logged, kept by Prefect and written into the report. "
     "Received: one with a user, a password or a key. Fetch the file by other means, and give its path."
 )
 
@@ -63,29 +64,53 @@ def resolve_source(source: str, sha256: str | None) -> Source:
         raise ValueError(f"`sha256` must be 64 hexadecimal digits in lower case. Received: sha256={sha256!r}.")
     if source == "imdb":
         return IMDB if sha256 is None else Source(IMDB.archive, sha256, IMDB.word_index, IMDB.word_index_sha256)
+    if check_address(source, sha256, "source", MUST) in WEB and sha256 is not None:
+        return Source(source, sha256)
+    return _resolve_file(find_path(source), sha256)
+
+
+def check_address(source: str, sha256: str | None, option: str, must: str) -> str:
+    """Check a path or an address without any access to it, and return its scheme, "" for a plain path.
+
+    Args:
+        source: Without spaces around it.
+        sha256: What an http(s) address must hash to.
+        option: The parameter's name, for error messages.
+        must: What it must be, a sentence.
+
+    Raises:
+        ValueError: It is malformed, holds a secret, or is an http(s) address without a SHA-256.
+    """
     if mistake := find_mistake(source):
-        raise ValueError(NO_SECRETS if "@" in source else f"{MUST} Received: source={source!r}, {mistake}")
-    scheme = _read_scheme(source)
-    if scheme in ("http", "https"):
+        secret = NO_SECRETS.format(option=option)
+        raise ValueError(secret if "@" in source else f"{must} Received: {option}={source!r}, {mistake}")
+    scheme = _read_scheme(source, option)
+    if scheme in WEB:
         # A user name without a password may be a token.
         if holds_secret(source) or "@" in source.partition("://")[2].partition("/")[0]:
-            raise ValueError(NO_SECRETS)
+            raise ValueError(NO_SECRETS.format(option=option))
         if sha256 is None:
-            raise ValueError(f"`sha256` must be given with an address of your own. Received: source={source!r} alone.")
-        return Source(source, sha256)
-    path = Path(unquote(urlsplit(source).path) if scheme == "file" else source)
+            raise ValueError(
+                f"`sha256` must be given with an address of your own. Received: {option}={source!r} alone."
+            )
+    return scheme
+
+
+def find_path(source: str) -> Path:
+    """Return the path that a plain path or a `file:` address names."""
+    path = Path(unquote(urlsplit(source).path) if source.startswith("file:") else source)
     # `~` without a home is a folder of this name.
     with suppress(RuntimeError):
         path = path.expanduser()
-    return _resolve_file(path, sha256)
+    return path
 
 
-def _read_scheme(source: str) -> str:
+def _read_scheme(source: str, option: str) -> str:
     try:
         return urlsplit(source).scheme
     except ValueError:
         # Half an IPv6 address, for example. The original message repeats the address, which may hold a secret.
-        raise ValueError("`source` must be an address that can be read. Received: one that cannot.") from None
+        raise ValueError(f"`{option}` must be an address that can be read. Received: one that cannot.") from None
 
 
 def _resolve_file(path: Path, sha256: str | None) -> Source:
@@ -93,8 +118,8 @@ def _resolve_file(path: Path, sha256: str | None) -> Source:
         raise FileNotFoundError(f"{MUST} No file at {path}.")
     beside = path.with_name(WORD_INDEX_NAME)
     if not beside.is_file():
-        return Source(str(path), sha256 or _hash_file(path))
-    return Source(str(path), sha256 or _hash_file(path), str(beside), _hash_file(beside))
+        return Source(str(path), sha256 or hash_path(path))
+    return Source(str(path), sha256 or hash_path(path), str(beside), hash_path(beside))
 
 
 def _is_file(path: Path) -> bool:
@@ -105,6 +130,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _hash_file(path: Path) -> str:
+def hash_path(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

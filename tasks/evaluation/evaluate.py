@@ -20,9 +20,8 @@ from reports.analysis.measurements import Measurements, Predictions
 from reports.evidence import Evidence
 from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY
 from reports.sections.data_section import Data, PartFacts
-from reports.sections.history_section import History
 from reports.sections.pairs_section import Pairs
-from storage.decoding import decode_json
+from storage.datasets import read_json
 from storage.records import Run
 from storage.runs import list_runs, read_run
 from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
@@ -62,7 +61,9 @@ def choose_test_set(run: Run, store: Store) -> Run:
     sets = list_test_sets(run, store)
     if run.stopped or len(sets) == 1 or not (run.trainings or run.baselines):
         return replace(run, test_set=sets[0])
-    return view_set(measure_run(run, store), sets[0]).run
+    # The baselines without epochs have no scores in the run's record, so they are not predicted for this.
+    validation, test = (_read_predictions(run, part, store) for part in ("validation", "test"))
+    return view_set(Measurements(run, validation, test, {}), sets[0]).run
 
 
 def evaluate_set(measured: Measurements, name: str, store: Store) -> Evidence:
@@ -86,30 +87,8 @@ def evaluate_set(measured: Measurements, name: str, store: Store) -> Evidence:
         errors=find_errors(measured, facts),
         minimal_pairs=read_minimal_pairs(run, trainings, store) if _has_profile(run) else None,
         data=_read_data(measured, trainings, name, facts, store) if _has_profile(run) else None,
-        history=_compare_with_earlier(run, store, measured),
+        history=build_history(run, *read_earlier_runs(run, store, measured)),
     )
-
-
-def _compare_with_earlier(run: Run, store: Store, measured: Measurements) -> History:
-    earlier, discordant = read_earlier_runs(run, store, measured)
-    common = find_common_reviews(earlier[-1], measured, store) if earlier else None
-    return build_history(run, earlier, discordant, common)
-
-
-def find_common_reviews(before: Run, measured: Measurements, store: Store) -> CommonReviews | None:
-    """Return two runs on the test reviews that both have; None if all are the same, or the older ones are damaged."""
-    try:
-        test = _read_predictions(before, "test", store)
-    except DamagedFileError:
-        return None
-    ids = measured.test.review_ids
-    if len(ids) == len(test.review_ids) and (ids == test.review_ids).all():
-        return None
-    common, *places = np.intersect1d(test.review_ids.astype(str), ids.astype(str), return_indices=True)
-    if not len(common):
-        return None
-    now = rescore_test(measured.run, measured.test.select(places[1]))
-    return CommonReviews(rescore_test(before, test.select(places[0])), now, len(common))
 
 
 def _has_profile(run: Run) -> bool:
@@ -187,8 +166,7 @@ def _read_data(
         parts = joined.parts
     elif "profile" in measured.run.datasets:
         file = measured.run.datasets["profile"].files["facts"]
-        must = f"{store.locate(file.path)} must hold counts"
-        parts = decode_json(dict[str, PartFacts], store.read_verified(file), must)
+        parts = read_json(store, file, dict[str, PartFacts], "counts")
     else:
         return None
     repeated = facts.is_in_training if facts else np.zeros(0, bool)
@@ -198,7 +176,9 @@ def _read_data(
     return Data(parts, LENGTH_EDGES, int(repeated.sum()), without, int(near.sum()), without_near)
 
 
-def read_earlier_runs(run: Run, store: Store, measured: Measurements) -> tuple[list[Run], dict[str, tuple[int, int]]]:
+def read_earlier_runs(
+    run: Run, store: Store, measured: Measurements
+) -> tuple[list[Run], dict[str, tuple[int, int]], CommonReviews | None]:
     """Return the earlier runs on the same test reviews, and how the models of the previous run differ.
 
     Damaged records and predictions are skipped, so that an old run cannot prevent this run's report. `retrain verify`
@@ -210,8 +190,9 @@ def read_earlier_runs(run: Run, store: Store, measured: Measurements) -> tuple[l
         measured: The predictions of this run.
 
     Returns:
-        The earlier runs, the oldest first. And by variant that both runs have, the number of test reviews that only the
-        previous run's model classifies correctly, and the number that only this run's model does.
+        The earlier runs, the oldest first. By variant that both runs have, the number of test reviews that only the
+        previous run's model classifies correctly, and the number that only this run's model does. And both runs on the
+        test reviews that both have; None if all are the same.
     """
     earlier = []
     for run_id in list_runs(store):
@@ -223,23 +204,34 @@ def read_earlier_runs(run: Run, store: Store, measured: Measurements) -> tuple[l
             if one.is_sample == run.is_sample and not one.stopped and shares_reviews(one, run):
                 earlier.append(one)
     if not earlier:
-        return [], {}
+        return [], {}, None
     try:
-        before = _read_predictions(earlier[-1], "test", store)
+        test = _read_predictions(earlier[-1], "test", store)
     except DamagedFileError:
-        return earlier, {}
-    return earlier, _count_discordant(Measurements(earlier[-1], before, before, {}), measured)
+        return earlier, {}, None
+    ids = measured.test.review_ids
+    shared, *places = np.intersect1d(test.review_ids.astype(str), ids.astype(str), return_indices=True)
+    if not len(shared):
+        return earlier, {}, None
+    before = Measurements(earlier[-1], test, test.select(places[0]), {})
+    now = replace(measured, test=measured.test.select(places[1]))
+    discordant = _count_discordant(before, now)
+    if len(shared) == len(ids) == len(test.review_ids):
+        return earlier, discordant, None
+    common = CommonReviews(rescore_test(before.run, before.test), rescore_test(now.run, now.test), len(shared))
+    return earlier, discordant, common
 
 
 def _count_discordant(before: Measurements, now: Measurements) -> dict[str, tuple[int, int]]:
-    ids = [one.test.review_ids.astype(str) for one in (before, now)]
-    common, *places = np.intersect1d(ids[0], ids[1], return_indices=True)
-    if not len(common):
-        return {}
-    test_before, test_now = before.test.select(places[0]), now.test.select(places[1])
+    """Return by variant of both runs how many reviews only one of its two models classifies correctly.
+
+    Args:
+        before: The previous run and its predictions on some test reviews.
+        now: This run and its predictions on the same reviews, in the same order.
+    """
     trainings, discordant = before.best_training_by_variant(), {}
     for variant, training in now.best_training_by_variant().items():
         if variant in trainings:
-            old, new = test_before.is_correct(trainings[variant]), test_now.is_correct(training)
+            old, new = before.test.is_correct(trainings[variant]), now.test.is_correct(training)
             discordant[variant] = (int((old & ~new).sum()), int((new & ~old).sum()))
     return discordant

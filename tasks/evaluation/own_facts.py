@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from storage.schemas import OWN_REVIEW_SCHEMA, TEXT_SCHEMA
 from storage.store import Store
 from storage.table_streams import read_row
 from tasks.data.encoding.encoder import list_words, read_encoder
-from tasks.evaluation.review_facts import read_input_sizes, show_word
+from tasks.evaluation.review_facts import Decode, gather_facts, read_input_sizes, show_word
 
 
 def read_own_facts(run: Run, store: Store) -> ReviewFacts:
@@ -23,24 +23,15 @@ def read_own_facts(run: Run, store: Store) -> ReviewFacts:
         DamagedFileError: A file differs from what was published.
     """
     table = store.read_table(run.datasets["join"].files["own_reviews"], OWN_REVIEW_SCHEMA)
-    negation, near = table["has_negation"], table["is_near_duplicate"]
-    weeks = table["week"]
-    return ReviewFacts(
-        length=table["length"].to_numpy().astype(np.int64),
-        out_of_vocabulary=table["out_of_vocabulary"].to_numpy().astype(np.float64),
-        has_negation=None if negation.null_count else np.array(negation.to_pylist(), bool),
-        is_cut=table["cut_words"].to_numpy() > 0,
-        is_in_training=np.array(table["is_in_training"].to_pylist(), bool),
-        review_ids=table["review_id"].to_pylist(),
-        decode=_make_decoder(run, table, store),
+    near, weeks = table["is_near_duplicate"], table["week"]
+    return replace(
+        gather_facts(table, _make_decoder(run, table, store)),
         is_near_duplicate=None if near.null_count else np.array(near.to_pylist(), bool),
         week=None if weeks.null_count else np.array(weeks.to_pylist(), str),
     )
 
 
-def _make_decoder(
-    run: Run, table: pa.Table, store: Store
-) -> Callable[[int], tuple[tuple[str, ...], tuple[int, ...], int]]:
+def _make_decoder(run: Run, table: pa.Table, store: Store) -> Decode:
     """Return the function for `ReviewFacts.decode`."""
     encoder, vocabulary = read_encoder(store, run.datasets["encoder"])
     files, (_, maxlen) = run.datasets["join"].files, read_input_sizes(run)

@@ -15,6 +15,7 @@ from storage.store import Store
 from storage.word_index import read_word_index
 from tasks.data.split import INDEX_FROM
 
+Decode = Callable[[int], tuple[tuple[str, ...], tuple[int, ...], int]]
 # The IMDB word index has one word with a control character, from a wrong encoding.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -31,6 +32,16 @@ def read_review_facts(run: Run, profile: Dataset, store: Store) -> ReviewFacts:
         DamagedFileError: A file differs from what was published.
     """
     table = store.read_table(profile.files["reviews"], REVIEW_SCHEMA)
+    return gather_facts(table, _make_decoder(run, table, store))
+
+
+def gather_facts(table: pa.Table, decode: Decode | None) -> ReviewFacts:
+    """Return the properties that a table of the archive's test reviews, or of own ones, has of each.
+
+    Args:
+        table: Of `REVIEW_SCHEMA` or `OWN_REVIEW_SCHEMA`.
+        decode: See `ReviewFacts`.
+    """
     negation = table["has_negation"]
     return ReviewFacts(
         length=table["length"].to_numpy().astype(np.int64),
@@ -39,13 +50,11 @@ def read_review_facts(run: Run, profile: Dataset, store: Store) -> ReviewFacts:
         is_cut=table["cut_words"].to_numpy() > 0,
         is_in_training=np.array(table["is_in_training"].to_pylist(), bool),
         review_ids=table["review_id"].to_pylist(),
-        decode=_make_decoder(run, table, store),
+        decode=decode,
     )
 
 
-def _make_decoder(
-    run: Run, table: pa.Table, store: Store
-) -> Callable[[int], tuple[tuple[str, ...], tuple[int, ...], int]] | None:
+def _make_decoder(run: Run, table: pa.Table, store: Store) -> Decode | None:
     """Return the function for `ReviewFacts.decode`; None if the source has no word index."""
     file = run.datasets["archive"].files.get("word_index")
     if file is None:

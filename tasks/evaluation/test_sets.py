@@ -8,15 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from reports.analysis.measurements import Bools, Measurements, Predictions
+from reports.analysis.statistics import NORMAL_QUANTILE
 from reports.evidence import LEAST_OWN_REVIEWS
-from storage.decoding import decode_json
+from storage.datasets import read_json
 from storage.records import Run, Scores, TrainingResult
 from storage.store import Store
 from tasks.data.shards.join import JoinFacts
 
 OWN_PREFIX = "own-"
-# Half the width of a normal 95% interval, in standard errors.
-NORMAL_QUANTILE = 1.959963984540054
 
 
 def read_join_facts(run: Run, store: Store) -> JoinFacts | None:
@@ -24,8 +23,7 @@ def read_join_facts(run: Run, store: Store) -> JoinFacts | None:
     joined = run.datasets.get("join")
     if joined is None:
         return None
-    file = joined.files["facts"]
-    facts: JoinFacts = decode_json(JoinFacts, store.read_verified(file), f"{store.locate(file.path)} must hold facts")
+    facts: JoinFacts = read_json(store, joined.files["facts"], JoinFacts, "facts")
     return facts
 
 

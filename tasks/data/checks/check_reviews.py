@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reports.sections.own_reviews_section import CheckResult, Level
-from storage.decoding import decode_json
+from storage.datasets import read_json
 from storage.records import Dataset, StoredFile
 from storage.schemas import ASSIGNMENT_SCHEMA, SAMPLE_SCHEMA
 from storage.store import Store
@@ -32,6 +32,7 @@ from tasks.processes.messages import Event, Job, get_adapter
 # Raise it when the same reviews give other results than before.
 VERSION = 1
 Thresholds = tuple[float, float]
+SIDES = ("negative", "positive")
 
 
 @dataclass(frozen=True)
@@ -84,17 +85,13 @@ class CheckRequest:
 
 def read_summary(store: Store, assigned: Dataset) -> AssignmentSummary:
     """Return what became of the records of all source files."""
-    file = assigned.files["summary"]
-    must = f"{store.locate(file.path)} must hold a summary"
-    summary: AssignmentSummary = decode_json(AssignmentSummary, store.read_verified(file), must)
+    summary: AssignmentSummary = read_json(store, assigned.files["summary"], AssignmentSummary, "a summary")
     return summary
 
 
 def read_checks(store: Store, dataset: Dataset) -> tuple[CheckResult, ...]:
     """Return the results that the checks left."""
-    file = dataset.files["checks"]
-    must = f"{store.locate(file.path)} must hold checks"
-    checks: tuple[CheckResult, ...] = decode_json(tuple[CheckResult, ...], store.read_verified(file), must)
+    checks: tuple[CheckResult, ...] = read_json(store, dataset.files["checks"], tuple[CheckResult, ...], "checks")
     return checks
 
 
@@ -147,9 +144,6 @@ def check_counts(
     return [*results, CheckResult("fewer", level, missing, *limits.fewer, now=now.records, before=before.records)]
 
 
-SIDES = ("negative", "positive")
-
-
 def _check_schema(now: AssignmentSummary, before: AssignmentSummary | None) -> CheckResult:
     """Return whether the files have the columns that they had in the last run."""
     if before is None:
@@ -161,58 +155,70 @@ def _check_schema(now: AssignmentSummary, before: AssignmentSummary | None) -> C
 def check_drift(request: CheckRequest, store: Store, assignment: pa.Table) -> list[CheckResult]:
     """Return the checks of the reviews that were added since the last run against those that it trained on."""
     limits, before = request.thresholds, request.before
-    names = ("lengths", "labels", "unknown words", "new against old")
-    pairs = (limits.drift, limits.drift, limits.unknown_words, limits.new_against_old)
+    limits_by_check = {
+        "lengths": limits.drift,
+        "labels": limits.drift,
+        "unknown words": limits.unknown_words,
+        "new against old": limits.new_against_old,
+    }
+    unchecked = [CheckResult(name, "not checked", None, *pair) for name, pair in limits_by_check.items()]
     if before is None:
-        return [CheckResult(name, "not checked", None, *pair) for name, pair in zip(names, pairs, strict=True)]
+        return unchecked
     known = store.read_table(before.files["assignment"], ASSIGNMENT_SCHEMA)
     keys, known_keys = (table["key"].cast(pa.binary()).combine_chunks() for table in (assignment, known))
     trained = known_keys.filter(pa.array(known["part"].to_numpy() == TRAIN))
     is_new = ~pc.is_in(keys, known_keys).to_numpy(zero_copy_only=False) & (assignment["part"].to_numpy() != LEFT_OUT)
     is_old = pc.is_in(keys, trained).to_numpy(zero_copy_only=False)
-    sizes = {"now": int(is_new.sum()), "before": int(is_old.sum())}
-    if min(sizes.values()) < LEAST_REVIEWS:
-        return [
-            CheckResult(name, "not checked", None, *pair, now=sizes["now"], before=sizes["before"])
-            for name, pair in zip(names, pairs, strict=True)
-        ]
-    counts = read_counts(store, request.encoded, assignment)
+    new, old = int(is_new.sum()), int(is_old.sum())
+    results = unchecked if min(new, old) < LEAST_REVIEWS else _compare(request, store, assignment, is_old, is_new)
+    return [replace(result, now=new, before=old) for result in results]
+
+
+def _compare(
+    request: CheckRequest,
+    store: Store,
+    assignment: pa.Table,
+    is_old: npt.NDArray[np.bool_],
+    is_new: npt.NDArray[np.bool_],
+) -> list[CheckResult]:
+    """Return what tells the new reviews from the old ones: lengths, labels, unknown words, and all their words.
+
+    Args:
+        request: The request.
+        store: The store that has the shards.
+        assignment: Of `ASSIGNMENT_SCHEMA`.
+        is_old: Whether each of its reviews was trained on before.
+        is_new: Whether each of them was added since.
+    """
+    limits, counts = request.thresholds, read_counts(store, request.encoded, assignment)
     words, labels = counts["words"].to_numpy(), assignment["label"].to_numpy().astype(np.int64)
+    unknown = counts["unknown"].to_numpy()
     binned = count_in_bins(words[is_old], words[is_new])
-    sides = tuple(np.bincount(labels[mask], minlength=2) for mask in (is_old, is_new))
-    shares = [counts["unknown"].to_numpy()[mask].sum() / max(1, words[mask].sum()) for mask in (is_old, is_new)]
+    sides = np.bincount(labels[is_old], minlength=2), np.bincount(labels[is_new], minlength=2)
+    shares = [unknown[mask].sum() / max(1, words[mask].sum()) for mask in (is_old, is_new)]
     rise = float(shares[1] - shares[0])
+    keys = assignment["key"].cast(pa.binary()).combine_chunks()
     auc, telling = tell_apart(*_sample_texts(store, request.shards, keys, is_old, is_new))
     return [
-        _judge_stability("lengths", binned, limits.drift, sizes),
-        _judge_stability("labels", (sides[0], sides[1]), limits.drift, sizes),
-        CheckResult(
-            "unknown words",
-            rate(rise, limits.unknown_words),
-            rise,
-            *limits.unknown_words,
-            now=sizes["now"],
-            before=sizes["before"],
-        ),
+        _judge_stability("lengths", binned, limits.drift),
+        _judge_stability("labels", sides, limits.drift),
+        CheckResult("unknown words", rate(rise, limits.unknown_words), rise, *limits.unknown_words),
         CheckResult(
             "new against old",
             rate(auc, limits.new_against_old),
             auc,
             *limits.new_against_old,
             words=telling if request.texts else (),
-            now=sizes["now"],
-            before=sizes["before"],
         ),
     ]
 
 
 def _judge_stability(
-    name: str, binned: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], limits: Thresholds, sizes: dict[str, int]
+    name: str, binned: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], limits: Thresholds
 ) -> CheckResult:
     value = population_stability(*binned)
     critical = critical_stability(int(binned[0].sum()), int(binned[1].sum()), max(2, len(binned[0])))
-    level = rate(value, limits, critical=critical)
-    return CheckResult(name, level, value, *limits, critical=critical, now=sizes["now"], before=sizes["before"])
+    return CheckResult(name, rate(value, limits, critical=critical), value, *limits, critical=critical)
 
 
 def _sample_texts(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from storage.bounds import Sha256, Whole
-from storage.decoding import decode_json
+from storage.datasets import read_json
 from storage.records import Dataset
 from storage.store import Store
 from tasks.data.encoding.normalise import normalise_texts
@@ -90,9 +90,7 @@ def read_encoder(store: Store, dataset: Dataset) -> tuple[Encoder, Vocabulary]:
 
 def read_encoder_record(store: Store, dataset: Dataset) -> Encoder:
     """Return the stored encoder of a run, without its words."""
-    file = dataset.files["encoder"]
-    must = f"{store.locate(file.path)} must hold an encoder"
-    encoder: Encoder = decode_json(Encoder, store.read_verified(file), must)
+    encoder: Encoder = read_json(store, dataset.files["encoder"], Encoder, "an encoder")
     return encoder
 
 

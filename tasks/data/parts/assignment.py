@@ -14,7 +14,8 @@ from storage.bounds import Whole
 
 TRAIN, VALIDATION, TEST, LEFT_OUT = range(4)
 TEST_FRACTION = 0.2
-SPLITS = ("train", "validation", "test")
+# In the order of their numbers.
+PARTS = ("train", "validation", "test")
 Mask = npt.NDArray[np.bool_]
 
 
@@ -159,7 +160,7 @@ def _draw(keys: pa.ChunkedArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[n
 
 
 def _read_splits(splits: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
-    parts: npt.NDArray[np.uint8] = pc.index_in(splits, pa.array(SPLITS)).to_numpy().astype(np.uint8)
+    parts: npt.NDArray[np.uint8] = pc.index_in(splits, pa.array(PARTS)).to_numpy().astype(np.uint8)
     return parts
 
 

@@ -44,6 +44,7 @@ LABEL_NAMES = [
 # Whoever wrote these meant a rating; it becomes a label by the label map alone.
 RATING_NAMES = ["overall", "stars", "star_rating", "rating", "score", "point", "points", "grade"]
 OPTIONAL = ("review_id", "created_at", "split")
+MAXIMUM_COLUMNS = 1000
 SHOWN_VALUES, SHOWN_CHARACTERS = 3, 40
 # A column of free text has more words than this on average, and not always the same number.
 FREE_WORDS, FREE_SPREAD, FREE_DISTINCT = 3.0, 1.0, 0.5
@@ -70,6 +71,12 @@ def normalise_name(name: str) -> str:
         'review_type'
     """
     return name.strip().strip("\ufeff").lower().replace(" ", "_").replace("-", "_")
+
+
+def find_optional(names: Sequence[str]) -> tuple[str, ...]:
+    """Return which of the optional columns are among these."""
+    known = [normalise_name(name) for name in names]
+    return tuple(name for name in OPTIONAL if name in known)
 
 
 def has_known_name(names: Sequence[str], options: ReadingOptions) -> bool:

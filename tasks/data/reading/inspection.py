@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,10 @@ import pyarrow.compute as pc
 
 from storage.text import on_one_line
 from tasks.data.encoding.vocabulary import choose_vocabulary, count_words
-from tasks.data.reading.labels import choose_labels, suggest_map
+from tasks.data.reading.labels import choose_labels, name_meanings, suggest_map
 from tasks.data.reading.layout import check_same_layout
-from tasks.data.reading.passing_on import passing_on
 from tasks.data.reading.read_file import read_file
-from tasks.data.reading.readings import Layout, Reading, ReadingOptions, SourceFile
+from tasks.data.reading.readings import Layout, Reading, ReadingOptions, sum_counts
 from tasks.data.reading.rejects import Batch
 from tasks.data.reading.source_files import list_source_files
 from tasks.data.reading.text_keys import normalised_key
@@ -141,17 +139,12 @@ def inspect_source(
         OSError: The source cannot be reached.
     """
     gathered = _Gathered()
-    # One thread reads while another looks at what was read: half of the reader's work is Arrow's.
-    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(1) as pool:
+    with tempfile.TemporaryDirectory() as temporary:
         files = list_source_files(source, sha256, Path(temporary))
-        readings = tuple(_read(file, options, gathered, pool) for file in files)
+        readings = tuple(read_file(file, options, partial(gathered.take, file.name), "") for file in files)
     check_same_layout({one.name: one.layout for one in readings})
-    labels: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    for one in readings:
-        labels.update(one.labels)
-        rejected.update(one.rejected)
-    meaning, question = _explain_labels(dict(labels.most_common()), label_map)
+    labels = sum_counts(one.labels for one in readings)
+    meaning, question = _explain_labels(labels, label_map)
     words = np.concatenate(gathered.words) if gathered.words else np.zeros(0, np.int32)
     keys = pa.chunked_array(gathered.keys or [pa.array([], pa.binary(16))])
     return Inspection(
@@ -159,9 +152,9 @@ def inspect_source(
         files=readings,
         layout=readings[0].layout,
         records=sum(one.records for one in readings),
-        accepted=labels.total(),
-        rejected=dict(rejected.most_common()),
-        labels=dict(labels.most_common()),
+        accepted=sum(labels.values()),
+        rejected=sum_counts(one.rejected for one in readings),
+        labels=labels,
         meaning=meaning,
         question=question,
         suggestion=suggest_map(labels).strip('"') if question else "",
@@ -173,15 +166,9 @@ def inspect_source(
     )
 
 
-def _read(file: SourceFile, options: ReadingOptions, gathered: _Gathered, pool: ThreadPoolExecutor) -> Reading:
-    with passing_on(pool, lambda batch: gathered.take(file.name, batch)) as pass_on:
-        return read_file(file, options, pass_on, "")
-
-
 def _explain_labels(counts: dict[str, int], label_map: str | None) -> tuple[dict[str, str], str]:
-    names = {None: "left out", 0: "negative", 1: "positive"}
     try:
-        return {label: names[code] for label, code in choose_labels(counts, label_map).items()}, ""
+        return name_meanings(choose_labels(counts, label_map)), ""
     except ValueError as error:
         if label_map is not None:
             raise

@@ -146,6 +146,12 @@ def suggest_map(counts: Mapping[str, int]) -> str:
     return f'"{"=neg,".join(names)}=pos"' if len(names) == 2 else '"bad=neg,good=pos"'
 
 
+def name_meanings(codes: Mapping[str, int | None]) -> dict[str, str]:
+    """Return by label "negative", "positive" or "left out", from what `choose_labels` returns."""
+    names = {None: "left out", 0: "negative", 1: "positive"}
+    return {label: names[code] for label, code in codes.items()}
+
+
 def show_counts(counts: Mapping[str, int]) -> str:
     """Return labels with their counts, the most frequent first.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.text import on_one_line
-from tasks.data.reading.columns import OPTIONAL, choose_columns, has_known_name, normalise_name
-from tasks.data.reading.labels import PAIRS
+from tasks.data.reading.columns import MAXIMUM_COLUMNS, choose_columns, find_optional
+from tasks.data.reading.delimited_layout import NAMES_OF_DELIMITERS, SAMPLE_ROWS, find_delimited
 from tasks.data.reading.opening import find_compression, open_bytes
-from tasks.data.reading.quoting import is_well_quoted
 from tasks.data.reading.readings import Layout, ReadingOptions
 from tasks.data.reading.text_decoding import find_encoding, read_blocks
 
-SAMPLE_BYTES, SAMPLE_ROWS = 4 << 20, 1000
-MAXIMUM_COLUMNS = 1000
-# Lines that a record of the sample may take.
-LONGEST_SAMPLED = 50
-MAXIMUM_FIELD = 1 << 27
+SAMPLE_BYTES = 4 << 20
 PARQUET = b"PAR1"
 FASTTEXT = "__label__"
-DELIMITERS = ("\t", ";", ",", "|")
-NAMES_OF_DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}
-# Share of the first lines that must have the same number of fields.
-STEADY = 0.98
 # The columns of JSON lines, of a JSON array and of fastText, by the format's name.
 TEXT, LABEL = "text", "label"
 
@@ -50,7 +41,7 @@ def find_layout(path: Path, name: str, options: ReadingOptions, label: str | Non
     """
     needs_label = label is None
     if path.is_dir():
-        return Layout("folder", "", options.encoding or "utf-8", "", False, False, (TEXT,), TEXT, "", ())
+        return Layout("folder", (TEXT,), TEXT, "", encoding=options.encoding or "utf-8")
     compression = find_compression(path)
     with open_bytes(path, name) as stream:
         beginning = stream.read(SAMPLE_BYTES)
@@ -66,7 +57,7 @@ def find_layout(path: Path, name: str, options: ReadingOptions, label: str | Non
     if not is_whole:
         text = text[: text.rfind("\n") + 1] or text
     found = _find_text(text, name, options, needs_label=needs_label)
-    return Layout(compression=compression, encoding=encoding, **found)
+    return replace(found, compression=compression, encoding=encoding)
 
 
 def describe_layout(layout: Layout) -> str:
@@ -118,9 +109,8 @@ def _find_parquet(path: Path, name: str, options: ReadingOptions, *, needs_label
     columns = [[write_value(value) for value in batch.column(one).to_pylist()] for one in names]
     rows = list(zip(*columns, strict=True))
     chosen = choose_columns(names, rows, options, name, needs_label=needs_label)
-    return Layout(
-        "parquet", "", "", "", False, True, tuple(schema.names), chosen.text, chosen.label, _optional_of(names)
-    )
+    optional = find_optional(names)
+    return Layout("parquet", tuple(schema.names), chosen.text, chosen.label, optional, has_header=True)
 
 
 def _readable_columns(schema: pa.Schema) -> list[str]:
@@ -153,45 +143,17 @@ def write_value(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
-def _find_text(text: str, name: str, options: ReadingOptions, *, needs_label: bool) -> dict[str, Any]:
-    """Return the fields of a `Layout` that depend on the text."""
+def _find_text(text: str, name: str, options: ReadingOptions, *, needs_label: bool) -> Layout:
+    """Return the layout of a file's text."""
     start = text.lstrip()
     if start.startswith(FASTTEXT):
-        return _describe("fasttext", (LABEL, TEXT), TEXT, LABEL, ())
+        return Layout("fasttext", (LABEL, TEXT), TEXT, LABEL)
     if start.startswith(("{", "[")) and (found := _find_json(start, name, options, needs_label=needs_label)):
         return found
-    return _find_delimited(text, name, options, needs_label=needs_label)
+    return find_delimited(text, name, options, needs_label=needs_label)
 
 
-def _describe(
-    kind: str,
-    columns: Sequence[str],
-    text: str,
-    label: str,
-    optional: tuple[str, ...],
-    *,
-    delimiter: str = "",
-    is_quoted: bool = False,
-    has_header: bool = False,
-) -> dict[str, Any]:
-    return {
-        "format": kind,
-        "columns": tuple(columns),
-        "text_column": text,
-        "label_column": label,
-        "optional": optional,
-        "delimiter": delimiter,
-        "is_quoted": is_quoted,
-        "has_header": has_header,
-    }
-
-
-def _optional_of(names: Sequence[str]) -> tuple[str, ...]:
-    known = [normalise_name(name) for name in names]
-    return tuple(name for name in OPTIONAL if name in known)
-
-
-def _find_json(text: str, name: str, options: ReadingOptions, *, needs_label: bool) -> dict[str, Any] | None:
+def _find_json(text: str, name: str, options: ReadingOptions, *, needs_label: bool) -> Layout | None:
     """Return the layout of JSON; None if the text only begins as JSON does."""
     is_array = text.startswith("[")
     records = _first_of_array(text) if is_array else _first_of_lines(text)
@@ -209,7 +171,7 @@ def _find_json(text: str, name: str, options: ReadingOptions, *, needs_label: bo
     rows = [[write_value(record.get(key)) for key in plain] for record in objects]
     chosen = choose_columns(plain, rows, options, name, needs_label=needs_label)
     kind = "json array" if is_array else "json lines"
-    return _describe(kind, names, chosen.text, chosen.label, _optional_of(plain))
+    return Layout(kind, tuple(names), chosen.text, chosen.label, find_optional(plain))
 
 
 def _first_of_lines(text: str) -> list[Any]:
@@ -242,134 +204,3 @@ def _first_of_array(text: str) -> list[Any]:
             break
         records.append(record)
     return records
-
-
-def _find_delimited(text: str, name: str, options: ReadingOptions, *, needs_label: bool) -> dict[str, Any]:
-    errors: list[ValueError] = []
-    candidates = []
-    for delimiter in DELIMITERS:
-        found = _split_sample(text, delimiter)
-        if found is None:
-            continue
-        rows, is_quoted = found
-        try:
-            candidates.append(_lay_out(rows, delimiter, is_quoted, name, options, needs_label=needs_label))
-        except ValueError as error:
-            errors.append(error)
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
-        # A header names the columns: then it is no chance that the fields are as many in each line.
-        named = [one for one in candidates if one["has_header"]]
-        if len(named) == 1:
-            return named[0]
-        separators = " or ".join(NAMES_OF_DELIMITERS[one["delimiter"]] for one in candidates)
-        raise ValueError(
-            f"{name}: what separates its columns cannot be told: {separators}. Give --text-column and --label-column."
-        )
-    if errors:
-        raise errors[0]
-    first = on_one_line(repr(text.split("\n", 1)[0][:100]))
-    raise ValueError(
-        f"{name} must have a column of texts and one of labels, as CSV, JSON lines, Parquet or fastText. "
-        f"No separator makes equal columns of its lines. The first is {first}."
-    )
-
-
-def _split_sample(text: str, delimiter: str) -> tuple[list[list[str]], bool] | None:
-    """Return the first records and whether they are quoted; None if this delimiter does not separate them.
-
-    Fields that stand in quotes are seen by their quotes matching. In a file of many records a few may be broken.
-    """
-    if '"' in text and is_well_quoted(text.encode(), delimiter.encode()):
-        rows = _keep_steady(_read_csv(text, delimiter))
-        return (rows, True) if rows else None
-    lines = [line for line in text.split("\n")[: SAMPLE_ROWS + 1] if line.strip()]
-    records = _collect_records(lines, delimiter)
-    quoted = [record for record in records if '"' in record]
-    if quoted and 2 * len(quoted) >= len(records):
-        rows = _keep_steady([_read_csv(record, delimiter)[0] for record in records])
-        return (rows, True) if rows else None
-    rows = _keep_steady([line.split(delimiter) for line in lines])
-    return (rows, False) if rows else None
-
-
-def _collect_records(lines: list[str], delimiter: str) -> list[str]:
-    """Return the records that lines make if fields may stand in quotes; lines that fit into none are passed over."""
-    records, place = [], 0
-    while place < len(lines):
-        for taken in range(1, LONGEST_SAMPLED + 1):
-            record = "\n".join(lines[place : place + taken])
-            is_even = record.count('"') % 2 == 0
-            if is_even and ('"' not in record or is_well_quoted(record.encode(), delimiter.encode())):
-                records.append(record)
-                break
-            if is_even:
-                break
-        place += taken
-    return records
-
-
-def _read_csv(text: str, delimiter: str) -> list[list[str]]:
-    csv.field_size_limit(MAXIMUM_FIELD)
-    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter)
-    return [row for row, _ in zip(reader, range(SAMPLE_ROWS), strict=False) if row]
-
-
-def _keep_steady(rows: list[list[str]]) -> list[list[str]] | None:
-    """Return the records with the usual number of fields, at least two; None if too many have another one."""
-    width, steady = Counter(map(len, rows)).most_common(1)[0]
-    # The last record may be cut off by the end of the sample.
-    if width < 2 or steady < STEADY * (len(rows) - 1):
-        return None
-    if width > MAXIMUM_COLUMNS:
-        raise ValueError(
-            f"A file of reviews must have at most {MAXIMUM_COLUMNS:,} columns. Received: {width:,} columns."
-        )
-    return [row for row in rows if len(row) == width]
-
-
-def _lay_out(
-    rows: list[list[str]], delimiter: str, is_quoted: bool, name: str, options: ReadingOptions, *, needs_label: bool
-) -> dict[str, Any]:
-    first, *rest = rows
-    numbered = [f"column {place}" for place in range(1, len(first) + 1)]
-    has_header = has_known_name(first, options) or _first_stands_out(first, rest)
-    names = _name_columns(first) if has_header else numbered
-    chosen = choose_columns(names, rest if has_header else rows, options, name, needs_label=needs_label)
-    return _describe(
-        "csv",
-        names,
-        chosen.text,
-        chosen.label,
-        _optional_of(names) if has_header else (),
-        delimiter=delimiter,
-        is_quoted=is_quoted,
-        has_header=has_header,
-    )
-
-
-def _name_columns(header: Sequence[str]) -> list[str]:
-    """Return the header's names; a column without one, or with another's, is called by its number."""
-    names: list[str] = []
-    for place, written in enumerate(header, 1):
-        name = written.strip()
-        names.append(name if name and name not in names else f"column {place}")
-    return names
-
-
-def _first_stands_out(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Return whether a column has two values, and a third one in the first record alone: its name."""
-    for place, value in enumerate(first):
-        others = {row[place].strip().lower() for row in rest}
-        if (
-            len(others) == 2
-            and len(rest) > 2
-            and value.strip().lower() not in others
-            and sorted(others) in _SORTED_PAIRS
-        ):
-            return True
-    return False
-
-
-_SORTED_PAIRS = [sorted(pair) for pair in PAIRS]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -47,27 +49,27 @@ class Layout:
 
     Attributes:
         format: "csv", "json lines", "json array", "parquet", "fasttext" or "folder".
+        columns: Names of all columns; those of a file without names are "column 1", "column 2", ...
+        text_column: The column of texts.
+        label_column: The column of labels; "" if the folder says them.
+        optional: Which of review_id, created_at and split the file has.
         compression: "gzip", "zstd" or "".
         encoding: Python's name of the text encoding; "" if the format has none.
         delimiter: Of a CSV file, one character; else "".
         is_quoted: Whether the CSV file's fields may stand in double quotes.
         has_header: Whether the CSV file's first record names the columns.
-        columns: Names of all columns; those of a file without names are "column 1", "column 2", ...
-        text_column: The column of texts.
-        label_column: The column of labels; "" if the folder says them.
-        optional: Which of review_id, created_at and split the file has.
     """
 
     format: str
-    compression: str
-    encoding: str
-    delimiter: str
-    is_quoted: bool
-    has_header: bool
     columns: tuple[str, ...]
     text_column: str
     label_column: str
-    optional: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    compression: str = ""
+    encoding: str = ""
+    delimiter: str = ""
+    is_quoted: bool = False
+    has_header: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,3 +95,16 @@ class Reading:
     @property
     def accepted(self) -> int:
         return sum(self.labels.values())
+
+
+def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of several counts, the most frequent first.
+
+    Example:
+        >>> sum_counts([{"a": 1, "b": 2}, {"a": 3}])
+        {'a': 4, 'b': 2}
+    """
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total.most_common())

@@ -8,14 +8,16 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pyarrow import fs
 
-from storage.location import find_mistake, holds_secret, resolve_location
+from storage.location import holds_secret, resolve_location
 from storage.text import on_one_line
 from tasks.data.reading.readings import SourceFile
+from tasks.sources import NO_SECRETS, WEB, check_address, find_path, hash_path
 
+LOCAL = ("", "file")
 NAMED_SOURCES = ("imdb", "sample", "auto")
 ARCHIVE_SUFFIX = ".npz"
 MAXIMUM_FILES = 100_000
@@ -54,12 +56,12 @@ def settle_source(source: str) -> str:
 
     Later runs find by it what an earlier one has read.
     """
-    return source.strip() if _scheme(source) not in ("", "file") else str(_local_path(source))
+    return source.strip() if _scheme(source) not in LOCAL else str(_local_path(source))
 
 
 def is_address(source: str) -> bool:
     """Return whether a source is an http(s) address, whose file has to have a known SHA-256."""
-    return _scheme(source) in ("http", "https")
+    return _scheme(source) in WEB
 
 
 def check_source(source: str, sha256: str | None, option: str = "reviews") -> None:
@@ -75,22 +77,14 @@ def check_source(source: str, sha256: str | None, option: str = "reviews") -> No
         FileNotFoundError: It does not exist.
     """
     if holds_secret(source):
-        raise ValueError(
-            f"`{option}` must not hold a secret, because addresses are logged and kept. Received: one that does."
-        )
-    if mistake := find_mistake(source.strip()) if source.strip() else "which is empty.":
-        raise ValueError(
-            f"`{option}` must be a file, a folder, an http(s) address or an object-store URI. "
-            f"Received: {option}={source!r}, {mistake}"
-        )
-    scheme = _scheme(source)
-    if scheme in ("http", "https"):
-        if sha256 is None:
-            raise ValueError(
-                f"`sha256` must be given with an address of your own. Received: {option}={source!r} alone."
-            )
+        raise ValueError(NO_SECRETS.format(option=option))
+    must = f"`{option}` must be a file, a folder, an http(s) address or an object-store URI."
+    if not source.strip():
+        raise ValueError(f"{must} Received: {option}={source!r}, which is empty.")
+    check_address(source.strip(), sha256, option, must)
+    if is_address(source):
         return
-    if scheme and scheme != "file":
+    if _scheme(source) not in LOCAL:
         try:
             resolve_location(source)
         except ValueError as error:
@@ -104,7 +98,7 @@ def check_source(source: str, sha256: str | None, option: str = "reviews") -> No
 
 def is_there(source: str, name: str) -> bool:
     """Return whether a file of a local source still exists; False for a source elsewhere."""
-    if _scheme(source) not in ("", "file"):
+    if _scheme(source) not in LOCAL:
         return False
     path = _local_path(source)
     return path.is_file() if path.name == name else (path / name).exists()
@@ -124,14 +118,14 @@ def list_source_files(source: str, sha256: str | None, temporary: Path) -> tuple
     """
     check_source(source, sha256)
     scheme = _scheme(source)
-    if scheme in ("http", "https") and sha256 is not None:
+    if scheme in WEB and sha256 is not None:
         # Imported late: httpx takes half a second, and most sources are files.
         from tasks.data.fetching import DEFAULT_LIMITS, fetch_to_file
 
         path = temporary / (PurePosixPath(urlsplit(source).path).name or "reviews")
         fetch_to_file(path, source, sha256, DEFAULT_LIMITS, MAXIMUM_DOWNLOAD_BYTES)
         return (SourceFile(path.name, str(path), path.stat().st_size, f"sha256 {sha256}"),)
-    if scheme and scheme != "file":
+    if scheme not in LOCAL:
         return tuple(_list_objects(source, temporary))
     path = _local_path(source)
     files = (_describe(path, path.name),) if path.is_file() else tuple(_list_folder(path))
@@ -163,10 +157,10 @@ def hash_file(file: SourceFile) -> str:
     """Return the SHA-256 of a file; of a folder with a file a review, of the names and hashes of its files."""
     path = fetch(file)
     if path.is_file():
-        return _hash(path)
+        return hash_path(path)
     digest = hashlib.sha256()
     for one in list_reviews(path):
-        digest.update(f"{one.name}\0{_hash(one)}\n".encode("utf-8", "surrogateescape"))
+        digest.update(f"{one.name}\0{hash_path(one)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -194,25 +188,16 @@ def check_unchanged(file: SourceFile) -> None:
         )
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _scheme(source: str) -> str:
-    return (
-        source.strip().partition("://")[0].lower() if "://" in source else "file" if source.startswith("file:/") else ""
-    )
+    """Return the scheme of an address, "" for a path; `file:/x` is an address with one slash too."""
+    source = source.strip()
+    if "://" in source:
+        return source.partition("://")[0].lower()
+    return "file" if source.startswith("file:/") else ""
 
 
 def _local_path(source: str) -> Path:
-    source = source.strip()
-    path = Path(unquote(urlsplit(source).path) if _scheme(source) == "file" else source)
-    try:
-        return path.expanduser().absolute()
-    # `~` without a home is a folder of this name.
-    except RuntimeError:
-        return path.absolute()
+    return find_path(source.strip()).absolute()
 
 
 def _check_kind(path: Path, name: str) -> None:

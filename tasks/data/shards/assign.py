@@ -16,8 +16,9 @@ from storage.records import StoredFile
 from storage.schemas import ASSIGNMENT_SCHEMA, FACT_SCHEMA, REJECTED_SCHEMA
 from storage.store import Store
 from tasks.data.parts.assignment import AssignmentFacts, assign_parts, find_repeated_ids
-from tasks.data.reading.labels import choose_labels
+from tasks.data.reading.labels import choose_labels, name_meanings, show_counts
 from tasks.data.reading.layout import check_same_layout, describe_layout
+from tasks.data.reading.readings import sum_counts
 from tasks.data.shards.shard import Shard
 from tasks.processes.messages import Event, Job, get_adapter
 
@@ -66,14 +67,6 @@ class AssignmentSummary:
     files: tuple[FileFacts, ...]
 
 
-def count_labels(shards: Sequence[Shard]) -> dict[str, int]:
-    """Return how many reviews have each label, over all shards, the most frequent first."""
-    total: Counter[str] = Counter()
-    for shard in shards:
-        total.update(shard.reading.labels)
-    return dict(total.most_common())
-
-
 def read_facts(store: Store, shards: Sequence[Shard]) -> pa.Table:
     """Return the facts of all shards, with the columns `file`, `shard` and `position` beside."""
     tables = []
@@ -99,16 +92,16 @@ def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, St
     """Publish "assignment", "rejected" and "summary" of all shards."""
     store, shards = Store(request.store), request.shards
     check_same_layout({shard.name: shard.reading.layout for shard in shards})
-    counts = count_labels(shards)
+    counts = sum_counts(shard.reading.labels for shard in shards)
     meaning = choose_labels(counts, request.label_map)
     facts = read_facts(store, shards)
     repeated = find_repeated_ids(facts["review_id"])
     labels = map_labels(facts["label"], meaning)
     kept = (labels >= 0) & ~repeated
     if not kept.any():
-        rejected = ", ".join(f"{reason} ({count:,})" for reason, count in _count_rejected(shards).most_common())
-        source = shards[0].dataset.source
-        raise ValueError(f"{source} must hold reviews. No record of it is one. Rejected: {rejected or 'none'}.")
+        source, reasons = shards[0].dataset.source, sum_counts(shard.reading.rejected for shard in shards)
+        raise ValueError(f"{source} must hold reviews. No record of it is one. Rejected: {show_counts(reasons)}.")
+    rejected = _gather_rejected(store, shards, facts.filter(pa.array(repeated)))
     facts = facts.filter(pa.array(kept)).combine_chunks()
     assignment = assign_parts(facts, labels[kept].astype(np.uint8), validation_fraction=request.validation_fraction)
     table = pa.table(
@@ -121,11 +114,10 @@ def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, St
         },
         schema=ASSIGNMENT_SCHEMA,
     )
-    rejected = _gather_rejected(store, shards, repeated)
     summary = AssignmentSummary(
         records=sum(shard.reading.records for shard in shards),
         labels=counts,
-        meaning={label: _name(code) for label, code in meaning.items()},
+        meaning=name_meanings(meaning),
         rejected=dict(Counter(rejected["reason"].to_pylist()).most_common()),
         parts=assignment.facts,
         files=tuple(map(_describe_file, shards)),
@@ -136,13 +128,6 @@ def main(request: AssignRequest, _tell: Callable[[Event], None]) -> dict[str, St
         "rejected": store.write_table(f"{request.folder}/rejected-{{sha}}.parquet", rejected),
         "summary": store.write_bytes_by_hash(f"{request.folder}/summary-{{sha}}.json", written),
     }
-
-
-def _count_rejected(shards: Sequence[Shard]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for shard in shards:
-        total.update(shard.reading.rejected)
-    return total
 
 
 def _describe_file(shard: Shard) -> FileFacts:
@@ -162,19 +147,16 @@ def _describe_file(shard: Shard) -> FileFacts:
     )
 
 
-def _name(code: int | None) -> str:
-    return "left out" if code is None else ("negative", "positive")[code]
-
-
-def _gather_rejected(store: Store, shards: Sequence[Shard], repeated: npt.NDArray[np.bool_]) -> pa.Table:
+def _gather_rejected(store: Store, shards: Sequence[Shard], repeated: pa.Table) -> pa.Table:
     """Return the rejected records of all shards, and those whose review_id is not their own."""
     tables = [store.read_table(shard.dataset.files["rejected"], REJECTED_SCHEMA) for shard in shards]
-    if repeated.any():
-        facts = read_facts(store, shards).filter(pa.array(repeated))
-        rows = len(facts)
-        columns = [facts["file"].cast(pa.string()), facts["row"], pa.repeat(REPEATED_ID, rows), facts["review_id"]]
-        tables.append(pa.table(columns, schema=REJECTED_SCHEMA))
-    return pa.concat_tables(tables)
+    columns = [
+        repeated["file"].cast(pa.string()),
+        repeated["row"],
+        pa.repeat(REPEATED_ID, len(repeated)),
+        repeated["review_id"],
+    ]
+    return pa.concat_tables([*tables, pa.table(columns, schema=REJECTED_SCHEMA)])
 
 
 JOB = Job(__name__, AssignRequest, dict[str, StoredFile])

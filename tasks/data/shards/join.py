@@ -20,24 +20,21 @@ from storage.records import Dataset, StoredFile
 from storage.schemas import (
     ASSIGNMENT_SCHEMA,
     ENCODED_SCHEMA,
-    OWN_REVIEW_SCHEMA,
     SAMPLE_SCHEMA,
     padded_schema,
     token_schema,
 )
 from storage.store import Store
 from storage.table_streams import TableWriter, iterate_table, writing_table
-from tasks.data.parts.assignment import weeks_of
+from tasks.data.parts.assignment import LEFT_OUT, PARTS, TEST
 from tasks.data.parts.near_duplicates import find_near_duplicates
-from tasks.data.profile import LENGTH_EDGES, QUANTILES
 from tasks.data.shards.encode_shards import hash_contents
+from tasks.data.shards.profile_own import describe_part, tabulate_test
 from tasks.data.shards.shard import Shard
 from tasks.processes.messages import Event, Job, get_adapter
 
 # Raise it when the same inputs give other files than before.
 VERSION = 1
-PARTS = ("train", "validation", "test")
-TEST, LEFT_OUT = 2, 3
 NEAR_DUPLICATE_SAMPLE = 50_000
 # The rank of "br" in IMDB's word index.
 MARKUP_RANK = 7
@@ -207,65 +204,6 @@ def read_counts(store: Store, encoded: Sequence[Dataset], assignment: pa.Table) 
         counts = store.read_table(dataset.files["counts"], ENCODED_SCHEMA)
         tables.append(counts.take(pa.array(position[shard == number])))
     return pa.concat_tables(tables).combine_chunks()
-
-
-def describe_part(counts: pa.Table, labels: npt.NDArray[np.uint8], repeats: int) -> PartFacts:
-    """Return the statistics of one part.
-
-    Args:
-        counts: Of `ENCODED_SCHEMA`.
-        labels: uint8, shape (reviews,).
-        repeats: Number of reviews that repeat an earlier one of the part.
-    """
-    words, seen = counts["words"].to_numpy(), counts["seen"].to_numpy()
-    edges = np.append(LENGTH_EDGES[:-1], np.iinfo(np.int64).max)
-    return PartFacts(
-        reviews=len(words),
-        positive=int(labels.sum()),
-        words=int(words.sum()),
-        length_mean=float(words.mean()) if len(words) else 0.0,
-        length_quantiles=tuple(float(value) for value in np.quantile(words, QUANTILES)) if len(words) else (0.0,) * 5,
-        length_maximum=int(words.max(initial=0)),
-        length_counts=tuple(np.histogram(words, edges)[0].tolist()),
-        out_of_vocabulary=int(counts["unknown"].to_numpy().sum()),
-        seen_words=int(seen.sum()),
-        seen_out_of_vocabulary=int(counts["seen_unknown"].to_numpy().sum()),
-        cut_reviews=int((words > seen).sum()),
-        repeats=repeats,
-    )
-
-
-def tabulate_test(
-    assignment: pa.Table, counts: pa.Table, parts: npt.NDArray[np.uint8], near: set[bytes], *, is_complete: bool
-) -> pa.Table:
-    """Return a table of `OWN_REVIEW_SCHEMA` with one row for each own test review.
-
-    Args:
-        assignment: Of `ASSIGNMENT_SCHEMA`.
-        counts: Of `ENCODED_SCHEMA`, in the same order.
-        parts: The part of each.
-        near: Keys of the near-duplicates.
-        is_complete: Whether all reviews were compared for that.
-    """
-    chosen = pa.array(np.flatnonzero(parts == TEST))
-    keys = assignment["key"].cast(pa.binary()).combine_chunks()
-    elsewhere = pc.unique(keys.filter(pa.array(parts < TEST)))
-    rows, numbers, mine = assignment.take(chosen), counts.take(chosen), keys.take(chosen)
-    words, seen = numbers["words"].to_numpy(), numbers["seen"].to_numpy()
-    is_near = [True if key in near else False if is_complete else None for key in mine.to_pylist()]
-    columns = [
-        rows["review_id"],
-        rows["shard"],
-        rows["position"],
-        numbers["words"],
-        pa.array((words - seen).clip(0).astype(np.int32)),
-        pa.array((numbers["seen_unknown"].to_numpy() / np.maximum(seen, 1)).astype(np.float32)),
-        numbers["has_negation"],
-        pc.is_in(mine, elsewhere),
-        pa.array(is_near, pa.bool_()),
-        pa.array(weeks_of(rows["created_at"]), pa.string()),
-    ]
-    return pa.table(columns, schema=OWN_REVIEW_SCHEMA)
 
 
 def main(request: JoinRequest, _tell: Callable[[Event], None]) -> dict[str, StoredFile]:

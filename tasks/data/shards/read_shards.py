@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
@@ -11,14 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.datasets import dataset_folder, find_dataset, publish_dataset
-from storage.decoding import decode_json
+from storage.datasets import dataset_folder, find_dataset, publish_dataset, read_json
 from storage.records import Dataset, Inputs
 from storage.schemas import FACT_SCHEMA, REJECTED_SCHEMA, SAMPLE_SCHEMA, TEXT_SCHEMA
 from storage.store import Store
 from storage.table_streams import TableWriter, writing_table
 from tasks.data.parts.near_duplicates import HASHES, sign_texts
-from tasks.data.reading.passing_on import passing_on
 from tasks.data.reading.read_file import read_file
 from tasks.data.reading.readings import Reading, ReadingOptions, SourceFile
 from tasks.data.reading.rejects import Batch
@@ -43,7 +40,6 @@ class ReadRequest:
         files: The files.
         hashes: Of the files whose fingerprint an earlier run saw: SHA-256 by name.
         options: How to read them.
-        threads: How many pieces to work on at once.
         source: The source they belong to, for people.
         store: URI of the store.
     """
@@ -51,7 +47,6 @@ class ReadRequest:
     files: tuple[SourceFile, ...]
     hashes: dict[str, str]
     options: ReadingOptions
-    threads: int
     source: str
     store: str
 
@@ -157,11 +152,9 @@ def read_shard(request: ReadRequest, file: SourceFile, tell: Callable[[Event], N
         done += records
         tell(RecordsRead(file.name, done))
 
-    # One thread reads while another writes: half of the work of either is Arrow's, which leaves Python alone.
-    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+    with ExitStack() as stack:
         writer = _ShardWriter(store, folder, stack, progress)
-        with passing_on(pool, writer.write) as pass_on:
-            reading = read_file(file, request.options, pass_on, sha256)
+        reading = read_file(file, request.options, writer.write, sha256)
     files = {name: table.published for name, table in writer.tables.items()}
     files["sample"] = store.write_table(f"{folder}/sample-{{sha}}.parquet", writer.sample.signed())
     written: bytes = get_adapter(Reading).dump_json(reading)
@@ -180,9 +173,7 @@ def find_shard(store: Store, inputs: Inputs) -> tuple[Dataset | None, list[str]]
 
 def read_reading(store: Store, dataset: Dataset) -> Reading:
     """Return what was found in the source file of a shard."""
-    file = dataset.files["reading"]
-    must = f"{store.locate(file.path)} must hold a reading"
-    reading: Reading = decode_json(Reading, store.read_verified(file), must)
+    reading: Reading = read_json(store, dataset.files["reading"], Reading, "a reading")
     return reading
 
 

@@ -1,11 +1,15 @@
-"""What the steps on a team's own reviews hand each other."""
+"""What the steps on a team's own reviews hand each other, and what they say of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.records import Dataset
-from tasks.data.reading.readings import Reading
+from storage.text import on_one_line
+from tasks.data.reading.labels import show_counts
+from tasks.data.reading.layout import describe_layout
+from tasks.data.reading.readings import Reading, SourceFile, sum_counts
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,43 @@ class SeenFile:
     name: str
     fingerprint: str
     sha256: str
+
+
+def group_files(files: Sequence[SourceFile], most_bytes: int = 64 << 20) -> list[list[SourceFile]]:
+    """Return the files in groups of at most `most_bytes`, or of one larger file.
+
+    A process reads one group. It gives all of its memory back when it ends.
+    """
+    groups: list[list[SourceFile]] = []
+    size = most_bytes
+    for file in files:
+        if size + file.bytes > most_bytes:
+            groups.append([])
+            size = 0
+        groups[-1].append(file)
+        size += file.bytes
+    return groups
+
+
+def describe_shards(shards: Sequence[Shard]) -> str:
+    """Return in words how much was read.
+
+    Example: "3 files, 1 of them new; 30,000 reviews, 12 records rejected".
+    """
+    new = sum(not shard.is_cached for shard in shards)
+    accepted = sum(shard.reading.accepted for shard in shards)
+    rejected = sum(sum(shard.reading.rejected.values()) for shard in shards)
+    files = f"{len(shards):,} {'file' if len(shards) == 1 else 'files'}, {new:,} of them new"
+    return f"{files}; {accepted:,} reviews, {rejected:,} records rejected"
+
+
+def describe_guesses(shards: Sequence[Shard]) -> str:
+    """Return in words how the files are laid out and which labels they have.
+
+    Example: "csv, utf-8, comma, with a header; text in review, label in sentiment; labels positive (25), negative (5)".
+    """
+    layout = shards[0].reading.layout
+    label = f"in {layout.label_column}" if layout.label_column else "by folder"
+    columns = f"text in {layout.text_column}, label {label}"
+    counts = show_counts(sum_counts(shard.reading.labels for shard in shards))
+    return on_one_line(f"{describe_layout(layout)}; {columns}; labels {counts}")

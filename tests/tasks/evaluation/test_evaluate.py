@@ -26,7 +26,7 @@ def publish_example_run(store, day, *trainings, **changes):
 
 def earlier_runs_of(store, this_run):
     """Return the ids of the earlier runs and the discordant reviews."""
-    earlier, discordant = read_earlier_runs(this_run, store, measure(this_run))
+    earlier, discordant, _ = read_earlier_runs(this_run, store, measure(this_run))
     return [run.run_id[:8] for run in earlier], discordant
 
 
