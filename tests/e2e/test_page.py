@@ -10,6 +10,7 @@ import pytest
 
 from reports.page.index_page import ListedRun, render_index
 from reports.page.report_page import render_report
+from tasks.sources import IMDB
 from tests.e2e.files import serve
 from tests.example_runs import (
     ALL_FAILED,
@@ -30,7 +31,8 @@ RUNS = {
     "run": (FOUR_VARIANTS, {}),
     "seeds": (THREE_SEEDS, {"earlier": [PREVIOUS_RUN]}),
     "failed": (ONE_FAILED, {"earlier": [PREVIOUS_RUN]}),
-    "empty": (ALL_FAILED, {"described": False}),
+    # With an address that is longer than a phone is wide.
+    "empty": (replace(ALL_FAILED, notice=f"{IMDB.archive} could not be fetched."), {"described": False}),
     "hostile": (HOSTILE_NAMES, {"word": HOSTILE}),
     "many": (MANY_SEEDS, {}),
     "eight": (EIGHT_VARIANTS, {"earlier": [PREVIOUS_RUN]}),
