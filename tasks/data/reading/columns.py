@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
@@ -42,10 +43,12 @@ LABEL_NAMES = [
     "is_positive",
 ]
 # Whoever wrote these meant a rating; it becomes a label by the label map alone.
-RATING_NAMES = ["overall", "stars", "star_rating", "rating", "score", "point", "points", "grade"]
+RATING_NAMES = ["overall", "stars", "star_rating", "rating", "score", "point", "points", "grade", "review_score"]
 OPTIONAL = ("review_id", "created_at", "split")
 MAXIMUM_COLUMNS = 1000
 SHOWN_VALUES, SHOWN_CHARACTERS = 3, 40
+# A column with more values than this, most of them once, or with longer ones, holds no labels.
+MOST_LABELS, LONGEST_LABEL = 20, 60
 # A column of free text has more words than this on average, and not always the same number.
 FREE_WORDS, FREE_SPREAD, FREE_DISTINCT = 3.0, 1.0, 0.5
 
@@ -81,9 +84,28 @@ def find_optional(names: Sequence[str]) -> tuple[str, ...]:
 
 def has_known_name(names: Sequence[str], options: ReadingOptions) -> bool:
     """Return whether a record looks like a header, because it holds a name that is known or given."""
-    given = {name for name in (options.text_column, options.label_column) if name}
     known = {*TEXT_NAMES, *LABEL_NAMES, *RATING_NAMES}
-    return any(name in given or normalise_name(name) in known for name in names)
+    return is_given(names, options) or any(normalise_name(name) in known for name in names)
+
+
+def is_given(names: Sequence[str], options: ReadingOptions) -> bool:
+    """Return whether a record holds a name that the user gave."""
+    given = {name for name in (options.text_column, options.label_column) if name}
+    return any(name.strip() in given for name in names)
+
+
+def find_repeated_name(names: Sequence[str], options: ReadingOptions) -> str:
+    """Return a name that is known or given, and that two columns have; "" if there is none."""
+    return next((one for one in names if has_known_name([one], options) and list(names).count(one) > 1), "")
+
+
+def is_number(value: str) -> bool:
+    """Return whether a value is a number."""
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
 
 
 def choose_columns(
@@ -121,28 +143,40 @@ def choose_columns(
 
 
 def _choose_label(names: Sequence[str], rows: Sequence[Row], options: ReadingOptions) -> str:
-    for known in (LABEL_NAMES, RATING_NAMES):
-        found = [name for name in names if normalise_name(name) in known and name != options.text_column]
-        if found:
-            # Several: the one whose values are labels.
-            two = [name for name in found if _is_two_valued(_column(names, rows, name))]
-            return found[0] if len(found) == 1 else two[0] if len(two) == 1 else ""
+    """Return the column of labels; "" if it cannot be told."""
     others = [name for name in names if name != options.text_column]
-    for is_label in (_is_understood, _is_two_valued):
-        found = [name for name in others if is_label(_column(names, rows, name))]
+    for known in (LABEL_NAMES, RATING_NAMES):
+        found = [name for name in others if normalise_name(name) in known]
         if found:
-            return found[0] if len(found) == 1 else ""
-    return ""
+            return _agree(found, names, rows)
+    two = [name for name in others if _is_two_valued(_column(names, rows, name))]
+    understood = [name for name in others if is_understood(_column(names, rows, name))]
+    return _agree(understood + [name for name in two if name not in understood], names, rows)
+
+
+def _agree(found: Sequence[str], names: Sequence[str], rows: Sequence[Row]) -> str:
+    """Return the first of several columns if it holds labels, and the others say the same or no label; else ""."""
+    meant = [name for name in found if _may_be_labels(_column(names, rows, name))]
+    if not meant:
+        return ""
+    first = _column(names, rows, meant[0])
+    for name in meant[1:]:
+        pairs = set(zip(first, _column(names, rows, name), strict=True))
+        if not len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}):
+            return ""
+    return meant[0]
 
 
 def _choose_text(names: Sequence[str], rows: Sequence[Row], label: str) -> str:
-    found = [name for name in names if normalise_name(name) in TEXT_NAMES and name != label]
-    if len(found) == 1:
-        return found[0]
-    others = [name for name in found or names if name != label]
-    if label and len(others) == 1:
-        return others[0]
+    """Return the column of texts; "" if it cannot be told."""
+    others = [name for name in names if name != label]
     free = [name for name in others if _is_free_text(_column(names, rows, name))]
+    found = [name for name in others if normalise_name(name) in TEXT_NAMES]
+    if len(found) == 1 and (found[0] in free or not free or not _is_code(_column(names, rows, found[0]))):
+        return found[0]
+    if label and len(found or others) == 1 and not free:
+        return (found or others)[0]
+    free = [name for name in found if name in free] or free if found else free
     return free[0] if len(free) == 1 else ""
 
 
@@ -151,14 +185,30 @@ def _column(names: Sequence[str], rows: Sequence[Row], name: str) -> list[str]:
     return [row[place] for row in rows if len(row) > place]
 
 
-def _is_understood(values: Sequence[str]) -> bool:
+def is_understood(values: Sequence[str]) -> bool:
     """Return whether the values are labels whose meaning needs no map."""
     found = {value.strip().lower() for value in values if value.strip()}
     return len(found) == 2 and any(found == set(pair) for pair in PAIRS)
 
 
 def _is_two_valued(values: Sequence[str]) -> bool:
-    return len({value.strip().lower() for value in values if value.strip()}) == 2 and len(values) > 2
+    """Return whether a column has two values, each of them again and again."""
+    counts = Counter(value.strip().lower() for value in values if value.strip())
+    return len(counts) == 2 and counts.total() > 4 and min(counts.values()) > 1
+
+
+def _may_be_labels(values: Sequence[str]) -> bool:
+    """Return whether the values are few enough for labels or ratings, and short."""
+    found = Counter(value.strip().lower() for value in values if value.strip())
+    is_few = len(found) <= max(MOST_LABELS, found.total() // 2)
+    short = sum(count for value, count in found.items() if len(value) <= LONGEST_LABEL)
+    return is_few and 5 * short >= 4 * found.total()
+
+
+def _is_code(values: Sequence[str]) -> bool:
+    """Return whether the values are numbers or single words, most of them different: names of things, no texts."""
+    filled = [value for value in values if value.strip()]
+    return bool(filled) and all(is_number(value) or len(value.split()) == 1 for value in filled)
 
 
 def _is_free_text(values: Sequence[str]) -> bool:

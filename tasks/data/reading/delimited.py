@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from storage.text import on_one_line
 from tasks.data.reading.columns import normalise_name
-from tasks.data.reading.quoting import count_filled, find_record_ends, is_well_quoted
+from tasks.data.reading.delimited_layout import look_of
+from tasks.data.reading.quote_votes import RecordLook
+from tasks.data.reading.quoting import QuotedFields, count_filled, find_quoted_fields, find_record_ends
 from tasks.data.reading.readings import Layout
 from tasks.data.reading.rejects import SHOWN_CHARACTERS, Records
+from tasks.data.reading.sample_rows import read_record
 from tasks.data.reading.text_decoding import read_blocks
 
 # Lines that a record with quotes that do not match may take, before its first line is rejected.
 LONGEST_RECORD_LINES = 500
 MAXIMUM_BLOCK_BYTES = 512 << 20
+UNMATCHED, REPEATED_HEADER = "quotes that do not match", "repeats the header"
 
 
 def read_delimited(stream: BinaryIO, layout: Layout, skipped: int, name: str) -> Iterator[Records]:
@@ -29,26 +34,24 @@ def read_delimited(stream: BinaryIO, layout: Layout, skipped: int, name: str) ->
     Raises:
         ValueError: The records that were read are not as many as the line ends outside quotes say.
     """
-    first, rest, is_beginning = 1, b"", layout.has_header
+    first, rest, is_beginning, look = 1, b"", True, look_of(layout)
     for text, is_last in _mark_last(read_blocks(stream, layout.encoding, skipped)):
         content = rest + text
-        is_good = _is_good(content, layout, is_last=is_last)
         if is_beginning:
-            content = _skip_header(content, layout, is_good=is_good)
-            is_beginning = False
-        if is_good:
-            cut = len(content) if is_last else _last_end(content, layout)
-            records, number = _read_counted(content[:cut], layout, first, name)
+            content, is_beginning = _skip_header(content, layout), False
+        fields, done = _find_whole(content, layout, is_last=is_last)
+        if fields is None or _are_clear(content[:done], fields, look):
+            records, number = _read_counted(content[:done], fields, layout, first, name)
         else:
-            records, number, cut = _read_badly_quoted(content, layout, first, is_last=is_last)
-        rest = content[cut:]
+            records, number, done = _read_badly_quoted(content, layout, first, is_last=is_last)
+        rest = content[done:]
         if len(rest) > MAXIMUM_BLOCK_BYTES:
             raise ValueError(
                 f"{name} must have records of at most {MAXIMUM_BLOCK_BYTES >> 20} MB. A longer one begins with "
                 f"{on_one_line(repr(rest[:60].decode(errors='replace')))}; perhaps a quote is not closed."
             )
         if number:
-            yield records
+            yield _reject_headers(records, layout)
         first += number
 
 
@@ -60,28 +63,59 @@ def _mark_last(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     yield before, True
 
 
-def _is_good(content: bytes, layout: Layout, *, is_last: bool) -> bool:
-    """Return whether the records can be told apart by the quotes: every quote opens or closes a field."""
+def _find_whole(content: bytes, layout: Layout, *, is_last: bool) -> tuple[QuotedFields | None, int]:
+    """Return the fields in quotes of the whole records of a block, and where these end. None if quotes mean nothing."""
+    done = len(content) if is_last else content.rfind(b"\n") + 1
     if not layout.is_quoted or b'"' not in content:
-        return True
-    return is_well_quoted(content, layout.delimiter.encode()) and not (is_last and content.count(b'"') % 2)
+        return None, done
+    fields = find_quoted_fields(content[:done], layout.delimiter)
+    goes_on = not is_last and len(fields) and fields.closes[-1] == done and not fields.strays[-1]
+    if goes_on:
+        done = content.rfind(b"\n", 0, fields.opens[-1]) + 1
+        fields = find_quoted_fields(content[:done], layout.delimiter)
+    return fields, done
 
 
-def _last_end(content: bytes, layout: Layout) -> int:
-    ends = find_record_ends(content, is_quoted=layout.is_quoted)
-    return int(ends[-1]) if len(ends) else 0
+def _are_clear(content: bytes, fields: QuotedFields, look: RecordLook) -> bool:
+    """Return whether all fields in quotes are sound, and none holds nothing but lines that are records."""
+    if not fields.is_sound(len(content)).all():
+        return False
+    lines, like_records = look.count_lines(content, fields)
+    return not ((lines > 1) & (like_records == lines)).any()
 
 
-def _skip_header(content: bytes, layout: Layout, *, is_good: bool) -> bytes:
-    """Return the text behind the header, before which empty lines may stand."""
+def _skip_header(content: bytes, layout: Layout) -> bytes:
+    """Return the text behind the header, before which empty lines and a title may stand."""
     content = content.lstrip(b"\n")
-    ends = find_record_ends(content, is_quoted=layout.is_quoted and is_good)
+    for _ in range(layout.preamble):
+        content = content.partition(b"\n")[2].lstrip(b"\n")
+    if not layout.has_header:
+        return content
+    fields = find_quoted_fields(content, layout.delimiter) if layout.is_quoted else None
+    ends = find_record_ends(content, fields)
     return content[ends[0] :] if len(ends) else b""
 
 
-def _read_counted(content: bytes, layout: Layout, first: int, name: str) -> tuple[Records, int]:
+def _reject_headers(records: Records, layout: Layout) -> Records:
+    """Reject records that are the header again, as in a file that others were appended to."""
+    if not layout.has_header:
+        return records
+    is_header = pc.equal(pc.utf8_trim_whitespace(records.label), layout.label_column)
+    if not pc.any(is_header).as_py():
+        return records
+    is_header = pc.and_(is_header, pc.equal(pc.utf8_trim_whitespace(records.text), layout.text_column))
+    rows = records.rows.filter(is_header).to_pylist()
+    kept = pc.invert(is_header)
+    optional = {name: values.filter(kept) for name, values in records.optional.items()}
+    broken = [*records.broken, *((row, REPEATED_HEADER, layout.text_column) for row in rows)]
+    return Records(records.rows.filter(kept), records.text.filter(kept), records.label.filter(kept), optional, broken)
+
+
+def _read_counted(
+    content: bytes, fields: QuotedFields | None, layout: Layout, first: int, name: str
+) -> tuple[Records, int]:
     """Read whole records, and compare their number with that of the line ends outside quotes."""
-    counted = count_filled(content, find_record_ends(content, is_quoted=layout.is_quoted))
+    counted = count_filled(content, find_record_ends(content, fields))
     records, number = _read_block(content, layout, first) if counted else (_gather_none(layout), 0)
     if number != counted:
         raise ValueError(
@@ -154,7 +188,7 @@ def _gather(rows: pa.Array, columns: dict[str, pa.Array], broken: list[tuple[int
 
 
 def _read_badly_quoted(content: bytes, layout: Layout, first: int, *, is_last: bool) -> tuple[Records, int, int]:
-    """Read a block in which a quote neither opens nor closes a field.
+    """Read a block in which a quote neither opens nor closes a field, or closes one that another text opened.
 
     Lines are taken together until they are a record with the right number of fields. The first line of what never
     becomes one is rejected. So one bad record costs itself alone.
@@ -164,7 +198,7 @@ def _read_badly_quoted(content: bytes, layout: Layout, first: int, *, is_last: b
     """
     lines, place, number = content.decode().split("\n"), 0, first
     whole = len(lines) if is_last else len(lines) - 1
-    wanted, names = _wanted_columns(layout), list(layout.columns)
+    names, taker = list(layout.columns), _RecordTaker(layout)
     found: list[Sequence[str]] = []
     rows: list[int] = []
     broken: list[tuple[int, str, str]] = []
@@ -172,38 +206,50 @@ def _read_badly_quoted(content: bytes, layout: Layout, first: int, *, is_last: b
         if not lines[place]:
             place += 1
             continue
-        fields, taken = _take_record(lines[place : min(whole, place + LONGEST_RECORD_LINES)], layout, len(names))
-        if fields is None and taken == 0:
+        fields, taken = taker.take(lines[place : min(whole, place + LONGEST_RECORD_LINES)])
+        if not taken:
             if not is_last and whole - place < LONGEST_RECORD_LINES and found:
                 break
             taken = 1
         if fields is None:
-            broken.append((number, "quotes that do not match", lines[place][:SHOWN_CHARACTERS]))
+            broken.append((number, UNMATCHED, lines[place][:SHOWN_CHARACTERS]))
+        elif len(fields) != len(names):
+            reason = f"{len(fields)} fields instead of {len(names)}"
+            broken.append((number, reason, lines[place][:SHOWN_CHARACTERS]))
         else:
             found.append(fields)
             rows.append(number)
         place, number = place + taken, number + 1
     columns = {
         name: pa.array([fields[names.index(column)] for fields in found], pa.string())
-        for name, column in wanted.items()
+        for name, column in _wanted_columns(layout).items()
     }
     rest = "\n".join(lines[place:]).encode()
     return _gather(pa.array(rows, pa.int64()), columns, broken), number - first, len(content) - len(rest)
 
 
-def _take_record(lines: Sequence[str], layout: Layout, width: int) -> tuple[list[str] | None, int]:
-    """Return the fields of the record that begins at the first line, and the number of its lines.
+class _RecordTaker:
+    """Takes one record after another off the lines of a block with quotes that do not match."""
 
-    Without a record, the number is 1 if the first line is a broken record by itself, and 0 if more lines might help.
-    """
-    delimiter = layout.delimiter
-    record = ""
-    for taken, line in enumerate(lines, 1):
-        record = f"{record}\n{line}" if taken > 1 else line
-        if record.count('"') % 2 == 0 and ('"' not in record or is_well_quoted(record.encode(), delimiter.encode())):
-            fields = next(csv.reader(io.StringIO(record, newline="\n"), delimiter=delimiter))
-            if len(fields) == width:
-                return fields, taken
-            if taken == 1:
-                return None, 1
-    return None, 0
+    def __init__(self, layout: Layout) -> None:
+        self._delimiter, self._width, self._look = layout.delimiter, len(layout.columns), look_of(layout)
+        other = re.escape(layout.delimiter)
+        field = rf'(?:"(?:[^"]++|"")*+"|[^"{other}\n][^{other}\n]*+|)'
+        self._record = re.compile(f"{field}(?:{other}{field})*+")
+
+    def take(self, lines: Sequence[str]) -> tuple[list[str] | None, int]:
+        """Return the fields of the record that begins at the first line, and the number of its lines.
+
+        Without a record, the number is 1 if the first line is a broken record by itself, and 0 if more lines might help.
+        """
+        record = ""
+        for taken, line in enumerate(lines, 1):
+            record = f"{record}\n{line}" if taken > 1 else line
+            if taken > 1 and '"' not in line:
+                continue
+            if self._record.fullmatch(record):
+                fields = read_record(record, self._delimiter)
+                if taken == 1 or len(fields) == self._width:
+                    is_swallowing = taken > 1 and all(map(self._look.fits, record.split("\n")))
+                    return (None, 1) if is_swallowing else (fields, taken)
+        return None, 0

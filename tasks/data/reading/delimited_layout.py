@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections import Counter
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from storage.text import on_one_line
-from tasks.data.reading.columns import MAXIMUM_COLUMNS, choose_columns, find_optional, has_known_name
+from tasks.data.reading.columns import choose_columns, find_optional, is_number
+from tasks.data.reading.header import Header, find_header
 from tasks.data.reading.labels import PAIRS
-from tasks.data.reading.quoting import is_well_quoted
+from tasks.data.reading.quote_votes import QuoteVotes, RecordLook
 from tasks.data.reading.readings import Layout, ReadingOptions
+from tasks.data.reading.sample_rows import SampleRows, sample_plain, sample_quoted
 
-SAMPLE_ROWS = 1000
-# Lines that a record of the sample may take.
-LONGEST_SAMPLED = 50
-MAXIMUM_FIELD = 1 << 27
-DELIMITERS = ("\t", ";", ",", "|")
-NAMES_OF_DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}
-# Share of the first lines that must have the same number of fields.
-STEADY = 0.98
+DELIMITERS = {"tab": "\t", "semicolon": ";", "comma": ",", "bar": "|"}
+NAMES_OF_DELIMITERS = {character: name for name, character in DELIMITERS.items()}
+QUOTINGS = ("csv", "none")
+# Excel writes into the first line what separates the columns, for itself.
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?\n', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """The beginning of a file, and what is known of it.
+
+    Attributes:
+        text: Whole lines.
+        preamble: Lines before them that say nothing of reviews.
+        name: The file's name for error messages.
+        options: What the user said.
+        needs_label: Whether the file has to hold the labels.
+    """
+
+    text: str
+    preamble: int
+    name: str
+    options: ReadingOptions
+    needs_label: bool
 
 
 def find_delimited(text: str, name: str, options: ReadingOptions, *, needs_label: bool) -> Layout:
@@ -35,124 +52,115 @@ def find_delimited(text: str, name: str, options: ReadingOptions, *, needs_label
     Raises:
         ValueError: No separator makes equal columns of its lines, or several do.
     """
+    text = text.lstrip("\n")
+    separator_line = _SEPARATOR_LINE.match(text)
+    given = DELIMITERS[options.delimiter] if options.delimiter else separator_line[1] if separator_line else None
+    beginning = _Beginning(
+        text[separator_line.end() :] if separator_line else text,
+        1 if separator_line else 0,
+        name,
+        options,
+        needs_label,
+    )
+    layouts: list[Layout] = []
     errors: list[ValueError] = []
-    candidates = []
-    for delimiter in DELIMITERS:
-        found = _split_sample(text, delimiter)
-        if found is None:
-            continue
-        rows, is_quoted = found
+    for delimiter in [given] if given else DELIMITERS.values():
         try:
-            candidates.append(_lay_out(rows, delimiter, is_quoted, name, options, needs_label=needs_label))
+            layouts += filter(None, [_lay_out(beginning, delimiter)])
         except ValueError as error:
             errors.append(error)
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
+    return _choose(layouts, errors, beginning)
+
+
+def _choose(layouts: list[Layout], errors: list[ValueError], beginning: _Beginning) -> Layout:
+    if len(layouts) == 1:
+        return layouts[0]
+    name = beginning.name
+    if layouts:
         # A header names the columns: then it is no chance that the fields are as many in each line.
-        named = [one for one in candidates if one.has_header]
+        named = [one for one in layouts if one.has_header]
         if len(named) == 1:
             return named[0]
-        separators = " or ".join(NAMES_OF_DELIMITERS[one.delimiter] for one in candidates)
-        raise ValueError(
-            f"{name}: what separates its columns cannot be told: {separators}. Give --text-column and --label-column."
-        )
+        separators = " or ".join(NAMES_OF_DELIMITERS[one.delimiter] for one in layouts)
+        raise ValueError(f"{name}: what separates its columns cannot be told: {separators}. Give --delimiter.")
     if errors:
         raise errors[0]
-    first = on_one_line(repr(text.split("\n", 1)[0][:100]))
+    first = on_one_line(repr(beginning.text.split("\n", 1)[0][:100]))
     raise ValueError(
         f"{name} must have a column of texts and one of labels, as CSV, JSON lines, Parquet or fastText. "
-        f"No separator makes equal columns of its lines. The first is {first}."
+        f"No separator makes equal columns of its lines. The first is {first}. If one does, give --delimiter and "
+        "--quoting."
     )
 
 
-def _split_sample(text: str, delimiter: str) -> tuple[list[list[str]], bool] | None:
-    """Return the first records and whether they are quoted; None if this delimiter does not separate them.
+def _lay_out(beginning: _Beginning, delimiter: str) -> Layout | None:
+    """Return the layout if a delimiter separates the columns; None if it does not.
 
-    Fields that stand in quotes are seen by their quotes matching. In a file of many records a few may be broken.
+    Raises:
+        ValueError: The columns cannot be told apart, or whether quotes enclose fields.
     """
-    if '"' in text and is_well_quoted(text.encode(), delimiter.encode()):
-        rows = _keep_steady(_read_csv(text, delimiter))
-        return (rows, True) if rows else None
-    lines = [line for line in text.split("\n")[: SAMPLE_ROWS + 1] if line.strip()]
-    records = _collect_records(lines, delimiter)
-    quoted = [record for record in records if '"' in record]
-    if quoted and 2 * len(quoted) >= len(records):
-        rows = _keep_steady([_read_csv(record, delimiter)[0] for record in records])
-        return (rows, True) if rows else None
-    rows = _keep_steady([line.split(delimiter) for line in lines])
-    return (rows, False) if rows else None
+    quoting = beginning.options.quoting
+    quoted = sample_quoted(beginning.text, delimiter) if quoting != "none" else None
+    plain = sample_plain(beginning.text, delimiter) if quoting != "csv" else None
+    if quoted is None or plain is None:
+        rows = quoted or plain
+        return None if rows is None else _name_columns(rows, delimiter, beginning, is_quoted=quoted is not None)
+    layout = _name_columns(quoted, delimiter, beginning, is_quoted=True)
+    if '"' not in beginning.text:
+        return layout
+    votes = QuoteVotes(look_of(layout))
+    votes.add_all([beginning.text.encode()])
+    if settle_quoting(votes, beginning.name):
+        return layout
+    return _name_columns(plain, delimiter, beginning, is_quoted=False)
 
 
-def _collect_records(lines: list[str], delimiter: str) -> list[str]:
-    """Return the records that lines make if fields may stand in quotes; lines that fit into none are passed over."""
-    records, place = [], 0
-    while place < len(lines):
-        for taken in range(1, LONGEST_SAMPLED + 1):
-            record = "\n".join(lines[place : place + taken])
-            is_even = record.count('"') % 2 == 0
-            if is_even and ('"' not in record or is_well_quoted(record.encode(), delimiter.encode())):
-                records.append(record)
-                break
-            if is_even:
-                break
-        place += taken
-    return records
+def settle_quoting(votes: QuoteVotes, name: str) -> bool:
+    """Return whether quotes enclose the fields of a file.
 
-
-def _read_csv(text: str, delimiter: str) -> list[list[str]]:
-    csv.field_size_limit(MAXIMUM_FIELD)
-    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter)
-    return [row for row, _ in zip(reader, range(SAMPLE_ROWS), strict=False) if row]
-
-
-def _keep_steady(rows: list[list[str]]) -> list[list[str]] | None:
-    """Return the records with the usual number of fields, at least two; None if too many have another one."""
-    width, steady = Counter(map(len, rows)).most_common(1)[0]
-    # The last record may be cut off by the end of the sample.
-    if width < 2 or steady < STEADY * (len(rows) - 1):
-        return None
-    if width > MAXIMUM_COLUMNS:
+    Raises:
+        ValueError: It cannot be told, and the number of records depends on it.
+    """
+    are_quoted = votes.are_quoted()
+    if are_quoted is None:
         raise ValueError(
-            f"A file of reviews must have at most {MAXIMUM_COLUMNS:,} columns. Received: {width:,} columns."
+            f"{name}: whether quotes enclose its fields cannot be told. {votes.needed + votes.enclosed:,} fields begin "
+            f"and end with one; {votes.swallowing:,} hold lines that are records by themselves, and {votes.stray:,} "
+            'have quotes that do not match. Give --quoting csv, or --quoting none if " is a character like any other.'
         )
-    return [row for row in rows if len(row) == width]
+    return are_quoted
 
 
-def _lay_out(
-    rows: list[list[str]], delimiter: str, is_quoted: bool, name: str, options: ReadingOptions, *, needs_label: bool
-) -> Layout:
-    first, *rest = rows
-    numbered = [f"column {place}" for place in range(1, len(first) + 1)]
-    has_header = has_known_name(first, options) or _first_stands_out(first, rest)
-    names = _name_columns(first) if has_header else numbered
-    chosen = choose_columns(names, rest if has_header else rows, options, name, needs_label=needs_label)
+def look_of(layout: Layout) -> RecordLook:
+    """Return how a record looks that takes one line."""
+    place = layout.columns.index(layout.label_column) if layout.label_column else None
+    labels = frozenset(layout.sample_labels)
+    # The first records may have one label of a pair alone.
+    paired = labels.union(*(pair for pair in PAIRS if labels & set(pair)))
+    return RecordLook(layout.delimiter, len(layout.columns), place, paired, all(map(is_number, labels)))
+
+
+def _name_columns(rows: SampleRows, delimiter: str, beginning: _Beginning, *, is_quoted: bool) -> Layout:
+    header = find_header(rows, beginning.options, beginning.name)
+    values: Sequence[Sequence[str]] = rows.values[1:] if header.is_first_row else rows.values
+    chosen = choose_columns(
+        header.names, values, beginning.options, beginning.name, needs_label=beginning.needs_label
+    )
+    place = header.names.index(chosen.label) if chosen.label else None
     return Layout(
         "csv",
-        tuple(names),
+        tuple(header.names),
         chosen.text,
         chosen.label,
-        find_optional(names) if has_header else (),
+        find_optional(header.names) if header.is_there else (),
         delimiter=delimiter,
         is_quoted=is_quoted,
-        has_header=has_header,
+        has_header=header.is_there,
+        preamble=beginning.preamble + _lines_before(rows, header),
+        sample_labels=() if place is None else tuple(sorted({row[place].strip().lower() for row in values})),
     )
 
 
-def _name_columns(header: Sequence[str]) -> list[str]:
-    """Return the header's names; a column without one, or with another's, is called by its number."""
-    names: list[str] = []
-    for place, written in enumerate(header, 1):
-        name = written.strip()
-        names.append(name if name and name not in names else f"column {place}")
-    return names
-
-
-def _first_stands_out(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Return whether a column has two values, and a third one in the first record alone: its name."""
-    for place, value in enumerate(first):
-        others = {row[place].strip().lower() for row in rest}
-        is_name = value.strip().lower() not in others
-        if is_name and len(rest) > 2 and any(others == set(pair) for pair in PAIRS):
-            return True
-    return False
+def _lines_before(rows: SampleRows, header: Header) -> int:
+    """Return the number of lines that stand before the header, such as a title."""
+    return rows.lines_before if header.is_first_row else 0

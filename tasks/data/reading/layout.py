@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 
 from storage.text import on_one_line
 from tasks.data.reading.columns import MAXIMUM_COLUMNS, choose_columns, find_optional
-from tasks.data.reading.delimited_layout import NAMES_OF_DELIMITERS, SAMPLE_ROWS, find_delimited
+from tasks.data.reading.delimited_layout import NAMES_OF_DELIMITERS, find_delimited, look_of, settle_quoting
 from tasks.data.reading.opening import find_compression, open_bytes
+from tasks.data.reading.quote_votes import QuoteVotes
 from tasks.data.reading.readings import Layout, ReadingOptions
+from tasks.data.reading.sample_rows import ROWS as SAMPLE_ROWS
 from tasks.data.reading.text_decoding import find_encoding, read_blocks
 
 SAMPLE_BYTES = 4 << 20
@@ -57,6 +59,18 @@ def find_layout(path: Path, name: str, options: ReadingOptions, label: str | Non
     if not is_whole:
         text = text[: text.rfind("\n") + 1] or text
     found = _find_text(text, name, options, needs_label=needs_label)
+    if found.format == "csv" and not is_whole and options.quoting is None:
+        with open_bytes(path, name) as stream:
+            votes = QuoteVotes(look_of(found))
+            votes.add_all(read_blocks(stream, encoding, skipped))
+        if settle_quoting(votes, name) != found.is_quoted:
+            # The beginning gave no hint, or the wrong one.
+            given = replace(
+                options,
+                delimiter=NAMES_OF_DELIMITERS[found.delimiter],
+                quoting="none" if found.is_quoted else "csv",
+            )
+            found = find_delimited(text, name, given, needs_label=needs_label)
     return replace(found, compression=compression, encoding=encoding)
 
 
@@ -71,6 +85,7 @@ def describe_layout(layout: Layout) -> str:
             NAMES_OF_DELIMITERS[layout.delimiter],
             "quoted" if layout.is_quoted else "",
             "with a header" if layout.has_header else "no header",
+            f"{layout.preamble} lines before it" if layout.preamble else "",
         ]
     return ", ".join(filter(None, words))
 

@@ -15,11 +15,15 @@ class ReadingOptions:
         encoding: Python's name of the text encoding, such as "cp949".
         text_column: Name of the column of texts.
         label_column: Name of the column of labels.
+        delimiter: What separates the columns of delimited text: "comma", "semicolon", "tab" or "bar".
+        quoting: "csv" if fields of delimited text may stand in double quotes, "none" if a quote is a character.
     """
 
     encoding: str | None = None
     text_column: str | None = None
     label_column: str | None = None
+    delimiter: str | None = None
+    quoting: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Layout:
         delimiter: Of a CSV file, one character; else "".
         is_quoted: Whether the CSV file's fields may stand in double quotes.
         has_header: Whether the CSV file's first record names the columns.
+        preamble: Lines before the header, such as a title, or before the first record of a CSV file.
+        sample_labels: The labels of a CSV file's first records, in lower case and sorted.
     """
 
     format: str
@@ -70,6 +76,8 @@ class Layout:
     delimiter: str = ""
     is_quoted: bool = False
     has_header: bool = False
+    preamble: int = 0
+    sample_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

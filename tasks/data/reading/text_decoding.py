@@ -93,7 +93,8 @@ def _first_wrong(line: bytes) -> bytes:
 def read_blocks(stream: BinaryIO, encoding: str, skipped: int) -> Iterator[bytes]:
     """Yield the text in blocks of UTF-8 whose line ends are line feeds; the last block may lack one.
 
-    Bytes that cannot be decoded become `UNDECODABLE`.
+    Bytes that cannot be decoded become `UNDECODABLE`. A carriage return alone ends a line only in a file that begins
+    without line feeds, as old Macs wrote them; in others it is white space within a text, and becomes a space.
 
     Args:
         stream: Open for reading, at its start.
@@ -102,16 +103,17 @@ def read_blocks(stream: BinaryIO, encoding: str, skipped: int) -> Iterator[bytes
     """
     stream.read(skipped)
     decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("mark undecodable")
-    rest = b""
+    rest, lone = b"", None
     while content := stream.read(BLOCK_BYTES):
         block = rest + (content if decoder is None else decoder.decode(content).encode())
         # A line end of two characters must not be cut in half, nor must a character.
         cut = _cut_of(block)
         rest, block = block[cut:], block[:cut]
-        yield _clean(block, is_checked=decoder is not None)
+        lone = lone or (b" " if b"\n" in block else b"\n")
+        yield _clean(block, lone, is_checked=decoder is not None)
     tail = rest + (b"" if decoder is None else decoder.decode(b"", final=True).encode())
     if tail:
-        yield _clean(tail, is_checked=decoder is not None)
+        yield _clean(tail, lone or b"\n", is_checked=decoder is not None)
 
 
 def _cut_of(block: bytes) -> int:
@@ -126,9 +128,10 @@ def _cut_of(block: bytes) -> int:
     return end - 1 if end and block[end - 1] == 0x0D else end
 
 
-def _clean(block: bytes, *, is_checked: bool) -> bytes:
+def _clean(block: bytes, lone: bytes, *, is_checked: bool) -> bytes:
+    """Return a block with line feeds as line ends, and `lone` for a carriage return without one."""
     if b"\r" in block:
-        block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        block = block.replace(b"\r\n", b"\n").replace(b"\r", lone)
     if not is_checked:
         try:
             block.decode()
