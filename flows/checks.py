@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 
 from flows.declarations import Parameter, require
@@ -11,6 +12,7 @@ from storage.location import resolve_location
 from storage.store import Store
 from tasks.data.encoding.tokenise import load_kiwi
 from tasks.data.reading.labels import parse_label_map
+from tasks.data.reading.readings import ReadingOptions
 from tasks.data.reading.source_files import check_source, is_address, is_archive
 from tasks.data.reading.text_decoding import check_encoding
 from tasks.evaluation.page_address import read_reports_url
@@ -83,7 +85,7 @@ def _check_reviews(parameters: NightlyParameters) -> None:
 def _check_reading(parameters: NightlyParameters) -> None:
     """Check what says how own reviews are read and encoded."""
     own = parameters.reviews is not None or not is_archive(parameters.source)
-    given = {name: getattr(parameters, name) for name in ("encoding", "text_column", "label_column", "label_map")}
+    given = {**asdict(ReadingOptions.take_from(parameters)), "label_map": parameters.label_map}
     for name, value in given.items():
         require(own or value is None, name, "left out without reviews of your own", value)
     if parameters.encoding is not None:

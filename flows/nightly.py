@@ -40,6 +40,8 @@ def nightly_retraining(
     encoding: str | None = DEFAULTS.encoding,
     text_column: str | None = DEFAULTS.text_column,
     label_column: str | None = DEFAULTS.label_column,
+    delimiter: str | None = DEFAULTS.delimiter,
+    quoting: str | None = DEFAULTS.quoting,
     label_map: str | None = DEFAULTS.label_map,
     max_rejected: float = DEFAULTS.max_rejected,
     vocabulary: str | None = DEFAULTS.vocabulary,

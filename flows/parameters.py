@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from flows.declarations import About, list_parameters
 from storage.records import LANGUAGES
+from tasks.data.reading.readings import DELIMITERS, QUOTINGS
 from tasks.variants import VARIANTS
 
 DEFAULT_STORE = "output"
@@ -46,6 +47,24 @@ class NightlyParameters:
     ] = None
     label_column: Annotated[
         str | None, About("own reviews", "column of the labels", when_absent="found by its name", metavar="NAME")
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        About(
+            "own reviews",
+            "what separates the columns of CSV and its relatives",
+            choices=tuple(DELIMITERS),
+            when_absent="found by looking",
+        ),
+    ] = None
+    quoting: Annotated[
+        str | None,
+        About(
+            "own reviews",
+            "whether quotes enclose the fields of CSV and its relatives, or are characters of the text",
+            choices=QUOTINGS,
+            when_absent="found by looking",
+        ),
     ] = None
     label_map: Annotated[
         str | None,

@@ -142,7 +142,7 @@ def _prepare_archive(parameters: NightlyParameters, prepared: Prepared, here: Su
 
 def _prepare_own(own: str, parameters: NightlyParameters, prepared: Prepared, here: Surroundings) -> None:
     store, children, stopwatch, datasets = here.store, here.children, here.stopwatch, prepared.datasets
-    options = ReadingOptions(parameters.encoding, parameters.text_column, parameters.label_column)
+    options = ReadingOptions.take_from(parameters)
     source = OwnSource(own, parameters.sha256 if is_address(own) else None, options)
     threads, earlier = count_cpus(), find_earlier_reviews(store, own)
     seen = earlier.seen if earlier else ()

@@ -83,7 +83,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
     return inspect(
         options.path,
-        ReadingOptions(options.encoding, options.text_column, options.label_column),
+        ReadingOptions.take_from(options),
         sha256=options.sha256,
         label_map=options.label_map,
         num_words=options.num_words,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, NamedTuple, NoReturn
 
 from flows.cli.exit_codes import BAD_INPUT
 from flows.declarations import Parameter
 from flows.parameters import PARAMETERS, NightlyParameters
 from storage.records import LANGUAGES
+from tasks.data.reading.readings import ReadingOptions
 
+# The parameters of the flow that `retrain inspect` takes too.
+INSPECTED = ("sha256", *(field.name for field in fields(ReadingOptions)), "label_map", "num_words")
 RUN_EXAMPLES = """examples:
   retrain run                                     the four variants on the IMDB reviews
   retrain run --source imdb.npz --jobs 2          on an archive of your own, two trainings at once
@@ -149,7 +153,7 @@ def _add_inspect_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("path", metavar="PATH", help="a file, a folder, an http(s) address, or an object-store URI")
     command.add_argument("--json", action="store_true", help="one JSON object")
     for parameter in PARAMETERS:
-        if parameter.name in ("sha256", "encoding", "text_column", "label_column", "label_map", "num_words"):
+        if parameter.name in INSPECTED:
             _add_option(command, parameter)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -19,8 +18,8 @@ from tasks.data.reading.quote_votes import RecordLook
 from tasks.data.reading.quoting import QuotedFields, count_filled, find_quoted_fields, find_record_ends
 from tasks.data.reading.readings import Layout
 from tasks.data.reading.rejects import SHOWN_CHARACTERS, Records
-from tasks.data.reading.sample_rows import read_record
 from tasks.data.reading.text_decoding import read_blocks
+from tasks.data.reading.unmatched_quotes import RecordTaker
 
 # Lines that a record with quotes that do not match may take, before its first line is rejected.
 LONGEST_RECORD_LINES = 500
@@ -198,7 +197,7 @@ def _read_badly_quoted(content: bytes, layout: Layout, first: int, *, is_last: b
     """
     lines, place, number = content.decode().split("\n"), 0, first
     whole = len(lines) if is_last else len(lines) - 1
-    names, taker = list(layout.columns), _RecordTaker(layout)
+    names, taker = list(layout.columns), RecordTaker(layout)
     found: list[Sequence[str]] = []
     rows: list[int] = []
     broken: list[tuple[int, str, str]] = []
@@ -226,30 +225,3 @@ def _read_badly_quoted(content: bytes, layout: Layout, first: int, *, is_last: b
     }
     rest = "\n".join(lines[place:]).encode()
     return _gather(pa.array(rows, pa.int64()), columns, broken), number - first, len(content) - len(rest)
-
-
-class _RecordTaker:
-    """Takes one record after another off the lines of a block with quotes that do not match."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._delimiter, self._width, self._look = layout.delimiter, len(layout.columns), look_of(layout)
-        other = re.escape(layout.delimiter)
-        field = rf'(?:"(?:[^"]++|"")*+"|[^"{other}\n][^{other}\n]*+|)'
-        self._record = re.compile(f"{field}(?:{other}{field})*+")
-
-    def take(self, lines: Sequence[str]) -> tuple[list[str] | None, int]:
-        """Return the fields of the record that begins at the first line, and the number of its lines.
-
-        Without a record, the number is 1 if the first line is a broken record by itself, and 0 if more lines might help.
-        """
-        record = ""
-        for taken, line in enumerate(lines, 1):
-            record = f"{record}\n{line}" if taken > 1 else line
-            if taken > 1 and '"' not in line:
-                continue
-            if self._record.fullmatch(record):
-                fields = read_record(record, self._delimiter)
-                if taken == 1 or len(fields) == self._width:
-                    is_swallowing = taken > 1 and all(map(self._look.fits, record.split("\n")))
-                    return (None, 1) if is_swallowing else (fields, taken)
-        return None, 0

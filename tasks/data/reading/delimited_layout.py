@@ -11,12 +11,9 @@ from tasks.data.reading.columns import choose_columns, find_optional, is_number
 from tasks.data.reading.header import Header, find_header
 from tasks.data.reading.labels import PAIRS
 from tasks.data.reading.quote_votes import QuoteVotes, RecordLook
-from tasks.data.reading.readings import Layout, ReadingOptions
+from tasks.data.reading.readings import DELIMITERS, NAMES_OF_DELIMITERS, Layout, ReadingOptions
 from tasks.data.reading.sample_rows import SampleRows, sample_plain, sample_quoted
 
-DELIMITERS = {"tab": "\t", "semicolon": ";", "comma": ",", "bar": "|"}
-NAMES_OF_DELIMITERS = {character: name for name, character in DELIMITERS.items()}
-QUOTINGS = ("csv", "none")
 # Excel writes into the first line what separates the columns, for itself.
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?\n', re.IGNORECASE)
 
@@ -79,6 +76,7 @@ def _choose(layouts: list[Layout], errors: list[ValueError], beginning: _Beginni
     if layouts:
         # A header names the columns: then it is no chance that the fields are as many in each line.
         named = [one for one in layouts if one.has_header]
+        named = [one for one in named if one.preamble == beginning.preamble] or named
         if len(named) == 1:
             return named[0]
         separators = " or ".join(NAMES_OF_DELIMITERS[one.delimiter] for one in layouts)
@@ -119,7 +117,7 @@ def settle_quoting(votes: QuoteVotes, name: str) -> bool:
     """Return whether quotes enclose the fields of a file.
 
     Raises:
-        ValueError: It cannot be told, and the number of records depends on it.
+        ValueError: It cannot be told, and the number of records depends on it; or a backslash stands before quotes.
     """
     are_quoted = votes.are_quoted()
     if are_quoted is None:
@@ -127,6 +125,11 @@ def settle_quoting(votes: QuoteVotes, name: str) -> bool:
             f"{name}: whether quotes enclose its fields cannot be told. {votes.needed + votes.enclosed:,} fields begin "
             f"and end with one; {votes.swallowing:,} hold lines that are records by themselves, and {votes.stray:,} "
             'have quotes that do not match. Give --quoting csv, or --quoting none if " is a character like any other.'
+        )
+    if are_quoted and votes.escaped:
+        raise ValueError(
+            f'{name} must write a quote within a quoted field as two quotes, "". {votes.escaped:,} fields have \\" '
+            "instead. Write it anew so, or as JSON lines or Parquet; or give --quoting csv to reject these records."
         )
     return are_quoted
 
@@ -143,9 +146,7 @@ def look_of(layout: Layout) -> RecordLook:
 def _name_columns(rows: SampleRows, delimiter: str, beginning: _Beginning, *, is_quoted: bool) -> Layout:
     header = find_header(rows, beginning.options, beginning.name)
     values: Sequence[Sequence[str]] = rows.values[1:] if header.is_first_row else rows.values
-    chosen = choose_columns(
-        header.names, values, beginning.options, beginning.name, needs_label=beginning.needs_label
-    )
+    chosen = choose_columns(header.names, values, beginning.options, beginning.name, needs_label=beginning.needs_label)
     place = header.names.index(chosen.label) if chosen.label else None
     return Layout(
         "csv",

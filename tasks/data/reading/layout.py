@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from storage.text import on_one_line
 from tasks.data.reading.columns import MAXIMUM_COLUMNS, choose_columns, find_optional
-from tasks.data.reading.delimited_layout import NAMES_OF_DELIMITERS, find_delimited, look_of, settle_quoting
+from tasks.data.reading.delimited_layout import find_delimited, look_of, settle_quoting
 from tasks.data.reading.opening import find_compression, open_bytes
 from tasks.data.reading.quote_votes import QuoteVotes
-from tasks.data.reading.readings import Layout, ReadingOptions
+from tasks.data.reading.readings import NAMES_OF_DELIMITERS, Layout, ReadingOptions
 from tasks.data.reading.sample_rows import ROWS as SAMPLE_ROWS
 from tasks.data.reading.text_decoding import find_encoding, read_blocks
 

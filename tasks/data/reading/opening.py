@@ -18,6 +18,8 @@ MAXIMUM_BYTES = 16 << 30
 MAXIMUM_RATIO, UNSUSPECTED_BYTES = 200, 64 << 20
 # By the first bytes: what the file is, and what to do.
 FOREIGN = {
+    GZIP: "compressed twice. Unpack it once",
+    ZSTD: "compressed twice. Unpack it once",
     b"PK\x03\x04": "a ZIP archive or a spreadsheet. Unpack it, or save the sheet as CSV",
     b"PK\x05\x06": "an empty ZIP archive. Give the files themselves",
     b"\xd0\xcf\x11\xe0": "a spreadsheet of an old format. Save it as CSV",

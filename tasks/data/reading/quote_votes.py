@@ -7,7 +7,7 @@ a whole record by itself, with the right number of fields and a label.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,7 @@ class QuoteVotes:
         enclosed: Other fields that begin and end with a quote.
         stray: Fields that begin with a quote, and end without one or have others inside.
         swallowing: Fields in quotes most of whose lines are records by themselves.
+        escaped: Fields with quotes that do not match, and with a backslash before a quote.
     """
 
     look: RecordLook
@@ -88,6 +89,7 @@ class QuoteVotes:
     enclosed: int = 0
     stray: int = 0
     swallowing: int = 0
+    escaped: int = 0
 
     def add_all(self, blocks: Iterable[bytes]) -> None:
         """Count in a whole file, from its first record on."""
@@ -126,13 +128,14 @@ class QuoteVotes:
         self.enclosed += int((is_sound & ~needs & ~swallows).sum())
         self.stray += int((~is_sound & ~swallows & (lines == 1)).sum())
         self.swallowing += int(swallows.sum())
+        unsound = zip(fields.opens[~is_sound], fields.closes[~is_sound], strict=True)
+        self.escaped += sum(content.find(b'\\"', opens, closes) >= 0 for opens, closes in unsound)
 
     def are_quoted(self) -> bool | None:
-        """Return whether quotes enclose fields; None if that cannot be told, and the number of records depends on it."""
+        """Return whether quotes enclose fields; None if it cannot be told and changes the count."""
         for_quotes = self.needed + (self.enclosed if 2 * self.enclosed >= self.records else 0)
         against = self.stray + self.swallowing
         if not against or not for_quotes:
             return not against
         is_clear = max(for_quotes, against) >= CLEAR * min(for_quotes, against)
         return for_quotes >= against if is_clear or not self.swallowing else None
-

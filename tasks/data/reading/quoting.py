@@ -37,7 +37,8 @@ class QuotedFields:
 
     def is_sound(self, end: int) -> Mask:
         """Return which are closed before `end`, the text's length, and hold no stray quote."""
-        return (self.strays == 0) & (self.closes < end)
+        is_sound: Mask = (self.strays == 0) & (self.closes < end)
+        return is_sound
 
 
 def find_places(block: bytes, byte: int) -> Places:
@@ -105,8 +106,8 @@ def _follow(at_start: Mask, at_end: Mask, is_odd: Mask) -> tuple[Mask, Mask]:
     last = np.maximum.accumulate(np.where(sets, np.arange(len(sets)), -1))
     is_set = last >= 0
     value = np.where(is_set, opens[last], False)
-    since = turned - np.where(is_set, turned[last], 0)
-    is_open = value ^ (since % 2 == 1)
+    is_turned = (turned - np.where(is_set, turned[last], 0)) % 2 == 1
+    is_open: Mask = value ^ is_turned
     return np.concatenate([[False], is_open[:-1]]), is_open
 
 

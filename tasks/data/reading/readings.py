@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+
+DELIMITERS = {"tab": "\t", "semicolon": ";", "comma": ",", "bar": "|"}
+NAMES_OF_DELIMITERS = {character: name for name, character in DELIMITERS.items()}
+QUOTINGS = ("csv", "none")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class ReadingOptions:
     label_column: str | None = None
     delimiter: str | None = None
     quoting: str | None = None
+
+    @classmethod
+    def take_from(cls, given: object) -> ReadingOptions:
+        """Return the options that stand among the attributes of flow parameters or of a parsed command line."""
+        return cls(**{field.name: getattr(given, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True)

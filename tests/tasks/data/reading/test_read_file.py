@@ -199,6 +199,14 @@ def test_ids_times_and_parts_are_read_if_the_file_has_them(tmp_path):
         ("a.json", "[1, 2]", "objects"),
         ("a.csv", "x," * 1500 + "\n", "at most 1,000 columns"),
         ("a.csv.gz", gzip.compress(b"text,label\n" * 99, mtime=0)[:-9], "end early"),
+        ("a.csv.gz", gzip.compress(gzip.compress(b"text,label\n")), "compressed twice"),
+        (
+            "a.csv",
+            "text,label\n"
+            + "".join(f'"Of {n} ""films"" that",{n % 2}\n' for n in range(40))
+            + '"A \\"fine\\",\nfilm",1',
+            "as two quotes",
+        ),
         ("a.zip", b"PK\x03\x04....", "Unpack it"),
         ("a.parquet", b"PAR1 cut off", "whole Parquet file"),
         ("a.html", "<!DOCTYPE html><p>log in", "login page"),
