@@ -39,7 +39,8 @@ def read_delimited(stream: BinaryIO, layout: Layout, skipped: int, name: str) ->
         if is_beginning:
             content, is_beginning = _skip_header(content, layout), False
         fields, done = _find_whole(content, layout, is_last=is_last)
-        if fields is None or _are_clear(content[:done], fields, look):
+        is_odd = layout.has_odd_quotes and fields is not None and _are_odd(content[:done], fields, look)
+        if not is_odd:
             records, number = _read_counted(content[:done], fields, layout, first, name)
         else:
             records, number, done = _read_badly_quoted(content, layout, first, is_last=is_last)
@@ -71,16 +72,14 @@ def _find_whole(content: bytes, layout: Layout, *, is_last: bool) -> tuple[Quote
     goes_on = not is_last and len(fields) and fields.closes[-1] == done and not fields.strays[-1]
     if goes_on:
         done = content.rfind(b"\n", 0, fields.opens[-1]) + 1
-        fields = find_quoted_fields(content[:done], layout.delimiter)
+        while len(fields) and fields.opens[-1] >= done:
+            fields = fields.without_last()
     return fields, done
 
 
-def _are_clear(content: bytes, fields: QuotedFields, look: RecordLook) -> bool:
-    """Return whether all fields in quotes are sound, and none holds nothing but lines that are records."""
-    if not fields.is_sound(len(content)).all():
-        return False
-    lines, like_records = look.count_lines(content, fields)
-    return not ((lines > 1) & (like_records == lines)).any()
+def _are_odd(content: bytes, fields: QuotedFields, look: RecordLook) -> bool:
+    """Return whether a field in quotes is not sound, or holds lines that are records by themselves."""
+    return not fields.is_sound(len(content)).all() or bool(look.find_swallowing(content, fields).any())
 
 
 def _skip_header(content: bytes, layout: Layout) -> bytes:

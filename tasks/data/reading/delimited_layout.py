@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from storage.text import on_one_line
 from tasks.data.reading.columns import choose_columns, find_optional, is_number
@@ -102,14 +102,17 @@ def _lay_out(beginning: _Beginning, delimiter: str) -> Layout | None:
     plain = sample_plain(beginning.text, delimiter) if quoting != "csv" else None
     if quoted is None or plain is None:
         rows = quoted or plain
-        return None if rows is None else _name_columns(rows, delimiter, beginning, is_quoted=quoted is not None)
+        if rows is None:
+            return None
+        layout = _name_columns(rows, delimiter, beginning, is_quoted=quoted is not None)
+        return replace(layout, has_odd_quotes=layout.is_quoted)
     layout = _name_columns(quoted, delimiter, beginning, is_quoted=True)
     if '"' not in beginning.text:
         return layout
     votes = QuoteVotes(look_of(layout))
     votes.add_all([beginning.text.encode()])
     if settle_quoting(votes, beginning.name):
-        return layout
+        return replace(layout, has_odd_quotes=votes.are_odd)
     return _name_columns(plain, delimiter, beginning, is_quoted=False)
 
 

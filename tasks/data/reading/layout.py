@@ -62,7 +62,7 @@ def find_layout(path: Path, name: str, options: ReadingOptions, label: str | Non
     if found.format == "csv" and not is_whole and options.quoting is None:
         with open_bytes(path, name) as stream:
             votes = QuoteVotes(look_of(found))
-            votes.add_all(read_blocks(stream, encoding, skipped))
+            votes.add_all(read_blocks(stream, encoding, skipped, is_checked=True))
         if settle_quoting(votes, name) != found.is_quoted:
             # The beginning gave no hint, or the wrong one.
             given = replace(
@@ -71,6 +71,7 @@ def find_layout(path: Path, name: str, options: ReadingOptions, label: str | Non
                 quoting="none" if found.is_quoted else "csv",
             )
             found = find_delimited(text, name, given, needs_label=needs_label)
+        found = replace(found, has_odd_quotes=votes.are_odd)
     return replace(found, compression=compression, encoding=encoding)
 
 

@@ -7,16 +7,14 @@ a whole record by itself, with the right number of fields and a label.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.data.reading.columns import is_number
-from tasks.data.reading.quoting import QuotedFields, count_filled, find_places, find_quoted_fields, find_record_ends
+from tasks.data.reading.quoting import LINE_END, Mask, QuotedFields, find_places, find_quoted_fields
 
-LINE_END = 0x0A
 # One kind of votes must be this many times the other to be believed where the number of records depends on it.
 CLEAR = 4
 # A field that is still open after so many bytes was opened by a stray quote.
@@ -41,32 +39,42 @@ class RecordLook:
     labels: frozenset[str]
     has_numbers: bool
 
-    def fits(self, line: str) -> bool:
+    def fits(self, line: bytes) -> bool:
         """Return whether a line is a record by itself."""
-        fields = line.split(self.delimiter)
-        if len(fields) != self.width:
+        separator = self.delimiter.encode()
+        if line.count(separator) != self.width - 1:
             return False
         if self.label_place is None:
             return True
-        label = fields[self.label_place].strip().strip('"').lower()
+        label = line.split(separator)[self.label_place].strip().strip(b'"').decode(errors="replace").lower()
         return label in self.labels or (self.has_numbers and is_number(label))
 
-    def count_lines(self, block: bytes, fields: QuotedFields) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return for each field in quotes how many lines it touches, and how many of them are records by themselves."""
-        line_ends = find_places(block, LINE_END)
-        starts = np.concatenate([[0], line_ends + 1])
-        first, last = np.searchsorted(line_ends, fields.opens), np.searchsorted(line_ends, fields.closes)
-        # The text ends with a line end, so what is behind it is no line.
-        last = np.minimum(last, len(line_ends) - 1)
-        separators = np.searchsorted(find_places(block, ord(self.delimiter)), starts)
-        is_wide = np.diff(separators) == self.width - 1
-        before = np.concatenate([[0], np.cumsum(is_wide)])
-        lines, wide = last - first + 1, before[last + 1] - before[first]
-        # Labels are looked at where the number of fields leaves it open.
-        for place in np.flatnonzero((lines > 1) & (2 * wide > lines)):
-            text = block[starts[first[place]] : line_ends[last[place]]].decode()
-            wide[place] = sum(map(self.fits, text.split("\n")))
-        return lines, wide
+    def find_swallowing(self, block: bytes, fields: QuotedFields) -> Mask:
+        """Return which fields in quotes touch several lines, most of which are records by themselves."""
+        swallowing = np.zeros(len(fields), np.bool_)
+        for place in np.flatnonzero(find_spanning(block, fields)):
+            start = block.rfind(b"\n", 0, fields.opens[place]) + 1
+            end = block.find(b"\n", min(fields.closes[place], len(block) - 1))
+            swallowing[place] = self._are_records(block[start : end if end >= 0 else len(block)].split(b"\n"))
+        return swallowing
+
+    def _are_records(self, lines: Sequence[bytes]) -> bool:
+        """Return whether more than half of some lines are records by themselves; look at no more than needed."""
+        others = 0
+        for line in lines:
+            others += not self.fits(line)
+            if 2 * others >= len(lines):
+                return False
+        return True
+
+
+def find_spanning(block: bytes, fields: QuotedFields) -> Mask:
+    """Return which fields in quotes hold line ends."""
+    line_ends = find_places(block, LINE_END)
+    # A field that no quote closes ends before the text's last line end.
+    ends = np.minimum(fields.closes, len(block) - 1)
+    spanning: Mask = np.searchsorted(line_ends, ends) > np.searchsorted(line_ends, fields.opens)
+    return spanning
 
 
 @dataclass
@@ -75,19 +83,21 @@ class QuoteVotes:
 
     Attributes:
         look: How a record looks that takes one line.
-        records: Records, if quotes enclose fields.
+        lines: Lines; at least as many as records.
         needed: Fields that need their quotes, as they hold a separator, doubled quotes or line ends.
         enclosed: Other fields that begin and end with a quote.
         stray: Fields that begin with a quote, and end without one or have others inside.
+        unsound: The same, and those that are several lines long.
         swallowing: Fields in quotes most of whose lines are records by themselves.
         escaped: Fields with quotes that do not match, and with a backslash before a quote.
     """
 
     look: RecordLook
-    records: int = 0
+    lines: int = 0
     needed: int = 0
     enclosed: int = 0
     stray: int = 0
+    unsound: int = 0
     swallowing: int = 0
     escaped: int = 0
 
@@ -110,30 +120,36 @@ class QuoteVotes:
             if len(content) - end > LONGEST_FIELD:
                 end = len(content)
         done = content[:end]
-        if end < len(content):
-            fields = find_quoted_fields(done, self.look.delimiter)
-        self.records += count_filled(done, find_record_ends(done, fields))
+        while len(fields) and fields.opens[-1] >= end:
+            fields = fields.without_last()
+        self.lines += done.count(b"\n")
         if len(fields):
             self._vote(done, fields)
         return end
 
     def _vote(self, content: bytes, fields: QuotedFields) -> None:
-        is_sound = fields.is_sound(len(content))
-        lines, like_records = self.look.count_lines(content, fields)
-        swallows = (lines > 1) & (2 * like_records > lines)
-        separators = find_places(content, ord(self.look.delimiter))
-        holds = np.searchsorted(separators, fields.closes) > np.searchsorted(separators, fields.opens)
-        needs = is_sound & ~swallows & (holds | fields.doubled | (lines > 1))
-        self.needed += int(needs.sum())
-        self.enclosed += int((is_sound & ~needs & ~swallows).sum())
-        self.stray += int((~is_sound & ~swallows & (lines == 1)).sum())
-        self.swallowing += int(swallows.sum())
+        is_sound, spanning = fields.is_sound(len(content)), find_spanning(content, fields)
+        swallowing = self.look.find_swallowing(content, fields) if spanning.any() else spanning
+        needs = is_sound & ~swallowing & (fields.doubled | spanning)
+        others = np.flatnonzero(is_sound & ~swallowing & ~needs)
+        separator, bounds = self.look.delimiter.encode(), zip(fields.opens[others], fields.closes[others], strict=True)
+        holding = sum(content.find(separator, opens, closes) >= 0 for opens, closes in bounds)
+        self.needed += int(needs.sum()) + holding
+        self.enclosed += len(others) - holding
+        self.stray += int((~is_sound & ~spanning).sum())
+        self.swallowing += int(swallowing.sum())
+        self.unsound += int((~is_sound).sum())
         unsound = zip(fields.opens[~is_sound], fields.closes[~is_sound], strict=True)
         self.escaped += sum(content.find(b'\\"', opens, closes) >= 0 for opens, closes in unsound)
 
+    @property
+    def are_odd(self) -> bool:
+        """Return whether any quote is not where quotes that enclose fields are."""
+        return bool(self.unsound or self.swallowing)
+
     def are_quoted(self) -> bool | None:
         """Return whether quotes enclose fields; None if it cannot be told and changes the count."""
-        for_quotes = self.needed + (self.enclosed if 2 * self.enclosed >= self.records else 0)
+        for_quotes = self.needed + (self.enclosed if 2 * self.enclosed >= self.lines else 0)
         against = self.stray + self.swallowing
         if not against or not for_quotes:
             return not against

@@ -35,6 +35,10 @@ class QuotedFields:
     def __len__(self) -> int:
         return len(self.opens)
 
+    def without_last(self) -> QuotedFields:
+        """Return all fields but the last."""
+        return QuotedFields(self.opens[:-1], self.closes[:-1], self.strays[:-1], self.doubled[:-1])
+
     def is_sound(self, end: int) -> Mask:
         """Return which are closed before `end`, the text's length, and hold no stray quote."""
         is_sound: Mask = (self.strays == 0) & (self.closes < end)

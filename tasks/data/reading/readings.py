@@ -71,6 +71,7 @@ class Layout:
         delimiter: Of a CSV file, one character; else "".
         is_quoted: Whether the CSV file's fields may stand in double quotes.
         has_header: Whether the CSV file's first record names the columns.
+        has_odd_quotes: Whether some quotes of the CSV file do not match, or that was not looked at.
         preamble: Lines before the header, such as a title, or before the first record of a CSV file.
         sample_labels: The labels of a CSV file's first records, in lower case and sorted.
     """
@@ -85,6 +86,7 @@ class Layout:
     delimiter: str = ""
     is_quoted: bool = False
     has_header: bool = False
+    has_odd_quotes: bool = False
     preamble: int = 0
     sample_labels: tuple[str, ...] = ()
 

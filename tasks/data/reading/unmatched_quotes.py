@@ -33,6 +33,6 @@ class RecordTaker:
             if self._record.fullmatch(record):
                 fields = read_record(record, self._delimiter)
                 if taken == 1 or len(fields) == self._width:
-                    is_swallowing = taken > 1 and all(map(self._look.fits, record.split("\n")))
+                    is_swallowing = taken > 1 and all(map(self._look.fits, record.encode().split(b"\n")))
                     return (None, 1) if is_swallowing else (fields, taken)
         return None, 0

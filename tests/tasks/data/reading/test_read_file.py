@@ -199,7 +199,7 @@ def test_ids_times_and_parts_are_read_if_the_file_has_them(tmp_path):
         ("a.json", "[1, 2]", "objects"),
         ("a.csv", "x," * 1500 + "\n", "at most 1,000 columns"),
         ("a.csv.gz", gzip.compress(b"text,label\n" * 99, mtime=0)[:-9], "end early"),
-        ("a.csv.gz", gzip.compress(gzip.compress(b"text,label\n")), "compressed twice"),
+        ("a.csv.gz", gzip.compress(gzip.compress(b"text,label\n", mtime=0), mtime=0), "compressed twice"),
         (
             "a.csv",
             "text,label\n"
