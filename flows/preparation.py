@@ -233,7 +233,7 @@ def _choose_encoder(parameters: NightlyParameters, prepared: Prepared, here: Sur
         anew = choice == "rebuild"
         file = (
             build_vocabulary.submit(
-                prepared.shards, datasets["assign"], parameters.tokens, here.store, here.children, anew=anew
+                prepared.shards, datasets["assign"], parameters.tokens, count_cpus(), here.store, here.children, anew
             )
             .result()
             .files["vocabulary"]

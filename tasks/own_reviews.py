@@ -165,7 +165,13 @@ def _hash_keys(datasets: Iterable[Dataset]) -> str:
 
 @task(name="vocabulary", task_run_name="vocabulary of {tokens}", cache_policy=NO_CACHE, persist_result=False)
 def build_vocabulary(
-    shards: tuple[Shard, ...], assignment: Dataset, tokens: str, store: Store, children: Children, anew: bool
+    shards: tuple[Shard, ...],
+    assignment: Dataset,
+    tokens: str,
+    threads: int,
+    store: Store,
+    children: Children,
+    anew: bool,
 ) -> Dataset:
     """Publish the most frequent words of the training part. It stays the same on later nights, unless built anew.
 
@@ -173,6 +179,7 @@ def build_vocabulary(
         shards: The team's reviews.
         assignment: Their parts.
         tokens: What texts are taken apart into.
+        threads: How many pieces to work on at once.
         store: Where it is stored.
         children: The run's child processes.
         anew: Whether to build it though the store has one.
@@ -181,7 +188,9 @@ def build_vocabulary(
     inputs: Inputs = {"version": build_encoder.VERSION, "source": source, "tokens": tokens}
     folder = dataset_folder("vocabulary", inputs)
     file = assignment.files["assignment"]
-    request = build_encoder.VocabularyRequest(shards, file, cast(TokenKind, tokens), store.absolute_uri, folder)
+    request = build_encoder.VocabularyRequest(
+        shards, file, cast(TokenKind, tokens), threads, store.absolute_uri, folder
+    )
 
     def build() -> dict[str, StoredFile]:
         return children.ask(build_encoder.JOB, request, TIMEOUT_SECONDS)

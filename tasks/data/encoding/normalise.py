@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.data.text_buffers import read_buffers
+
 APOSTROPHES = "’‘ʼ´"
 MARKUP = ("<br />", "<br/>", "<br>", "<BR>", "<BR />", "<BR/>")
 _SPACES = re.compile("[\u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff]")
@@ -22,8 +24,7 @@ def normalise_texts(texts: pa.StringArray, normalisation: Literal["none", "web"]
     """
     if normalisation == "none":
         return texts
-    content = texts.buffers()[2]
-    present = content.to_pybytes() if content is not None else b""
+    present, _ = read_buffers(texts)
     for mark in (*MARKUP, "\r"):
         # One look at all bytes is quicker than a replacement that finds nothing.
         if mark.encode() in present:

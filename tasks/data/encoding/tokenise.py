@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.data.text_buffers import read_buffers
+
 TokenKind = Literal["words", "characters", "morphemes"]
 # The characters that Keras's Tokenizer replaces by a space. The apostrophe is not among them.
 FILTERED = b'!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
@@ -42,16 +44,10 @@ def split_texts(texts: pa.StringArray, kind: TokenKind) -> Splitted:
 
 
 def _split_words(texts: pa.StringArray) -> Splitted:
-    texts = _compact(texts)
-    _, offsets, content = texts.buffers()
-    plain = pa.py_buffer(memoryview(content).tobytes().translate(_TABLE)) if content is not None else None
-    lowered = pa.Array.from_buffers(pa.string(), len(texts), [None, offsets, plain])
+    content, offsets = read_buffers(texts)
+    plain = pa.py_buffer(content.translate(_TABLE))
+    lowered = pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(offsets), plain])
     return _drop_empty(pc.split_pattern(lowered, " "))
-
-
-def _compact(texts: pa.StringArray) -> pa.StringArray:
-    """Return the texts in buffers of their own, from the first byte on."""
-    return pa.concat_arrays([texts, pa.array([], pa.string())]) if texts.offset else texts
 
 
 def _drop_empty(lists: pa.ListArray) -> Splitted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -24,6 +25,7 @@ SHINGLE_WORDS = 3
 BANDS, ROWS = 5, 4
 HASHES = BANDS * ROWS
 SEED = 20
+TEXTS_AT_ONCE = 2048
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 # Boilerplate that fills a whole bucket is compared with its first few reviews only.
 MOST_IN_BUCKET = 50
@@ -61,14 +63,25 @@ def _shingle(texts: pa.StringArray) -> tuple[npt.NDArray[np.uint64], npt.NDArray
 def _hash_words(words: pa.StringArray) -> npt.NDArray[np.uint64]:
     """Return a hash of each word: uint64; the same on every machine and night."""
     encoded = words.dictionary_encode()
-    known = [blake2b(word.encode(), digest_size=8).digest() for word in encoded.dictionary.to_pylist()]
-    hashes = np.frombuffer(b"".join(known), np.uint64) if known else np.zeros(0, np.uint64)
+    hashes = np.frombuffer(b"".join(map(_hash_word, encoded.dictionary.to_pylist())), np.uint64)
     chosen: npt.NDArray[np.uint64] = hashes[encoded.indices.to_numpy()]
     return chosen
 
 
+# Texts share most of their words.
+@lru_cache(1 << 18)
+def _hash_word(word: str) -> bytes:
+    return blake2b(word.encode(), digest_size=8).digest()
+
+
 def sign_texts(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
     """Return the MinHash signature of each text: uint64, shape (texts, `HASHES`); zeros for a text without words."""
+    # In pieces, because the words of all texts at once would take a gigabyte.
+    pieces = [_sign(texts.slice(first, TEXTS_AT_ONCE)) for first in range(0, len(texts), TEXTS_AT_ONCE)]
+    return np.concatenate([np.zeros((0, HASHES), np.uint64), *pieces])
+
+
+def _sign(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
     flat, offsets = _shingle(texts)
     generator = np.random.default_rng(SEED)
     factors = generator.integers(1, 2**63, HASHES, dtype=np.uint64) | np.uint64(1)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.text import on_one_line
-from tasks.data.encoding.vocabulary import choose_vocabulary, count_words
+from tasks.data.encoding.vocabulary import count_words, sort_counts
 from tasks.data.reading.labels import choose_labels, name_meanings, suggest_map
 from tasks.data.reading.layout import check_same_layout
 from tasks.data.reading.read_file import read_file
@@ -176,6 +176,5 @@ def _explain_labels(counts: dict[str, int], label_map: str | None) -> tuple[dict
 
 
 def _share_unknown(texts: list[pa.Array], num_words: int) -> float:
-    counts = count_words(texts, "words")
-    known = sum(counts[word] for word in choose_vocabulary(counts, num_words - INDEX_FROM))
-    return 1 - known / max(1, counts.total())
+    counts = sort_counts(count_words(texts, "words"))["count"].to_numpy()
+    return float(1 - counts[: num_words - INDEX_FROM].sum() / max(1, counts.sum()))

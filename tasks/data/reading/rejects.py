@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from storage.schemas import REJECTED_SCHEMA
 from tasks.data.reading.text_decoding import UNDECODABLE
+from tasks.data.text_buffers import read_buffers
 
 MAXIMUM_CHARACTERS = 1_000_000
 # Longer label values are no labels.
@@ -125,8 +126,8 @@ def _true(mask: pa.Array) -> np.ndarray:  # type: ignore[type-arg]  # of bool
 
 def _holds(values: pa.Array, character: str) -> np.ndarray:  # type: ignore[type-arg]  # of bool
     """Return which texts hold a character; most often none does, which one look at all bytes tells."""
-    content = values.buffers()[2]
-    if content is None or character.encode() not in content.to_pybytes():
+    content, _ = read_buffers(values)
+    if character.encode() not in content:
         return np.zeros(len(values), bool)
     return _true(pc.match_substring(values, character))
 

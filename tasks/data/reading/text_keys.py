@@ -4,28 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 import unicodedata
 
-import numpy as np
 import pyarrow as pa
+
+from tasks.data.text_buffers import read_buffers
 
 # Fixed for ever: another salt would move every review to another part.
 SALT = b"own reviews"
 WHITE = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
 MARKUP = (b"<br/>", b"<br>")
 # In UTF-8: quotes that mean the same, and spaces that are not ASCII.
-SAME = tuple((one.encode(), other) for one, other in (("’", b"'"), ("‘", b"'"), ("“", b'"'), ("”", b'"')))
-SPACES = ("\u00a0".encode(), "\u3000".encode(), "\u200b".encode(), "\ufeff".encode())
-_CURLY = b"\xe2\x80"
+REPLACED = tuple(
+    (one.encode(), other)
+    for one, other in (
+        ("’", b"'"),
+        ("‘", b"'"),
+        ("“", b'"'),
+        ("”", b'"'),
+        ("\u00a0", b""),
+        ("\u3000", b""),
+        ("\u200b", b""),
+        ("\ufeff", b""),
+    )
+)
+_ASCII = bytes(range(0x80))
+# Characters that stay as they are in lower case and in the normal form C: U+0080 to U+00BF, à to ÿ, dashes and quotes,
+# Korean syllables. Texts with others take a longer way.
+_SIMPLE = re.compile(
+    rb"(?:\xc2[\x80-\xbf]|\xc3[\xa0-\xbf]|\xe2\x80[\x82-\xa7]|\xea[\xb0-\xbf].|[\xeb\xec]..|\xed[\x80-\x9d].)*+",
+    re.DOTALL,
+)
 
 
 def normalised_key(texts: pa.StringArray) -> pa.Array:
     """Return a salted hash of each text, squeezed: binary(16). Equal texts have equal keys."""
-    if not len(texts):
-        return pa.array([], pa.binary(16))
-    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
-    content = texts.buffers()[2].to_pybytes() if texts.buffers()[2] is not None else b""
-    keys = [_hash(_squeeze(content[start:end])) for start, end in itertools.pairwise(offsets)]
+    content, offsets = read_buffers(texts)
+    keys = [_hash(_squeeze(content[start:end])) for start, end in itertools.pairwise(offsets.tolist())]
     return pa.array(keys, pa.binary(16))
 
 
@@ -48,15 +64,16 @@ def _squeeze(content: bytes) -> bytes:
 
 
 def _squeeze_others(content: bytes) -> bytes:
-    text = content.decode()
-    if not unicodedata.is_normalized("NFC", text):
-        text = unicodedata.normalize("NFC", text)
-    content = text.lower().encode().translate(None, WHITE)
-    if _CURLY in content:
-        for one, other in SAME:
+    others = content.translate(None, _ASCII)
+    if not _SIMPLE.fullmatch(others):
+        text = content.decode()
+        if not unicodedata.is_normalized("NFC", text):
+            text = unicodedata.normalize("NFC", text)
+        others = content = text.lower().encode()
+    content = content.lower().translate(None, WHITE)
+    for one, other in REPLACED:
+        if one in others:
             content = content.replace(one, other)
-    for space in SPACES:
-        content = content.replace(space, b"")
     return content
 
 

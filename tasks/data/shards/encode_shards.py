@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,6 +17,7 @@ from storage.schemas import ENCODED_SCHEMA, TEXT_SCHEMA, token_schema
 from storage.store import Store
 from storage.table_streams import iterate_table, writing_table
 from tasks.data.encoding.encoder import EncodedTexts, Encoder, encode_texts
+from tasks.data.encoding.in_order import map_in_order
 from tasks.data.encoding.vocabulary import Vocabulary, read_vocabulary
 from tasks.data.pad import pad_tokens
 from tasks.data.profile import count_per_review, find_negations, mark_seen
@@ -115,9 +114,7 @@ def hash_contents(ranks: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64])
     return np.frombuffer(b"".join(hashes), np.uint64)
 
 
-def encode_shard(
-    request: EncodeRequest, shard: Shard, vocabulary: Vocabulary, pool: ThreadPoolExecutor
-) -> tuple[Dataset, bool, list[str]]:
+def encode_shard(request: EncodeRequest, shard: Shard, vocabulary: Vocabulary) -> tuple[Dataset, bool, list[str]]:
     """Encode one shard, unless the store has it.
 
     Returns:
@@ -145,39 +142,22 @@ def encode_shard(
         writing_table(store, f"{folder}/tokens-{{sha}}.parquet", token_schema(request.maxlen)) as tokens,
         writing_table(store, f"{folder}/counts-{{sha}}.parquet", ENCODED_SCHEMA) as counts,
     ):
-        for padded, counted in map_in_order(encode, texts, pool, 2 * request.threads):
+        for padded, counted in map_in_order(encode, texts, request.threads):
             tokens.write(padded)
             counts.write(counted)
     files = {"tokens": tokens.published, "counts": counts.published}
     return publish_dataset(store, STEP, inputs, files, request.source), True, damage
 
 
-def map_in_order(
-    function: Callable[[pa.RecordBatch], tuple[pa.Table, pa.Table]],
-    batches: Iterator[pa.RecordBatch],
-    pool: ThreadPoolExecutor,
-    ahead: int,
-) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield the function's results in order, with at most `ahead` batches in work, so that memory stays bounded."""
-    waiting: deque[Future[tuple[pa.Table, pa.Table]]] = deque()
-    for batch in batches:
-        waiting.append(pool.submit(function, batch))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
 def main(request: EncodeRequest, _tell: Callable[[Event], None]) -> EncodeAnswer:
     """Encode the shards one after another."""
     vocabulary = read_vocabulary(Store(request.store), request.vocabulary)
     datasets, built, damage = [], 0, []
-    with ThreadPoolExecutor(request.threads) as pool:
-        for shard in request.shards:
-            dataset, is_new, sentences = encode_shard(request, shard, vocabulary, pool)
-            datasets.append(dataset)
-            built += is_new
-            damage.extend(sentences)
+    for shard in request.shards:
+        dataset, is_new, sentences = encode_shard(request, shard, vocabulary)
+        datasets.append(dataset)
+        built += is_new
+        damage.extend(sentences)
     return EncodeAnswer(tuple(datasets), built, tuple(damage))
 
 

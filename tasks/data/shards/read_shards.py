@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
@@ -107,15 +108,32 @@ class _ShardWriter:
             "rejected": open_table("rejected", REJECTED_SCHEMA),
         }
         self.sample, self._progress = _Sample(), progress
+        # Parquet is written without Python's lock, so that the next batch can be read meanwhile.
+        self._pool = stack.enter_context(ThreadPoolExecutor(1))
+        self._writing: Future[None] | None = None
 
     def write(self, batch: Batch) -> None:
         texts = batch.accepted["text"].combine_chunks()
         accepted = batch.accepted.append_column("key", normalised_key(texts))
-        self.tables["facts"].write(accepted.select(FACT_SCHEMA.names))
-        self.tables["texts"].write(accepted.select(TEXT_SCHEMA.names))
-        self.tables["rejected"].write(batch.rejected)
+        self.finish()
+        self._writing = self._pool.submit(self._write, accepted, batch.rejected)
         self.sample.add(accepted.select(_SAMPLED.names))
         self._progress(len(accepted) + len(batch.rejected))
+
+    def _write(self, accepted: pa.Table, rejected: pa.Table) -> None:
+        self.tables["facts"].write(accepted.select(FACT_SCHEMA.names))
+        self.tables["texts"].write(accepted.select(TEXT_SCHEMA.names))
+        self.tables["rejected"].write(rejected)
+
+    def finish(self) -> None:
+        """Wait until the last batch is written.
+
+        Raises:
+            OSError: It could not be.
+        """
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
 
 
 def read_shard(request: ReadRequest, file: SourceFile, tell: Callable[[Event], None]) -> tuple[Shard, list[str]]:
@@ -155,6 +173,7 @@ def read_shard(request: ReadRequest, file: SourceFile, tell: Callable[[Event], N
     with ExitStack() as stack:
         writer = _ShardWriter(store, folder, stack, progress)
         reading = read_file(file, request.options, writer.write, sha256)
+        writer.finish()
     files = {name: table.published for name, table in writer.tables.items()}
     files["sample"] = store.write_table(f"{folder}/sample-{{sha}}.parquet", writer.sample.signed())
     written: bytes = get_adapter(Reading).dump_json(reading)

@@ -10,6 +10,7 @@ import pytest
 
 from storage.archive import read_reviews
 from storage.word_index import read_word_index
+from tasks.data.encoding import vocabulary
 from tasks.data.encoding.encoder import Encoder, encode_texts, list_words, make_web_encoder
 from tasks.data.encoding.tokenise import split_texts
 from tasks.data.encoding.vocabulary import Vocabulary, choose_vocabulary, count_words
@@ -84,9 +85,22 @@ def test_morphemes_without_the_library_are_refused_with_the_command_that_install
 
 
 def test_a_vocabulary_has_the_most_frequent_words_first_and_equal_ones_by_the_word():
-    counts = count_words([pa.array(["b a b", "c’s a"]), pa.array(["d"])], "words")
-    assert counts == {"a": 2, "b": 2, "c's": 1, "d": 1}
+    batches = [pa.array(["b a b", "c’s a"]), pa.array(["d"]), pa.array([], pa.string())]
+    counts = count_words(batches, "words", threads=2)
+    assert sorted(counts.to_pylist(), key=lambda one: one["word"]) == [
+        {"word": "a", "count": 2},
+        {"word": "b", "count": 2},
+        {"word": "c's", "count": 1},
+        {"word": "d", "count": 1},
+    ]
     assert choose_vocabulary(counts, 3) == ["a", "b", "c's"]
+
+
+def test_rare_words_are_dropped_while_too_many_are_counted(monkeypatch):
+    monkeypatch.setattr(vocabulary, "MOST_COUNTED", 3)
+    monkeypatch.setattr(vocabulary, "MOST_WAITING", 3)
+    counts = count_words([pa.array(["a b c d a b"]), pa.array(["a e"])], "words")
+    assert {one["word"]: one["count"] for one in counts.to_pylist()} == {"a": 3, "b": 2, "e": 1}
 
 
 @pytest.mark.skipif(not REAL_REVIEWS.exists(), reason="the original texts are not beside the checkout")
@@ -95,8 +109,8 @@ def test_the_original_texts_become_the_archive_s_tokens_exactly(part):
     texts = pq.read_table(REAL_REVIEWS / "imdb_texts.parquet")
     texts = texts.filter(pc.equal(texts["part"], part))
     reviews = read_reviews(REAL_ARCHIVE.read_bytes(), part, "imdb.npz")
-    vocabulary = Vocabulary(read_word_index(REAL_WORD_INDEX.read_bytes(), "imdb_word_index.json"))
-    encoded = encode_texts(texts["text"].combine_chunks(), Encoder("imdb", "none", "words", 500, "0" * 64), vocabulary)
+    known = Vocabulary(read_word_index(REAL_WORD_INDEX.read_bytes(), "imdb_word_index.json"))
+    encoded = encode_texts(texts["text"].combine_chunks(), Encoder("imdb", "none", "words", 500, "0" * 64), known)
     wrong = []
     for place, row in enumerate(texts["row"].to_pylist()):
         ranks = reviews.tokens[reviews.offsets[row] : reviews.offsets[row + 1]]
