@@ -54,8 +54,8 @@ def writing_table(store: Store, path: str, schema: pa.Schema) -> Iterator[TableW
         schema: Its columns.
     """
     with tempfile.TemporaryFile() as temporary:
-        # Texts and tokens hardly repeat, so dictionaries of them would be built in vain. They are read several times, and
-        # LZ4 is read ten times as fast as Zstandard.
+        # Texts and tokens hardly repeat, so dictionaries of them would be built in vain. LZ4 is read ten
+        # times as fast as Zstandard, and they are read several times.
         with pq.ParquetWriter(
             temporary, schema, compression="lz4", write_page_checksum=True, use_dictionary=False
         ) as parquet:

@@ -33,6 +33,7 @@ class VocabularyRequest:
         shards: The shards of the source.
         assignment: The parts of their reviews.
         tokens: What texts are taken apart into.
+        threads: How many pieces to work on at once.
         store: URI of the store.
         folder: For the new file, in the store.
     """
@@ -40,6 +41,7 @@ class VocabularyRequest:
     shards: tuple[Shard, ...]
     assignment: StoredFile
     tokens: TokenKind
+    threads: int
     store: str
     folder: str
 
@@ -61,7 +63,7 @@ def main(request: VocabularyRequest, _tell: Callable[[Event], None]) -> dict[str
     store = Store(request.store)
     assignment = store.read_table(request.assignment, ASSIGNMENT_SCHEMA)
     texts = iterate_training_texts(store, request.shards, assignment)
-    words = choose_vocabulary(count_words(texts, request.tokens), SIZE - INDEX_FROM)
+    words = choose_vocabulary(count_words(texts, request.tokens, request.threads), SIZE - INDEX_FROM)
     if not words:
         raise ValueError("The training part of the reviews must hold words, to build a vocabulary. It holds none.")
     table = pa.table([pa.array(words, pa.string())], schema=VOCABULARY_SCHEMA)
