@@ -16,6 +16,8 @@ TokenKind = Literal["words", "characters", "morphemes"]
 FILTERED = b'!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 # ASCII letters in lower case, as the archive's words were made: other letters keep theirs.
 _TABLE = bytes(0x20 if byte in FILTERED else byte for byte in bytes(range(256)).lower())
+# White space that separates no words.
+OTHER_SPACES = (b"\r", b"\v", b"\f")
 KIWI_MISSING = (
     "`tokens` can be morphemes only with the library kiwipiepy, which is not installed. "
     "Install it with: .venv/bin/pip install kiwipiepy"
@@ -47,7 +49,10 @@ def _split_words(texts: pa.StringArray) -> Splitted:
     content, offsets = read_buffers(texts)
     plain = pa.py_buffer(content.translate(_TABLE))
     lowered = pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(offsets), plain])
-    return _drop_empty(pc.split_pattern(lowered, " "))
+    if any(space in content for space in OTHER_SPACES):
+        return _drop_empty(pc.split_pattern(lowered, " "))
+    # Quicker, and the same if spaces are the only white space; several of them are taken together.
+    return _drop_empty(pc.ascii_split_whitespace(lowered))
 
 
 def _drop_empty(lists: pa.ListArray) -> Splitted:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 import unicodedata
 
 import pyarrow as pa
 
-from tasks.data.text_buffers import read_buffers
+from tasks.data.text_buffers import LOWER, leave_out_ascii, read_buffers
 
 # Fixed for ever: another salt would move every review to another part.
 SALT = b"own reviews"
@@ -28,13 +27,6 @@ REPLACED = tuple(
         ("\u200b", b""),
         ("\ufeff", b""),
     )
-)
-_ASCII = bytes(range(0x80))
-# Characters that stay as they are in lower case and in the normal form C: U+0080 to U+00BF, à to ÿ, dashes and quotes,
-# Korean syllables. Texts with others take a longer way.
-_SIMPLE = re.compile(
-    rb"(?:\xc2[\x80-\xbf]|\xc3[\xa0-\xbf]|\xe2\x80[\x82-\xa7]|\xea[\xb0-\xbf].|[\xeb\xec]..|\xed[\x80-\x9d].)*+",
-    re.DOTALL,
 )
 
 
@@ -64,8 +56,8 @@ def _squeeze(content: bytes) -> bytes:
 
 
 def _squeeze_others(content: bytes) -> bytes:
-    others = content.translate(None, _ASCII)
-    if not _SIMPLE.fullmatch(others):
+    others = leave_out_ascii(content)
+    if not LOWER.fullmatch(others):
         text = content.decode()
         if not unicodedata.is_normalized("NFC", text):
             text = unicodedata.normalize("NFC", text)

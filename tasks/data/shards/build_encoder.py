@@ -15,6 +15,7 @@ from storage.table_streams import iterate_table
 from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.encoding.vocabulary import choose_vocabulary, count_words
 from tasks.data.parts.assignment import TRAIN
+from tasks.data.shards.encode_shards import ROWS_AT_ONCE
 from tasks.data.shards.shard import Shard
 from tasks.data.split import INDEX_FROM
 from tasks.processes.messages import Event, Job
@@ -52,7 +53,7 @@ def iterate_training_texts(store: Store, shards: tuple[Shard, ...], assignment: 
     is_training = assignment["part"].to_numpy() == TRAIN
     for number, one in enumerate(shards):
         rows, first = position[(shard == number) & is_training], 0
-        for batch in iterate_table(store, one.dataset.files["texts"], TEXT_SCHEMA, ["text"]):
+        for batch in iterate_table(store, one.dataset.files["texts"], TEXT_SCHEMA, ["text"], ROWS_AT_ONCE):
             start, end = np.searchsorted(rows, [first, first + len(batch)])
             yield batch.column("text").take(pa.array(rows[start:end] - first))
             first += len(batch)
