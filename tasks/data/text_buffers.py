@@ -9,9 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 ASCII_END = 0x80
-# In UTF-8, characters that the normal form C leaves as they are: U+0080 to U+00FF, dashes, quotes and other signs, Korean
-# syllables.
-_COMMON = rb"\xe2\x80[\x82-\xbf]|\xe2[\x82\x83\x86-\x8b\x94-\x9e].|\xe2\x84\xa2|\xea[\xb0-\xbf].|[\xeb\xec]..|\xed[\x80-\x9d]."
+# In UTF-8, characters that the normal form C leaves as they are: U+0080 to U+00FF, dashes, quotes and other signs,
+# Korean syllables.
+_COMMON = (
+    rb"\xe2\x80[\x82-\xbf]|\xe2[\x82\x83\x86-\x8b\x94-\x9e].|\xe2\x84\xa2"
+    rb"|\xea[\xb0-\xbf].|[\xeb\xec]..|\xed[\x80-\x9d]."
+)
 COMPOSED = re.compile(rb"(?:[\xc2\xc3][\x80-\xbf]|" + _COMMON + rb")*+", re.DOTALL)
 # The same without capital letters.
 LOWER = re.compile(rb"(?:\xc2[\x80-\xbf]|\xc3[\xa0-\xbf]|" + _COMMON + rb")*+", re.DOTALL)
