@@ -13,7 +13,8 @@ from storage.store import Store
 from tasks.data.encoding.tokenise import load_kiwi
 from tasks.data.reading.labels import parse_label_map
 from tasks.data.reading.readings import ReadingOptions
-from tasks.data.reading.source_files import check_source, is_address, is_archive
+from tasks.data.reading.source_addresses import is_address, is_archive
+from tasks.data.reading.source_files import check_source
 from tasks.data.reading.text_decoding import check_encoding
 from tasks.evaluation.page_address import read_reports_url
 from tasks.sources import resolve_source

@@ -22,7 +22,7 @@ from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.fetching import SourceUnreachableError
 from tasks.data.parts.assignment import PARTS
 from tasks.data.reading.readings import ReadingOptions
-from tasks.data.reading.source_files import is_address, is_archive, settle_source
+from tasks.data.reading.source_addresses import is_address, is_archive, settle_source
 from tasks.data.shards.shard import Shard
 from tasks.data.split import SplitParameters
 from tasks.download import download_reviews, download_word_index

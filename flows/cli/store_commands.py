@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flows.cli.exit_codes import ALL_WELL, BAD_INPUT
 from flows.cli.past_runs import choose_run, format_table, read_history, render_stored_run, restore_report
+from flows.earlier_reviews import find_silent_changes
 from flows.parameters import choose_store
 from storage.datasets import dataset_folder, find_datasets
 from storage.runs import read_run, read_runs, verify_store
@@ -65,13 +66,13 @@ def print_history(address: str | None, *, as_json: bool) -> int:
 
 
 def verify_files(address: str | None) -> int:
-    """Print which files of a store are damaged, missing, unfinished or in quarantine.
+    """Print which files of a store are damaged, missing, unfinished or in quarantine, and which sources changed.
 
     Args:
         address: The store's address; the default store if None.
 
     Returns:
-        The exit code: 2 if a file is damaged or missing.
+        The exit code: 2 if a file is damaged or missing, or a source changed without its size and time.
 
     Raises:
         ValueError: No store can have this address.
@@ -79,7 +80,8 @@ def verify_files(address: str | None) -> int:
     """
     store = _open_store(address)
     found = verify_store(store)
-    for sentence in found.damaged:
+    changed = find_silent_changes(store)
+    for sentence in (*found.damaged, *changed):
         print(sentence, file=sys.stderr)
     for path in found.unfinished:
         reason = "belongs to a checkpoint" if "/checkpoints/" in path else "is named by no manifest"
@@ -87,7 +89,7 @@ def verify_files(address: str | None) -> int:
     for path in found.quarantined:
         print(f"{path} was found damaged earlier and moved here; you may delete it.")
     print(f"{store.locate('')}: {found.sound} files sound, {len(found.damaged)} damaged or missing")
-    return BAD_INPUT if found.damaged else ALL_WELL
+    return BAD_INPUT if found.damaged or changed else ALL_WELL
 
 
 def forget_file(address: str | None, name: str) -> int:

@@ -15,25 +15,26 @@ from reports.analysis.comparison import (
     list_trainings,
 )
 from reports.analysis.errors import ReviewFacts, accuracy_where, find_errors
-from reports.analysis.history import CommonReviews, build_history, shares_reviews
-from reports.analysis.measurements import Measurements, Predictions
+from reports.analysis.history import build_history
+from reports.analysis.measurements import Measurements
 from reports.evidence import Evidence
 from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY
 from reports.sections.data_section import Data, PartFacts
 from reports.sections.pairs_section import Pairs
 from storage.datasets import read_json
 from storage.records import Run
-from storage.runs import list_runs, read_run
-from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA, padded_schema
-from storage.store import DamagedFileError, Store
+from storage.schemas import HISTORY_SCHEMA, padded_schema
+from storage.store import Store
 from tasks.data.pad import tokens_of
 from tasks.data.profile import LENGTH_EDGES
 from tasks.evaluation.baselines import predict_bag_of_words, predict_majority
+from tasks.evaluation.earlier_runs import read_earlier_runs
 from tasks.evaluation.own_facts import read_own_facts
 from tasks.evaluation.own_summary import describe_own_reviews
 from tasks.evaluation.pair_results import read_minimal_pairs
+from tasks.evaluation.predictions import read_predictions
 from tasks.evaluation.review_facts import read_input_sizes, read_review_facts
-from tasks.evaluation.test_sets import list_test_sets, read_join_facts, rescore_test, view_set
+from tasks.evaluation.test_sets import list_test_sets, read_join_facts, view_set
 
 
 def evaluate_run(run: Run, store: Store) -> Evidence:
@@ -62,7 +63,7 @@ def choose_test_set(run: Run, store: Store) -> Run:
     if run.stopped or len(sets) == 1 or not (run.trainings or run.baselines):
         return replace(run, test_set=sets[0])
     # The baselines without epochs have no scores in the run's record, so they are not predicted for this.
-    validation, test = (_read_predictions(run, part, store) for part in ("validation", "test"))
+    validation, test = (read_predictions(run, part, store) for part in ("validation", "test"))
     return view_set(Measurements(run, validation, test, {}), sets[0]).run
 
 
@@ -115,7 +116,7 @@ def measure_run(run: Run, store: Store) -> Measurements:
         DamagedFileError: A file differs from what was published.
         ValueError: Two trainings were tested on different reviews.
     """
-    parts = {part: _read_predictions(run, part, store) for part in ("validation", "test")}
+    parts = {part: read_predictions(run, part, store) for part in ("validation", "test")}
     histories = {}
     for training in (*run.trainings, *run.baselines):
         history = store.read_table(training.files["history.parquet"], HISTORY_SCHEMA)
@@ -125,20 +126,6 @@ def measure_run(run: Run, store: Store) -> Measurements:
             for part, probabilities in predicted.items():
                 parts[part].probabilities[name] = probabilities
     return Measurements(run, parts["validation"], parts["test"], histories)
-
-
-def _read_predictions(run: Run, part: str, store: Store) -> Predictions:
-    labels, probabilities, first = np.zeros(0, bool), {}, None
-    identifiers = np.zeros(0, object)
-    for training in (*run.trainings, *run.baselines):
-        table = store.read_table(training.files[f"predictions-{part}.parquet"], PREDICTION_SCHEMA)
-        if first is None:
-            first, labels = table, table["label"].to_numpy() == 1
-            identifiers = table["review_id"].to_numpy()
-        if not table["review_id"].equals(first["review_id"]):
-            raise ValueError(f"All trainings must be tested on the same reviews. {training.name} was tested on others.")
-        probabilities[training.name] = table["probability"].to_numpy().astype(np.float64)
-    return Predictions(labels, probabilities, identifiers)
 
 
 def _predict_untrained_baselines(run: Run, store: Store) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
@@ -174,64 +161,3 @@ def _read_data(
     near = facts.is_near_duplicate if facts and facts.is_near_duplicate is not None else np.zeros(0, bool)
     without_near = accuracy_where(measured.test, trainings, ~near) if trainings and near.any() else {}
     return Data(parts, LENGTH_EDGES, int(repeated.sum()), without, int(near.sum()), without_near)
-
-
-def read_earlier_runs(
-    run: Run, store: Store, measured: Measurements
-) -> tuple[list[Run], dict[str, tuple[int, int]], CommonReviews | None]:
-    """Return the earlier runs on the same test reviews, and how the models of the previous run differ.
-
-    Damaged records and predictions are skipped, so that an old run cannot prevent this run's report. `retrain verify`
-    names them.
-
-    Args:
-        run: This run.
-        store: The store that has the earlier runs.
-        measured: The predictions of this run.
-
-    Returns:
-        The earlier runs, the oldest first. By variant that both runs have, the number of test reviews that only the
-        previous run's model classifies correctly, and the number that only this run's model does. And both runs on the
-        test reviews that both have; None if all are the same.
-    """
-    earlier = []
-    for run_id in list_runs(store):
-        if run_id < run.run_id:
-            try:
-                one = read_run(store, run_id)
-            except DamagedFileError:
-                continue
-            if one.is_sample == run.is_sample and not one.stopped and shares_reviews(one, run):
-                earlier.append(one)
-    if not earlier:
-        return [], {}, None
-    try:
-        test = _read_predictions(earlier[-1], "test", store)
-    except DamagedFileError:
-        return earlier, {}, None
-    ids = measured.test.review_ids
-    shared, *places = np.intersect1d(test.review_ids.astype(str), ids.astype(str), return_indices=True)
-    if not len(shared):
-        return earlier, {}, None
-    before = Measurements(earlier[-1], test, test.select(places[0]), {})
-    now = replace(measured, test=measured.test.select(places[1]))
-    discordant = _count_discordant(before, now)
-    if len(shared) == len(ids) == len(test.review_ids):
-        return earlier, discordant, None
-    common = CommonReviews(rescore_test(before.run, before.test), rescore_test(now.run, now.test), len(shared))
-    return earlier, discordant, common
-
-
-def _count_discordant(before: Measurements, now: Measurements) -> dict[str, tuple[int, int]]:
-    """Return by variant of both runs how many reviews only one of its two models classifies correctly.
-
-    Args:
-        before: The previous run and its predictions on some test reviews.
-        now: This run and its predictions on the same reviews, in the same order.
-    """
-    trainings, discordant = before.best_training_by_variant(), {}
-    for variant, training in now.best_training_by_variant().items():
-        if variant in trainings:
-            old, new = before.test.is_correct(trainings[variant]), now.test.is_correct(training)
-            discordant[variant] = (int((old & ~new).sum()), int((new & ~old).sum()))
-    return discordant

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
 
 from flows.cli.past_runs import read_evidence, render_stored_run
+from flows.cli.store_commands import verify_files
 from flows.nightly import nightly_retraining
 from storage.runs import verify_store
 from storage.schemas import ASSIGNMENT_SCHEMA, REJECTED_SCHEMA, padded_schema
@@ -144,11 +146,19 @@ def test_rejected_records_are_kept_with_file_row_and_reason_and_texts_stay_out_o
     assert "lovely" not in render_stored_run(store, run, "en").decode()
 
 
-def test_own_reviews_beside_an_archive_have_figures_of_their_own(tmp_path):
-    content = make_csv(6000, seed=3)
-    path = write(tmp_path, "a.csv", content)
-    state = run_on(tmp_path / "store", source="sample", sample_reviews=400, reviews=str(path))
-    store, run = Store(str(tmp_path / "store")), state.result()
+@pytest.fixture(scope="module")
+def beside_an_archive(prefect_server, stub_trainings, tmp_path_factory):
+    """Two nights beside a sample archive: with too few own test reviews for the verdict, and with enough."""
+    folder, store = tmp_path_factory.mktemp("beside"), tmp_path_factory.mktemp("nights")
+    write(folder, "day1.csv", make_csv(400, seed=1))
+    runs = [run_on(store, source="sample", sample_reviews=400, reviews=str(folder)).result()]
+    write(folder, "day2.csv", make_csv(6000, seed=3))
+    runs.append(run_on(store, source="sample", sample_reviews=400, reviews=str(folder), check_drift=(9, 9)).result())
+    return Store(str(store)), runs
+
+
+def test_own_reviews_beside_an_archive_have_figures_of_their_own(beside_an_archive):
+    store, (_, run) = beside_an_archive
     evidence = read_evidence(store, run)
     assert (evidence.test_set, evidence.other.test_set) == ("own", "sample")
     assert evidence.pairs.reviews == evidence.own_reviews.parts["test"] >= 1000
@@ -157,6 +167,18 @@ def test_own_reviews_beside_an_archive_have_figures_of_their_own(tmp_path):
     page = render_stored_run(store, run, "en").decode()
     assert "The verdict rests on your own" in page
     assert "The same on" in page
+
+
+def test_each_test_set_has_a_history_of_its_own(beside_an_archive):
+    store, (first, second) = beside_an_archive
+    assert (first.test_set, second.test_set) == ("sample", "own")
+    before, now = read_evidence(store, first), read_evidence(store, second)
+    assert [one.run_id for one in now.other.history.runs] == [first.run_id, second.run_id]
+    assert (now.other.history.common, now.other.history.last) == (None, first.run_id)
+    # The first run's verdict rested on the other set, so its scores here are computed from its predictions.
+    assert now.history.runs[0].figures["lstm"] == before.other.history.runs[-1].figures["lstm"]
+    assert now.history.common == before.own_reviews.parts["test"]
+    assert now.history.runs[0].figures != now.other.history.runs[0].figures
 
 
 def test_labels_that_need_a_map_stop_the_command(tmp_path):
@@ -189,3 +211,15 @@ def test_a_run_on_the_korean_excerpt_has_exact_counts(tmp_path):
     }
     assert counts == {"negative": 37, "positive": 138, "left out": 8}
     assert sum(own.parts.values()) + own.moved_out == 175
+
+
+def test_verify_hashes_the_source_files_that_a_run_takes_for_unchanged(tmp_path, capsys):
+    path = write(tmp_path, "a.csv", make_csv(300, seed=1))
+    run_on(tmp_path / "store", source=str(path)).result()
+    assert verify_files(str(tmp_path / "store")) == 0
+    times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    path.write_text(path.read_text().replace("dull", "grim"))
+    os.utime(path, ns=times)
+    capsys.readouterr()
+    assert verify_files(str(tmp_path / "store")) == 2
+    assert "a.csv has other content than when its reviews were read" in capsys.readouterr().err

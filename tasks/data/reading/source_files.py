@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -15,11 +14,9 @@ from pyarrow import fs
 from storage.location import holds_secret, resolve_location
 from storage.text import on_one_line
 from tasks.data.reading.readings import SourceFile
-from tasks.sources import NO_SECRETS, WEB, check_address, find_path, hash_path
+from tasks.data.reading.source_addresses import LOCAL, find_local_path, find_scheme, is_address
+from tasks.sources import NO_SECRETS, WEB, check_address, hash_path
 
-LOCAL = ("", "file")
-NAMED_SOURCES = ("imdb", "sample", "auto")
-ARCHIVE_SUFFIX = ".npz"
 MAXIMUM_FILES = 100_000
 MAXIMUM_DOWNLOAD_BYTES = 16 << 30
 LABEL_FOLDERS = {"pos": "pos", "neg": "neg", "positive": "pos", "negative": "neg"}
@@ -36,32 +33,6 @@ PARTIAL_SUFFIXES = (".part", ".crdownload", ".partial", ".tmp", ".swp")
 CHUNK_BYTES = 1 << 20
 # What is fetched from an object store is called so, until it is needed.
 LAZY = "\0"
-
-
-def is_archive(source: str) -> bool:
-    """Return whether a source is an archive like IMDB's, or the name of one; else it is a source of reviews."""
-    if source.strip() in NAMED_SOURCES:
-        return True
-    if _scheme(source) in ("http", "https", "s3", "gs", "gcs", "hdfs", "abfs", "abfss"):
-        return urlsplit(source).path.lower().endswith(ARCHIVE_SUFFIX)
-    path = _local_path(source)
-    try:
-        return path.is_file() and zipfile.is_zipfile(path) if path.suffix.lower() != ARCHIVE_SUFFIX else True
-    except OSError:
-        return False
-
-
-def settle_source(source: str) -> str:
-    """Return a source whose path does not depend on the working folder; an address stays as it is.
-
-    Later runs find by it what an earlier one has read.
-    """
-    return source.strip() if _scheme(source) not in LOCAL else str(_local_path(source))
-
-
-def is_address(source: str) -> bool:
-    """Return whether a source is an http(s) address, whose file has to have a known SHA-256."""
-    return _scheme(source) in WEB
 
 
 def check_source(source: str, sha256: str | None, option: str = "reviews") -> None:
@@ -84,13 +55,13 @@ def check_source(source: str, sha256: str | None, option: str = "reviews") -> No
     check_address(source.strip(), sha256, option, must)
     if is_address(source):
         return
-    if _scheme(source) not in LOCAL:
+    if find_scheme(source) not in LOCAL:
         try:
             resolve_location(source)
         except ValueError as error:
             raise ValueError(str(error).replace("`store`", f"`{option}`").replace("store=", f"{option}=")) from None
         return
-    path = _local_path(source)
+    path = find_local_path(source)
     if not os.path.lexists(path):
         raise FileNotFoundError(f"`{option}` must be a file or folder that exists. Received: {option}={source!r}.")
     _check_kind(path, str(path))
@@ -98,9 +69,9 @@ def check_source(source: str, sha256: str | None, option: str = "reviews") -> No
 
 def is_there(source: str, name: str) -> bool:
     """Return whether a file of a local source still exists; False for a source elsewhere."""
-    if _scheme(source) not in LOCAL:
+    if find_scheme(source) not in LOCAL:
         return False
-    path = _local_path(source)
+    path = find_local_path(source)
     return path.is_file() if path.name == name else (path / name).exists()
 
 
@@ -117,7 +88,7 @@ def list_source_files(source: str, sha256: str | None, temporary: Path) -> tuple
         OSError: The source cannot be reached.
     """
     check_source(source, sha256)
-    scheme = _scheme(source)
+    scheme = find_scheme(source)
     if scheme in WEB and sha256 is not None:
         # Imported late: httpx takes half a second, and most sources are files.
         from tasks.data.fetching import DEFAULT_LIMITS, fetch_to_file
@@ -126,12 +97,23 @@ def list_source_files(source: str, sha256: str | None, temporary: Path) -> tuple
         fetch_to_file(path, source, sha256, DEFAULT_LIMITS, MAXIMUM_DOWNLOAD_BYTES)
         return (SourceFile(path.name, str(path), path.stat().st_size, f"sha256 {sha256}"),)
     if scheme not in LOCAL:
-        return tuple(_list_objects(source, temporary))
-    path = _local_path(source)
-    files = (_describe(path, path.name),) if path.is_file() else tuple(_list_folder(path))
+        where, files = source.strip(), tuple(_list_objects(source, temporary))
+    else:
+        path = find_local_path(source)
+        where, files = str(path), (_describe(path, path.name),) if path.is_file() else tuple(_list_folder(path))
     if not files:
-        raise ValueError(f"{path} must hold files of reviews. It holds none.")
+        raise ValueError(f"{where} must hold files of reviews. It holds none.")
     return files
+
+
+def list_local_files(source: str) -> tuple[SourceFile, ...]:
+    """Return the files of a source on this machine, sorted by name; none if it is elsewhere, or cannot be read."""
+    if find_scheme(source) not in LOCAL:
+        return ()
+    try:
+        return list_source_files(source, None, Path())
+    except (ValueError, OSError):
+        return ()
 
 
 def fetch(file: SourceFile) -> Path:
@@ -186,18 +168,6 @@ def check_unchanged(file: SourceFile) -> None:
         raise ValueError(
             f"{file.name} must not change while it is read, and it did. Perhaps it is still being written."
         )
-
-
-def _scheme(source: str) -> str:
-    """Return the scheme of an address, "" for a path; `file:/x` is an address with one slash too."""
-    source = source.strip()
-    if "://" in source:
-        return source.partition("://")[0].lower()
-    return "file" if source.startswith("file:/") else ""
-
-
-def _local_path(source: str) -> Path:
-    return find_path(source.strip()).absolute()
 
 
 def _check_kind(path: Path, name: str) -> None:
@@ -278,7 +248,7 @@ def _check_inside(path: Path, root: Path) -> None:
 
 
 def _list_objects(source: str, temporary: Path) -> Iterator[SourceFile]:
-    location, scheme = resolve_location(source), _scheme(source)
+    location, scheme = resolve_location(source), find_scheme(source)
     with location.open_filesystem() as filesystem:
         info = filesystem.get_file_info(location.root)
         if info.type == fs.FileType.File:

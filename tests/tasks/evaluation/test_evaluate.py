@@ -10,7 +10,8 @@ import pytest
 from storage.records import Dataset, FailedTraining, StoredFile
 from storage.runs import publish_run, run_folder
 from storage.schemas import PREDICTION_SCHEMA
-from tasks.evaluation.evaluate import measure_run, read_earlier_runs
+from tasks.evaluation.earlier_runs import read_earlier_runs
+from tasks.evaluation.evaluate import measure_run
 from tests.example_runs import COUNT, a_run, a_training, measure
 from tests.stores import publish_training
 

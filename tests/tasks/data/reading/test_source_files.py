@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 
@@ -9,15 +10,9 @@ import pytest
 
 from tasks.data.reading.read_file import read_file
 from tasks.data.reading.readings import ReadingOptions
-from tasks.data.reading.source_files import (
-    check_source,
-    check_unchanged,
-    fetch,
-    hash_file,
-    is_archive,
-    list_source_files,
-)
-from tests.review_files import BAD, GOOD, write
+from tasks.data.reading.source_addresses import is_archive
+from tasks.data.reading.source_files import check_source, check_unchanged, fetch, hash_file, list_source_files
+from tests.review_files import BAD, GOOD, texts_of, write
 
 CSV = f"text,label\n{BAD},0\n"
 
@@ -133,3 +128,34 @@ def test_archives_and_reviews_are_told_apart(tmp_path):
     assert not is_archive(str(write(tmp_path, "a.csv", CSV)))
     assert not is_archive(str(tmp_path))
     assert not is_archive("s3://bucket/reviews/")
+
+
+@pytest.mark.slow
+def test_files_in_an_object_store_are_read_as_if_they_were_here(object_store, tmp_path):
+    store, quoted = object_store, f'text,label\n"{GOOD}",1\n"{BAD}",0\n'
+    store.write_bytes("reviews/day1.csv", quoted.encode())
+    store.write_bytes("reviews/2026/day2.csv.gz", gzip.compress(quoted.encode(), mtime=0))
+    store.write_bytes("reviews/README.md", b"Not a file of reviews.")
+    files = list_source_files(store.locate("reviews"), None, tmp_path)
+    assert [file.name for file in files] == ["2026/day2.csv.gz", "day1.csv"]
+    for file in files:
+        read: list[str] = []
+        reading = read_file(
+            file, ReadingOptions(), lambda batch, read=read: read.extend(texts_of(batch.accepted.to_pylist())), ""
+        )
+        assert (reading.records, read) == (2, [GOOD, BAD])
+    [alone] = list_source_files(store.locate("reviews/day1.csv"), None, tmp_path / "alone")
+    assert (alone.name, hash_file(alone)) == ("day1.csv", hashlib.sha256(quoted.encode()).hexdigest())
+    before = files[1].fingerprint
+    store.write_bytes("reviews/day1.csv", quoted.replace("fine", "great").encode())
+    again = list_source_files(store.locate("reviews"), None, tmp_path / "again")
+    assert again[0].fingerprint == files[0].fingerprint
+    assert again[1].fingerprint != before
+
+
+@pytest.mark.slow
+def test_an_object_store_without_such_reviews_is_refused_in_one_line(object_store, tmp_path):
+    object_store.write_bytes("x", b"")
+    with pytest.raises(ValueError, match=r"must hold files of reviews\. It holds none") as caught:
+        list_source_files(object_store.locate("nothing/here"), None, tmp_path)
+    assert "\n" not in str(caught.value)
