@@ -21,6 +21,7 @@ from reports.evidence import Evidence, from_json, to_json
 from reports.sections.comparison_section import BAG_OF_WORDS, MAJORITY
 from reports.sections.data_section import Data, PartFacts
 from reports.sections.minimal_pairs_section import PairOutcome
+from reports.sections.own_reviews_section import CheckResult, FileFacts, OwnReviews
 from storage.records import CodeVersion, Dataset, FailedTraining, Run, Scores, StoredFile, TrainingResult
 
 COUNT = 1000
@@ -165,6 +166,52 @@ def outcomes(variants, text="this film is good"):
     ]
 
 
+LONG_NAME = "reviews-of-the-shop-in-the-north/2026-11/reviews_exported_on_2026-11-25_at_02-00-00.csv.gz"
+
+
+def own_reviews(*checks, files=(LONG_NAME, "day2.csv")):
+    """Return what was read of a team's own reviews."""
+    read = [
+        FileFacts(name, "1 byte", "a" * 64, "csv, gzip, utf-8, comma, quoted", ("review", "sentiment"), 1000, 980, 20)
+        for name in files
+    ]
+    return OwnReviews(
+        source="/srv/reviews/of-a-folder-whose-name-is-long-enough-to-need-a-second-line-on-any-telephone",
+        files=tuple(read),
+        file_count=len(read),
+        gone=("day0.csv",),
+        records=2000,
+        labels={"positive": 1200, "negative": 700, "neither of the two, says the customer": 60},
+        meaning={"positive": "positive", "negative": "negative", "neither of the two, says the customer": "left out"},
+        rejected={"empty": 30, "quotes that do not match": 10},
+        method="time",
+        cutoff="2026-11-01T00:00:00Z",
+        parts={"train": 800, "validation": 200, "test": COUNT},
+        repeats=12,
+        conflicting=3,
+        moved_out=4,
+        leaks=0,
+        in_archive=5,
+        near_duplicates=6,
+        compared=1900,
+        tokens="words",
+        vocabulary="imdb",
+        checks=checks,
+    )
+
+
+CHECKS = (
+    CheckResult("rejected", "warning", 0.02, 0.005, 0.05, now=2000),
+    CheckResult("schema", "warning", words=("created_at",), now=2000, before=1000),
+    CheckResult("balance", "ok", 0.37, 0.2, 0.02, now=1900),
+    CheckResult("duplicates", "ok", 0.006, 0.1, 0.5, now=1900),
+    CheckResult("fewer", "not checked"),
+    CheckResult("lengths", "warning", 0.2, 0.1, 0.25, 0.01, now=900, before=1000),
+    CheckResult("unknown words", "ok", 0.01, 0.05, 0.2, now=900, before=1000),
+    CheckResult("new against old", "stop", 0.9, 0.65, 0.8, words=("parcel", "battery", "refund"), now=900, before=1000),
+)
+
+
 def evidence_of(
     run,
     earlier=(),
@@ -175,6 +222,8 @@ def evidence_of(
     plain_baselines=True,
     measured=None,
     stored=True,
+    own=None,
+    other=None,
 ):
     """Return the evidence of a run; `stored` says whether it was written as JSON and read back."""
     measured = measured or measure_as_recorded(run, plain_baselines=plain_baselines and bool(run.trainings))
@@ -197,6 +246,9 @@ def evidence_of(
         minimal_pairs=rate_minimal_pairs(1, 3, {"negation": "flip"}, pairs, failed) if standing and described else None,
         data=data,
         history=build_history(run, list(earlier), discordant or {}),
+        test_set=run.test_set,
+        other=other,
+        own_reviews=own,
     )
     return from_json(to_json(evidence)) if stored else evidence
 

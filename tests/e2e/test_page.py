@@ -14,6 +14,7 @@ from tasks.sources import IMDB
 from tests.e2e.files import serve
 from tests.example_runs import (
     ALL_FAILED,
+    CHECKS,
     EIGHT_VARIANTS,
     FOUR_VARIANTS,
     HOSTILE,
@@ -24,6 +25,7 @@ from tests.example_runs import (
     TWO_OF_EIGHT_FAILED,
     UNUSABLE,
     evidence_of,
+    own_reviews,
 )
 
 PREVIOUS_RUN = replace(FOUR_VARIANTS, run_id="20261122T020000Z-aaaaaa", started="2026-11-22T02:00:00Z")
@@ -38,9 +40,21 @@ RUNS = {
     "eight": (EIGHT_VARIANTS, {"earlier": [PREVIOUS_RUN]}),
     "two failed": (TWO_OF_EIGHT_FAILED, {}),
     "unusable": (UNUSABLE, {}),
+    # With a team's own reviews, and the archive's as a second test set.
+    "own": (
+        replace(FOUR_VARIANTS, test_set="own"),
+        {"own": own_reviews(*CHECKS[:-1]), "other": evidence_of(FOUR_VARIANTS), "earlier": [PREVIOUS_RUN]},
+    ),
+    "stopped": (
+        replace(ALL_FAILED, failures=(), test_set="own", stopped=("New against old: the AUC is 0.90.",)),
+        {"own": own_reviews(*CHECKS), "described": False},
+    ),
 }
-PAGES = ["run", "seeds", "failed", "empty", "hostile", "index"]
-IN_BOTH_LANGUAGES = [*((name, "en") for name in PAGES), ("seeds", "ko"), ("failed", "ko"), ("index", "ko")]
+PAGES = ["run", "seeds", "failed", "empty", "hostile", "own", "stopped", "index"]
+IN_BOTH_LANGUAGES = [
+    *((name, "en") for name in PAGES),
+    *((name, "ko") for name in ("seeds", "failed", "own", "stopped", "index")),
+]
 SECTIONS = [
     "Look at this",
     "Comparison",
@@ -172,7 +186,7 @@ def open_for_axe(chromium, written):
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize("name", ["run", "failed", "hostile", "index"])
+@pytest.mark.parametrize("name", ["run", "failed", "hostile", "own", "stopped", "index"])
 def test_axe_finds_no_barrier(open_for_axe, name, language):
     page = open_for_axe(name, language)
     # Similar rows and reviews are removed, because axe takes long for each element.
@@ -210,7 +224,7 @@ def tab_to(page, is_there, most=40):
     raise AssertionError(f"{most} times Tab did not reach it; the last element was {focused(page)[:200]}")
 
 
-@pytest.mark.parametrize("name", ["run", "index"])
+@pytest.mark.parametrize("name", ["run", "stopped", "index"])
 def test_the_first_tab_stop_skips_the_head_of_the_page(written, open_page, name):
     page = open_page(written(name), viewport={"width": 800, "height": 900})
     page.keyboard.press("Tab")
@@ -271,7 +285,7 @@ SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary")].fi
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-@pytest.mark.parametrize("name", ["seeds", "failed", "index"])
+@pytest.mark.parametrize("name", ["seeds", "failed", "own", "index"])
 def test_all_links_and_buttons_are_large_enough_for_a_finger(written, open_page, name, width):
     page = open_page(written(name), viewport={"width": width, "height": 900})
     page.evaluate(OPEN_ALL)
@@ -329,7 +343,7 @@ DISORDER = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["seeds", "failed"])
+@pytest.mark.parametrize("name", ["seeds", "failed", "own"])
 def test_every_column_can_be_sorted_and_empty_cells_stay_last(written, open_page, name):
     page = open_page(written(name))
     assert page.evaluate(DISORDER) == []
@@ -441,7 +455,7 @@ def test_the_whole_comparison_is_in_view_on_a_laptop(written, open_page, name, l
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize("name", ["run", "seeds", "failed", "empty"])
+@pytest.mark.parametrize("name", ["run", "seeds", "failed", "empty", "own", "stopped"])
 def test_the_conclusion_is_on_the_first_screen_of_a_telephone(written, open_page, name, language):
     page = open_page(written(name, language), viewport={"width": 320, "height": 700})
     assert bottom_of(page.locator("h1")) <= 700
@@ -466,7 +480,7 @@ def test_the_first_screen_has_the_conclusion_what_to_do_what_to_look_at_and_the_
         assert bottom_of(page.locator(part).first) <= 800, part
 
 
-@pytest.mark.parametrize("name", ["run", "seeds", "failed", "unusable"])
+@pytest.mark.parametrize("name", ["run", "seeds", "failed", "unusable", "own"])
 def test_with_its_details_closed_the_page_is_at_most_7000_pixels_tall(written, open_page, name):
     page = open_page(written(name), viewport={"width": 1280, "height": 900})
     assert page.evaluate("document.documentElement.scrollHeight") <= 7000
