@@ -33,7 +33,7 @@ EPSILON = 1e-7
 CHECKED_REVIEWS = 32
 # Float32 sums in another order differ in the seventh digit.
 PROBABILITY_TOLERANCE = 1e-4
-NORMAL_QUANTILE = 1.959964
+NORMAL_QUANTILE = 1.959963984540054
 
 
 class Times(NamedTuple):
