@@ -22,7 +22,7 @@ from tasks.data.encoding.tokenise import TokenKind, split_texts
 MOST_COUNTED = 2_000_000
 # Counts of single batches are added up when they are so many.
 MOST_WAITING = 2_000_000
-_NO_WORDS = pa.table([pa.array([], pa.string()), pa.array([], pa.int64())], names=["word", "count"])
+_COUNTS = pa.schema([("word", pa.string()), ("count", pa.int64())])
 
 
 class Vocabulary:
@@ -75,7 +75,7 @@ def count_words(batches: Iterable[pa.StringArray], kind: TokenKind, threads: int
     Returns:
         A table with the columns `word`, each once, and `count`, int64.
     """
-    parts, rows = [_NO_WORDS], 0
+    parts, rows = [_COUNTS.empty_table()], 0
     for counted in map_in_order(partial(_count_batch, kind=kind), batches, threads):
         parts.append(counted)
         rows += len(counted)
