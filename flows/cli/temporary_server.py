@@ -1,7 +1,8 @@
 """A temporary Prefect server, which runs as long as one command.
 
 Prefect also starts a server if none is configured, but that server can outlive a command that is killed. This one ends
-with its command, so that no process is left behind.
+with its command, so that no process is left behind. It also starts while the flow is imported, which makes a short run
+3 s shorter than Prefect's own does.
 """
 
 from __future__ import annotations

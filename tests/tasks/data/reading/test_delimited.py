@@ -182,7 +182,7 @@ def test_sorted_labels_do_not_hide_the_second_one(tmp_path):
 TEXTS = st.text(st.sampled_from('ab "",;\t\n'), min_size=1, max_size=25).map(str.strip).filter(bool)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     rows=st.lists(st.tuples(TEXTS, st.sampled_from("01")), min_size=30, max_size=60),
     delimiter=st.sampled_from(["tab", "semicolon", "comma"]),
@@ -201,7 +201,7 @@ def test_whatever_the_csv_module_writes_is_read_back(tmp_path_factory, rows, del
     assert (reading.records, rejected) == (len(rows), [])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(TEXTS.map(lambda text: text.replace("\t", " ").replace("\n", " ")), min_size=30, max_size=60),
     st.integers(50, 500),
