@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 from storage.text import on_one_line
 from tasks.data.reading.columns import normalise_name
 from tasks.data.reading.delimited_layout import look_of
+from tasks.data.reading.header import REPEATED
 from tasks.data.reading.quote_votes import RecordLook
 from tasks.data.reading.quoting import QuotedFields, count_filled, find_quoted_fields, find_record_ends
 from tasks.data.reading.readings import Layout
@@ -101,7 +102,8 @@ def _reject_headers(records: Records, layout: Layout) -> Records:
     is_header = pc.equal(pc.utf8_trim_whitespace(records.label), layout.label_column)
     if not pc.any(is_header).as_py():
         return records
-    is_header = pc.and_(is_header, pc.equal(pc.utf8_trim_whitespace(records.text), layout.text_column))
+    names = pc.utf8_trim(records.text, characters=REPEATED)
+    is_header = pc.and_(is_header, pc.equal(names, layout.text_column))
     rows = records.rows.filter(is_header).to_pylist()
     kept = pc.invert(is_header)
     optional = {name: values.filter(kept) for name, values in records.optional.items()}

@@ -14,6 +14,8 @@ from tasks.data.reading.quote_votes import QuoteVotes, RecordLook
 from tasks.data.reading.readings import DELIMITERS, NAMES_OF_DELIMITERS, Layout, ReadingOptions
 from tasks.data.reading.sample_rows import SampleRows, sample_plain, sample_quoted
 
+# Of more labels, none is kept.
+MOST_LABELS = 100
 # Excel writes into the first line what separates the columns, for itself.
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?\n', re.IGNORECASE)
 
@@ -151,6 +153,7 @@ def _name_columns(rows: SampleRows, delimiter: str, beginning: _Beginning, *, is
     values: Sequence[Sequence[str]] = rows.values[1:] if header.is_first_row else rows.values
     chosen = choose_columns(header.names, values, beginning.options, beginning.name, needs_label=beginning.needs_label)
     place = header.names.index(chosen.label) if chosen.label else None
+    labels = set() if place is None else {row[place].strip().lower() for row in values}
     return Layout(
         "csv",
         tuple(header.names),
@@ -161,7 +164,7 @@ def _name_columns(rows: SampleRows, delimiter: str, beginning: _Beginning, *, is
         is_quoted=is_quoted,
         has_header=header.is_there,
         preamble=beginning.preamble + _lines_before(rows, header),
-        sample_labels=() if place is None else tuple(sorted({row[place].strip().lower() for row in values})),
+        sample_labels=tuple(sorted(labels)) if len(labels) <= MOST_LABELS else (),
     )
 
 

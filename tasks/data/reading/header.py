@@ -13,6 +13,8 @@ from tasks.data.reading.sample_rows import SampleRows
 
 # A column with at most so many different values, most of them repeated, holds labels or the like.
 FEW_VALUES = 20
+# What may stand around a column's name if the header stands again.
+REPEATED = ' \t"\ufeff'
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def is_header(first: Sequence[str], rest: Sequence[Sequence[str]], options: Read
     """
     if is_given(first, options):
         return True
-    others = [row for row in rest if list(row) != list(first)]
+    # Files that were joined have it again and again.
+    others = [row for row in rest if not _is_again(row, first)]
     if not others:
         return has_known_name(first, options)
     stands_out = False
@@ -71,6 +74,11 @@ def is_header(first: Sequence[str], rest: Sequence[Sequence[str]], options: Read
             has_numbers_below = bool(below) and all(map(is_number, below))
             stands_out |= is_understood(list(below)) or (has_numbers_below and not is_number(plain))
     return has_known_name(first, options) or stands_out
+
+
+def _is_again(row: Sequence[str], header: Sequence[str]) -> bool:
+    """Return whether a record is the header again, perhaps behind a byte-order mark, which makes quotes characters."""
+    return all(one.strip(REPEATED) == other.strip(REPEATED) for one, other in zip(row, header, strict=True))
 
 
 def _fit(rows: SampleRows, name: str) -> list[str]:

@@ -53,8 +53,9 @@ def test_the_first_stray_quotes_may_come_late(tmp_path, monkeypatch):
     assert texts_of(accepted)[-3:] == ['"A quote opens here', "Nothing here", 'And one ends here"']
 
 
-def test_a_header_that_stands_again_is_no_review(tmp_path):
-    part = f"text,label\n{BAD},0\n" + f'"{GOOD}",1\n' * 100
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_header_that_stands_again_is_no_review(tmp_path, mark):
+    part = f'{mark}"text","label"\n{BAD},0\n' + f'"{GOOD}",1\n' * 100
     reading, accepted, rejected = read(write(tmp_path, "a.csv", part * 2))
     assert len(accepted) == 202
     assert [(one["row"], one["reason"]) for one in rejected] == [(102, "repeats the header")]
