@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +28,15 @@ from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.reading.readings import ReadingOptions, SourceFile
 from tasks.data.reading.source_files import list_source_files
 from tasks.data.shards import assign, build_encoder, encode_shards, join, read_shards
-from tasks.data.shards.shard import SeenFile, Shard, describe_guesses, describe_shards, group_files
+from tasks.data.shards.shard import (
+    SeenFile,
+    Shard,
+    describe_guesses,
+    describe_shards,
+    group_files,
+    hash_keys,
+    tabulate_shards,
+)
 from tasks.processes.children import Children
 from tasks.processes.messages import Event, RecordsRead, get_adapter
 
@@ -122,21 +129,11 @@ def _read_files(
 
 
 def _show_shards(shards: Sequence[Shard]) -> None:
-    rows = [
-        {
-            "file": shard.name,
-            "format": shard.reading.layout.format,
-            "records": shard.reading.records,
-            "accepted": shard.reading.accepted,
-            "rejected": sum(shard.reading.rejected.values()),
-            "why": "; ".join(f"{reason}: {count:,}" for reason, count in shard.reading.rejected.items()),
-            "labels": "; ".join(f"{label}: {count:,}" for label, count in list(shard.reading.labels.items())[:10]),
-        }
-        for shard in shards
-    ]
     try:
         with brief_requests():
-            create_table_artifact(rows, key="reviews-read", description="Records read from each source file")
+            create_table_artifact(
+                tabulate_shards(shards), key="reviews-read", description="Records read from each source file"
+            )
     except UNREACHABLE as error:
         get_run_logger().warning("Prefect's server could not be told what was read: %s", error)
 
@@ -148,7 +145,7 @@ def assign_reviews(
     """Give each review a label and a part, and publish "assignment", "rejected" and "summary"."""
     inputs: Inputs = {
         "version": assign.VERSION,
-        "read": _hash_keys(shard.dataset for shard in shards),
+        "read": hash_keys(shard.dataset for shard in shards),
         "label_map": label_map,
         "validation_fraction": validation_fraction,
     }
@@ -157,10 +154,6 @@ def assign_reviews(
     return reuse_or_build(
         store, "assign", inputs, shards[0].dataset.source, lambda: children.ask(assign.JOB, request, TIMEOUT_SECONDS)
     )
-
-
-def _hash_keys(datasets: Iterable[Dataset]) -> str:
-    return hashlib.sha256(" ".join(dataset.key for dataset in datasets).encode()).hexdigest()
 
 
 @task(name="vocabulary", task_run_name="vocabulary of {tokens}", cache_policy=NO_CACHE, persist_result=False)
@@ -264,7 +257,7 @@ def join_reviews(
     inputs: Inputs = {
         "version": join.VERSION,
         "assign": assignment.key,
-        "encode": _hash_keys(encoded),
+        "encode": hash_keys(encoded),
         "pad": archive["pad"].key if archive else None,
         "maxlen": maxlen,
     }
@@ -316,7 +309,7 @@ def check_reviews(
     inputs: Inputs = {
         "version": check.VERSION,
         "assign": assigned.key,
-        "encode": _hash_keys(encoded),
+        "encode": hash_keys(encoded),
         "before": before.key if before else None,
         "thresholds": json.dumps(asdict(thresholds)),
         "texts": int(texts),

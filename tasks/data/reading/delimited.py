@@ -70,12 +70,9 @@ def _find_whole(content: bytes, layout: Layout, *, is_last: bool) -> tuple[Quote
     if not layout.is_quoted or b'"' not in content:
         return None, done
     fields = find_quoted_fields(content[:done], layout.delimiter)
-    goes_on = not is_last and len(fields) and fields.closes[-1] == done and not fields.strays[-1]
-    if goes_on:
-        done = content.rfind(b"\n", 0, fields.opens[-1]) + 1
-        while len(fields) and fields.opens[-1] >= done:
-            fields = fields.without_last()
-    return fields, done
+    if not is_last:
+        done = fields.find_open_record(content[:done])
+    return fields.before(done), done
 
 
 def _are_odd(content: bytes, fields: QuotedFields, look: RecordLook) -> bool:

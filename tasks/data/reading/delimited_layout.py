@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from storage.text import on_one_line
 from tasks.data.reading.columns import choose_columns, find_optional, is_number
-from tasks.data.reading.header import Header, find_header
+from tasks.data.reading.header import find_header
 from tasks.data.reading.labels import PAIRS
 from tasks.data.reading.quote_votes import QuoteVotes, RecordLook
 from tasks.data.reading.readings import DELIMITERS, NAMES_OF_DELIMITERS, Layout, ReadingOptions
@@ -127,14 +127,15 @@ def settle_quoting(votes: QuoteVotes, name: str) -> bool:
     are_quoted = votes.are_quoted()
     if are_quoted is None:
         raise ValueError(
-            f"{name}: whether quotes enclose its fields cannot be told. {votes.needed + votes.enclosed:,} fields begin "
-            f"and end with one; {votes.swallowing:,} hold lines that are records by themselves, and {votes.stray:,} "
-            'have quotes that do not match. Give --quoting csv, or --quoting none if " is a character like any other.'
+            f"{name}: whether quotes enclose its fields cannot be told. Fields that begin and end with a quote: "
+            f"{votes.needed + votes.enclosed:,}. Fields whose lines are records by themselves: {votes.swallowing:,}. "
+            f"Fields with quotes that do not match: {votes.stray:,}. "
+            'Give --quoting csv, or --quoting none if " is a character like any other.'
         )
     if are_quoted and votes.escaped:
         raise ValueError(
-            f'{name} must write a quote within a quoted field as two quotes, "". {votes.escaped:,} fields have \\" '
-            "instead. Write it anew so, or as JSON lines or Parquet; or give --quoting csv to reject these records."
+            f'{name} must write a quote within a quoted field as two quotes, "". In {votes.escaped:,} of its fields it '
+            'is \\". Save the file so, or as JSON lines or Parquet; or give --quoting csv to reject these records.'
         )
     return are_quoted
 
@@ -163,11 +164,6 @@ def _name_columns(rows: SampleRows, delimiter: str, beginning: _Beginning, *, is
         delimiter=delimiter,
         is_quoted=is_quoted,
         has_header=header.is_there,
-        preamble=beginning.preamble + _lines_before(rows, header),
+        preamble=beginning.preamble + (rows.lines_before if header.is_first_row else 0),
         sample_labels=tuple(sorted(labels)) if len(labels) <= MOST_LABELS else (),
     )
-
-
-def _lines_before(rows: SampleRows, header: Header) -> int:
-    """Return the number of lines that stand before the header, such as a title."""
-    return rows.lines_before if header.is_first_row else 0

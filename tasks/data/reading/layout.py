@@ -86,7 +86,7 @@ def describe_layout(layout: Layout) -> str:
             NAMES_OF_DELIMITERS[layout.delimiter],
             "quoted" if layout.is_quoted else "",
             "with a header" if layout.has_header else "no header",
-            f"{layout.preamble} lines before it" if layout.preamble else "",
+            f"lines before it: {layout.preamble}" if layout.preamble else "",
         ]
     return ", ".join(filter(None, words))
 

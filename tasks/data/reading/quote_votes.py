@@ -114,14 +114,10 @@ class QuoteVotes:
     def _add(self, content: bytes, *, is_last: bool = False) -> int:
         """Count in whole lines; return how many bytes are done with. An open field goes on in the next block."""
         fields = find_quoted_fields(content, self.look.delimiter)
-        end = len(content)
-        if len(fields) and fields.closes[-1] == len(content) and not fields.strays[-1] and not is_last:
-            end = content.rfind(b"\n", 0, fields.opens[-1]) + 1
-            if len(content) - end > LONGEST_FIELD:
-                end = len(content)
-        done = content[:end]
-        while len(fields) and fields.opens[-1] >= end:
-            fields = fields.without_last()
+        end = fields.find_open_record(content)
+        if is_last or len(content) - end > LONGEST_FIELD:
+            end = len(content)
+        done, fields = content[:end], fields.before(end)
         self.lines += done.count(b"\n")
         if len(fields):
             self._vote(done, fields)

@@ -35,9 +35,18 @@ class QuotedFields:
     def __len__(self) -> int:
         return len(self.opens)
 
-    def without_last(self) -> QuotedFields:
-        """Return all fields but the last."""
-        return QuotedFields(self.opens[:-1], self.closes[:-1], self.strays[:-1], self.doubled[:-1])
+    def before(self, place: int) -> QuotedFields:
+        """Return the fields that open before a place."""
+        kept = slice(int(np.searchsorted(self.opens, place)))
+        return QuotedFields(self.opens[kept], self.closes[kept], self.strays[kept], self.doubled[kept])
+
+    def find_open_record(self, block: bytes) -> int:
+        """Return where the line begins in which a field opens that goes on in the next block; else the text's length.
+
+        A field with a stray quote inside does not go on: it was opened by a stray quote itself.
+        """
+        goes_on = len(self) and self.closes[-1] == len(block) and not self.strays[-1]
+        return block.rfind(b"\n", 0, self.opens[-1]) + 1 if goes_on else len(block)
 
     def is_sound(self, end: int) -> Mask:
         """Return which are closed before `end`, the text's length, and hold no stray quote."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from storage.records import Dataset
@@ -84,3 +85,24 @@ def describe_guesses(shards: Sequence[Shard]) -> str:
     columns = f"text in {layout.text_column}, label {label}"
     counts = show_counts(sum_counts(shard.reading.labels for shard in shards))
     return on_one_line(f"{describe_layout(layout)}; {columns}; labels {counts}")
+
+
+def tabulate_shards(shards: Sequence[Shard]) -> list[dict[str, str | int]]:
+    """Return one row for each source file: what was read, why records were rejected, and the first ten labels."""
+    return [
+        {
+            "file": shard.name,
+            "format": shard.reading.layout.format,
+            "records": shard.reading.records,
+            "accepted": shard.reading.accepted,
+            "rejected": sum(shard.reading.rejected.values()),
+            "why": "; ".join(f"{reason}: {count:,}" for reason, count in shard.reading.rejected.items()),
+            "labels": "; ".join(f"{label}: {count:,}" for label, count in list(shard.reading.labels.items())[:10]),
+        }
+        for shard in shards
+    ]
+
+
+def hash_keys(datasets: Iterable[Dataset]) -> str:
+    """Return the SHA-256 of the keys of some datasets, in their order, as 64 hexadecimal digits."""
+    return hashlib.sha256(" ".join(dataset.key for dataset in datasets).encode()).hexdigest()
