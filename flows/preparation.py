@@ -21,13 +21,12 @@ from tasks.data.encoding.encoder import Encoder, make_web_encoder
 from tasks.data.encoding.tokenise import TokenKind
 from tasks.data.fetching import SourceUnreachableError
 from tasks.data.parts.assignment import PARTS
-from tasks.data.reading.readings import ReadingOptions
+from tasks.data.reading.readings import OwnSource, ReadingOptions
 from tasks.data.reading.source_addresses import is_address, is_archive, settle_source
 from tasks.data.shards.shard import Shard
 from tasks.data.split import SplitParameters
 from tasks.download import download_reviews, download_word_index
 from tasks.own_reviews import (
-    OwnSource,
     assign_reviews,
     build_vocabulary,
     check_reviews,

@@ -7,7 +7,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +26,7 @@ from tasks.data.checks import check_reviews as check
 from tasks.data.checks.check_reviews import CheckThresholds
 from tasks.data.encoding.encoder import Encoder
 from tasks.data.encoding.tokenise import TokenKind
-from tasks.data.reading.readings import ReadingOptions, SourceFile
+from tasks.data.reading.readings import OwnSource, SourceFile
 from tasks.data.reading.source_files import list_source_files
 from tasks.data.shards import assign, build_encoder, encode_shards, join, read_shards
 from tasks.data.shards.shard import (
@@ -35,6 +36,7 @@ from tasks.data.shards.shard import (
     describe_shards,
     group_files,
     hash_keys,
+    recall_hashes,
     tabulate_shards,
 )
 from tasks.processes.children import Children
@@ -44,21 +46,6 @@ from tasks.processes.messages import Event, RecordsRead, get_adapter
 TIMEOUT_SECONDS = 3600
 # Processes that read at once. Each takes up to 700 MB.
 MOST_READERS = 4
-
-
-@dataclass(frozen=True)
-class OwnSource:
-    """Where a team's reviews are, and how to read them.
-
-    Attributes:
-        address: A file, a folder, an http(s) address or an object-store URI.
-        sha256: Of an http(s) address; else None.
-        options: How to read the files.
-    """
-
-    address: str
-    sha256: str | None
-    options: ReadingOptions
 
 
 @task(name="read", task_run_name="read {source.address}", cache_policy=NO_CACHE, persist_result=False)
@@ -103,9 +90,8 @@ def _read_files(
     store: Store,
     children: Children,
 ) -> tuple[tuple[Shard, ...], list[str]]:
-    known = {(one.name, one.fingerprint): one.sha256 for one in seen}
-    hashes = {file.name: known[key] for file in files if (key := (file.name, file.fingerprint)) in known}
-    progress, done = ProgressArtifact("reading", key="reading-reviews"), Counter[str]()
+    hashes, done = recall_hashes(files, seen), Counter[str]()
+    progress = ProgressArtifact("reading", key="reading-reviews")
     all_bytes = max(1, sum(file.bytes for file in files))
 
     def show(event: Event) -> None:
@@ -151,9 +137,8 @@ def assign_reviews(
     }
     folder = dataset_folder("assign", inputs)
     request = assign.AssignRequest(shards, label_map, validation_fraction, store.absolute_uri, folder)
-    return reuse_or_build(
-        store, "assign", inputs, shards[0].dataset.source, lambda: children.ask(assign.JOB, request, TIMEOUT_SECONDS)
-    )
+    build = partial(children.ask, assign.JOB, request, TIMEOUT_SECONDS)
+    return reuse_or_build(store, "assign", inputs, shards[0].dataset.source, build)
 
 
 @task(name="vocabulary", task_run_name="vocabulary of {tokens}", cache_policy=NO_CACHE, persist_result=False)
@@ -185,9 +170,7 @@ def build_vocabulary(
         shards, file, cast(TokenKind, tokens), threads, store.absolute_uri, folder
     )
 
-    def build() -> dict[str, StoredFile]:
-        return children.ask(build_encoder.JOB, request, TIMEOUT_SECONDS)
-
+    build = partial(children.ask, build_encoder.JOB, request, TIMEOUT_SECONDS)
     if anew:
         # The file's name holds its hash, so that what earlier runs used stays.
         return publish_dataset(store, "vocabulary", inputs, build(), source)
@@ -273,14 +256,8 @@ def join_reviews(
         store=store.absolute_uri,
         folder=dataset_folder("join", inputs),
     )
-    return reuse_or_build(
-        store,
-        "join",
-        inputs,
-        source,
-        lambda: children.ask(join.JOB, request, TIMEOUT_SECONDS),
-        is_used=lambda part: not part.startswith("texts-"),
-    )
+    build = partial(children.ask, join.JOB, request, TIMEOUT_SECONDS)
+    return reuse_or_build(store, "join", inputs, source, build, is_used=lambda part: not part.startswith("texts-"))
 
 
 @task(name="check", task_run_name="check reviews", cache_policy=NO_CACHE, persist_result=False)
@@ -316,6 +293,5 @@ def check_reviews(
     }
     folder = dataset_folder("check", inputs)
     request = check.CheckRequest(shards, encoded, assigned, before, thresholds, texts, store.absolute_uri, folder)
-    return reuse_or_build(
-        store, "check", inputs, shards[0].dataset.source, lambda: children.ask(check.JOB, request, TIMEOUT_SECONDS)
-    )
+    build = partial(children.ask, check.JOB, request, TIMEOUT_SECONDS)
+    return reuse_or_build(store, "check", inputs, shards[0].dataset.source, build)

@@ -16,12 +16,12 @@ from reports.analysis.measurements import (
     validation_loss_of,
 )
 from reports.analysis.probabilities import auc_interval, compare_auc
+from reports.analysis.seed_statistics import compare_over_seeds
 from reports.analysis.statistics import (
     SIGNIFICANCE,
     Comparison,
     Interval,
     adjust_holm,
-    compare_over_seeds,
     exact_mcnemar,
     mean_interval,
     minimum_detectable_difference,

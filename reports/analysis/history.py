@@ -8,7 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from reports.analysis.measurements import complete_variants, trainings_of, validation_loss_of
-from reports.analysis.statistics import SIGNIFICANCE, exact_mcnemar, pooled_seed_deviation, seed_range_half_width
+from reports.analysis.seed_statistics import pooled_seed_deviation, seed_range_half_width
+from reports.analysis.statistics import SIGNIFICANCE, exact_mcnemar
 from reports.sections.history_section import Band, Change, History, Regression, RunSummary, VariantFigures
 from storage.records import Run, Scores
 

@@ -56,6 +56,7 @@ TESTS = {
     "reports/analysis/measurements.py": "test_comparison test_errors",
     "reports/analysis/history.py": "test_history",
     "reports/analysis/probabilities.py": "test_probabilities",
+    "reports/analysis/seed_statistics.py": "test_statistics",
     "reports/analysis/statistics.py": "test_statistics",
     "storage/archive.py": "test_archive test_fuzz_archive",
     "storage/bounds.py": "test_decoding test_fuzz_store",

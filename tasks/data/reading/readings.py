@@ -36,6 +36,21 @@ class ReadingOptions:
 
 
 @dataclass(frozen=True)
+class OwnSource:
+    """Where a team's reviews are, and how to read them.
+
+    Attributes:
+        address: A file, a folder, an http(s) address or an object-store URI.
+        sha256: Of an http(s) address; else None.
+        options: How to read the files.
+    """
+
+    address: str
+    sha256: str | None
+    options: ReadingOptions
+
+
+@dataclass(frozen=True)
 class SourceFile:
     """One file of a source, or a folder of texts with a file a review, which counts as one.
 

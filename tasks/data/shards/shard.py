@@ -47,6 +47,12 @@ class SeenFile:
     sha256: str
 
 
+def recall_hashes(files: Iterable[SourceFile], seen: Iterable[SeenFile]) -> dict[str, str]:
+    """Return by name the SHA-256 of the files that an earlier run saw, and that look unchanged."""
+    known = {(one.name, one.fingerprint): one.sha256 for one in seen}
+    return {file.name: known[key] for file in files if (key := (file.name, file.fingerprint)) in known}
+
+
 def group_files(files: Sequence[SourceFile], most_bytes: int = 64 << 20) -> list[list[SourceFile]]:
     """Return the files in groups of at most `most_bytes`, or of one larger file.
 

@@ -12,17 +12,15 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.weightstats import zconfint
 
 from reports.analysis.probabilities import compare_auc
+from reports.analysis.seed_statistics import compare_over_seeds, pooled_seed_deviation, seed_range_half_width
 from reports.analysis.statistics import (
     Comparison,
     Interval,
     adjust_holm,
-    compare_over_seeds,
     exact_mcnemar,
     mean_interval,
     minimum_detectable_difference,
     paired_accuracy_difference,
-    pooled_seed_deviation,
-    seed_range_half_width,
     wilson_interval,
 )
 
