@@ -163,7 +163,7 @@ def _open_s3() -> fs.FileSystem:
 
     pyarrow reads region and credentials from the environment by itself, but the endpoint only if it gets a URI.
     """
-    endpoint = _read_endpoint()
+    endpoint = read_endpoint()
     return fs.S3FileSystem(
         endpoint_override=endpoint,
         proxy_options=find_proxy(endpoint or AMAZON),
@@ -175,7 +175,7 @@ def _open_s3() -> fs.FileSystem:
     )
 
 
-def _read_endpoint() -> str | None:
+def read_endpoint() -> str | None:
     """Return the object store's own address, or None for Amazon's."""
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         endpoint = os.environ.get(name, "").strip()

@@ -57,9 +57,9 @@ def _renaming(filesystem: fs.FileSystem, key: str) -> Iterator[Write]:
     try:
         with filesystem.open_output_stream(temporary) as stream:
             yield stream.write
-        _flush_to_disk(temporary)
+        flush_to_disk(temporary)
         _rename(filesystem, temporary, key)
-        _flush_to_disk(folder)
+        flush_to_disk(folder)
     except BaseException:
         with suppress(FileNotFoundError):
             filesystem.delete_file(temporary)
@@ -82,11 +82,11 @@ def _replace_otherwise(temporary: Path, key: Path) -> None:
         temporary.rename(key)
     except OSError:
         shutil.copyfile(temporary, key)
-        _flush_to_disk(str(key))
+        flush_to_disk(str(key))
         temporary.unlink()
 
 
-def _flush_to_disk(path: str) -> None:
+def flush_to_disk(path: str) -> None:
     """Wait until a file's bytes or a folder's names are on the disk, if the file system can flush them."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -109,8 +109,13 @@ def _uploading(location: Location, key: str) -> Iterator[Write]:
         uploader.submit(_upload, filesystem, key, content.getbuffer()).result()
 
 
+def find_content_type(name: str) -> str:
+    """Return what an object store says that a file is, by the end of its name."""
+    return CONTENT_TYPES.get(posixpath.splitext(f"x{name}")[1], OTHER_CONTENT)
+
+
 def _upload(filesystem: fs.FileSystem, key: str, content: memoryview) -> None:
-    content_type = CONTENT_TYPES.get(posixpath.splitext(key)[1], OTHER_CONTENT)
+    content_type = find_content_type(key)
     # Not `fs.copy_files`, which does not raise if the store refuses the end of an upload.
     with filesystem.open_output_stream(key, metadata={"Content-Type": content_type}) as stream:
         stream.write(content)

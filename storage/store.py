@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from storage.containment import check_inside, join, walk
+from storage.create_once import create_once
 from storage.damage import DamagedFileError
 from storage.location import Location, resolve_location
 from storage.manifests import open_manifest, seal_manifest
@@ -133,6 +134,11 @@ class Store:
         """Publish `content`; `{sha}` in `path` becomes the first 12 digits of its SHA-256."""
         return self.write_bytes(path.format(sha=hashlib.sha256(content).hexdigest()[:12]), content, rows)
 
+    def create_bytes(self, path: str, content: bytes, *, single_writer: bool = False) -> StoredFile:
+        """Publish `content` at `path` if nothing is there yet; arguments and errors as in `storage.create_once`."""
+        create_once(self._location, self._key(path), content, single_writer=single_writer)
+        return StoredFile(path, hashlib.sha256(content).hexdigest(), len(content))
+
     def write_chunks(self, path: str, chunks: Iterable[bytes], sha256: str) -> StoredFile:
         """Publish a file that arrives in chunks, if it has the expected SHA-256.
 
@@ -215,9 +221,15 @@ class Store:
             FileNotFoundError: The manifest does not exist.
             DamagedFileError: The manifest was changed after it was written.
         """
-        content, name = open_manifest(self.read_bytes(path)), self.locate(path)
+        return self.open_manifest(self.read_bytes(path), path)
+
+    def open_manifest(self, raw: bytes, path: str) -> JsonObject:
+        """Return the content of a manifest from its bytes; errors as in `read_manifest`, which name `path`."""
+        content = open_manifest(raw)
         if content is None:
-            raise DamagedFileError(f"{name} must be as it was written, and its own SHA-256 does not match.")
+            raise DamagedFileError(
+                f"{self.locate(path)} must be as it was written, and its own SHA-256 does not match."
+            )
         return content
 
     def delete(self, folder: str, keep: Collection[str] = ()) -> None:

@@ -160,12 +160,13 @@ def slice_reviews(test: Predictions, trainings: dict[str, str], facts: ReviewFac
     Yields:
         A slice for each kind that has a review.
     """
-    for by, low, high, mask in _slice_masks(facts):
+    for by, low, high, mask in slice_masks(facts):
         if mask.any():
             yield Slice(by, low, high, int(mask.sum()), _accuracies(test.select(mask), trainings))
 
 
-def _slice_masks(facts: ReviewFacts) -> Iterator[tuple[str, float, float | None, Bools]]:
+def slice_masks(facts: ReviewFacts) -> Iterator[tuple[str, float, float | None, Bools]]:
+    """Yield each kind of review as `Slice` describes it, and the mask of its reviews: bool, shape (reviews,)."""
     quartiles = [float(edge) for edge in np.quantile(facts.out_of_vocabulary, (0.25, 0.5, 0.75)).round(2)]
     for by, values, edges in (
         ("length", facts.length, [0.0, 100.0, 200.0, 400.0]),

@@ -87,10 +87,10 @@ class JoinFacts:
 def hash_archive(content: bytes, source: str) -> npt.NDArray[np.uint64]:
     """Return the hashes of all reviews of an archive, for comparison with `content` of `ENCODED_SCHEMA`, sorted."""
     parts = [read_reviews(content, part, source) for part in ("train", "test")]
-    return np.unique(np.concatenate([hash_contents(*_without_markup(part)) for part in parts]))
+    return np.unique(np.concatenate([hash_contents(*without_markup(part)) for part in parts]))
 
 
-def _without_markup(part: Reviews) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+def without_markup(part: Reviews) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     """Return ranks and offsets without the word br, which is mark-up in the archive and is left out of own texts."""
     kept = part.tokens != MARKUP_RANK
     offsets = np.concatenate([[0], np.cumsum(kept)])[part.offsets]

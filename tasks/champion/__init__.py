@@ -1,0 +1,1 @@
+"""Champions: describe a model, score it on other reviews, decide whether it is used, and keep the log of that."""
