@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,55 +71,76 @@ class CleanJob:
     tokens: npt.NDArray[np.uint16]
 
 
+class CleanPrediction:
+    """A clean process that predicts, while this process does other work.
+
+    Start it before anything limits this process's memory, because it inherits the limit.
+    """
+
+    def __init__(self, jobs: Sequence[CleanJob]) -> None:
+        self.jobs = jobs
+        # Among the files of the process that calls this, which are removed even if it is killed.
+        self.folder = Path(tempfile.mkdtemp(prefix="clean-"))
+        described = [{"rows": len(job.tokens), "maxlen": job.tokens.shape[1]} for job in jobs]
+        (self.folder / "jobs.json").write_text(json.dumps(described))
+        for number, job in enumerate(jobs):
+            (self.folder / f"{number}.keras").write_bytes(job.model)
+            np.ascontiguousarray(job.tokens, np.uint16).tofile(self.folder / f"{number}.tokens")
+        environment = make_environment(
+            {"TMPDIR": str(self.folder), "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(self.folder)}
+        )
+        # TensorFlow's remarks about the processor are no errors.
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""}
+        with (self.folder / "stderr.txt").open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-c", PROGRAM],
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    def finish(self) -> list[npt.NDArray[np.float64] | CleanProcessError]:
+        """Wait for the process, and return for each job the probabilities, or why there are none.
+
+        Returns:
+            float64, shape (reviews,), 0 to 1; or the error.
+        """
+        try:
+            ended = self._wait()
+            return [_read_result(self.folder, number, job, ended) for number, job in enumerate(self.jobs)]
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the process if it still runs, and remove its files."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _wait(self) -> str:
+        """Return how the process ended, "" if well."""
+        try:
+            code = self.process.wait(TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"the process was ended after {TIMEOUT_SECONDS} s"
+        lines = (self.folder / "stderr.txt").read_text(errors="replace").strip().splitlines()
+        last = on_one_line(lines[-1]) if lines else "it said nothing"
+        return "" if code == 0 else f"the process ended with exit code {code}: {last}"
+
+
 def predict_cleanly(jobs: Sequence[CleanJob]) -> list[npt.NDArray[np.float64] | CleanProcessError]:
     """Return for each job the probabilities that its reviews are positive, or why there are none.
 
     Args:
         jobs: Worked on one after another in one process.
-
-    Returns:
-        float64, shape (reviews,), 0 to 1; or the error.
     """
-    # Beside the files of the process that calls this, which are removed even if it is killed.
-    with tempfile.TemporaryDirectory(prefix="clean-") as name:
-        folder = Path(name)
-        described = [{"rows": len(job.tokens), "maxlen": job.tokens.shape[1]} for job in jobs]
-        (folder / "jobs.json").write_text(json.dumps(described))
-        for number, job in enumerate(jobs):
-            (folder / f"{number}.keras").write_bytes(job.model)
-            np.ascontiguousarray(job.tokens, np.uint16).tofile(folder / f"{number}.tokens")
-        ended = _run_program(folder)
-        return [_read_result(folder, number, job, ended) for number, job in enumerate(jobs)]
-
-
-def _run_program(folder: Path) -> str:
-    """Run the program in a folder; return how it ended, "" if well."""
-    environment = make_environment({"TMPDIR": str(folder), "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(folder)})
-    # TensorFlow's remarks about the processor are no errors.
-    environment |= {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""}
-    with (folder / "stderr.txt").open("w+b") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", PROGRAM],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            return f"the process was ended after {TIMEOUT_SECONDS} s"
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            if process.stdin:
-                process.stdin.close()
-        errors.seek(0)
-        lines = errors.read().decode(errors="replace").strip().splitlines()
-    return "" if code == 0 else f"the process ended with exit code {code}: {on_one_line(lines[-1] if lines else '')}"
+    return CleanPrediction(jobs).finish() if jobs else []
 
 
 def _read_result(folder: Path, number: int, job: CleanJob, ended: str) -> npt.NDArray[np.float64] | CleanProcessError:

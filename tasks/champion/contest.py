@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from reports.analysis.errors import ReviewFacts, slice_masks
 from reports.analysis.gate_checks import Contest, Part
@@ -48,7 +49,7 @@ class ContestReviews:
         champion_pairs: The same of the champion.
         seed_disagreement: Share of reviews on which two seeds of the champion's recipe disagree; None if unknown.
         champion_milliseconds: The champion's time to predict 1,000 reviews.
-        new_reviews: Reviews that only the challenger was trained on; None without a champion.
+        new_reviews: Reviews that only the challenger was trained on; None if they were not counted.
         facts: Properties of all reviews.
     """
 
@@ -78,8 +79,21 @@ class ContestReviews:
         }
 
 
+def read_test_predictions(run: Run, training: TrainingResult, store: Store) -> pa.Table:
+    """Return a training's predictions on the run's test set, `run.test_set`, as a table of `PREDICTION_SCHEMA`."""
+    table = store.read_table(training.files["predictions-test.parquet"], PREDICTION_SCHEMA)
+    ids = np.array(table["review_id"].to_pylist(), str)
+    return table.filter(pa.array(np.char.startswith(ids, OWN_PREFIX) == (run.test_set == "own")))
+
+
 def read_contest_reviews(
-    run: Run, evidence: Evidence, challenger: TrainingResult, champion: ChampionModel | None, store: Store
+    run: Run,
+    evidence: Evidence,
+    challenger: TrainingResult,
+    champion: ChampionModel | None,
+    store: Store,
+    *,
+    counts_new: bool = False,
 ) -> ContestReviews:
     """Read the test reviews of a run for a challenger and a champion.
 
@@ -89,16 +103,15 @@ def read_contest_reviews(
         challenger: Its best training.
         champion: The champion; None if there is none.
         store: The store that has both.
+        counts_new: Whether to count the reviews that only the challenger was trained on.
 
     Raises:
         DamagedFileError: A file of the run, or of the champion's run, is missing or damaged.
         FileNotFoundError: The champion's run is gone.
     """
-    table = store.read_table(challenger.files["predictions-test.parquet"], PREDICTION_SCHEMA)
-    ids = np.array(table["review_id"].to_pylist(), str)
-    here = np.char.startswith(ids, OWN_PREFIX) == (evidence.test_set == "own")
-    ids, labels = ids[here], table["label"].to_numpy()[here] == 1
-    probabilities = table["probability"].to_numpy()[here].astype(np.float64)
+    table = read_test_predictions(run, challenger, store)
+    ids, labels = np.array(table["review_id"].to_pylist(), str), table["label"].to_numpy() == 1
+    probabilities = table["probability"].to_numpy().astype(np.float64)
     if not np.isfinite(probabilities).all():
         raise ValueError(f"{challenger.name} must predict probabilities. Received: NaN.")
     reviews = read_test_reviews(run, ids, store, champion.encoder if champion else None)
@@ -109,9 +122,8 @@ def read_contest_reviews(
     used[np.flatnonzero(~known)[reviews.select(~known).first_of_each]] = True
     facts = read_set_facts(run, evidence.test_set, store)
     mine = _read_pairs(challenger, store)
-    before = (
-        next((one for one in theirs.trainings if one.name == champion.training), None) if theirs and champion else None
-    )
+    trained = theirs.trainings if theirs else ()
+    before = next((one for one in trained if champion and one.name == champion.training), None)
     other = _read_pairs(before, store) if before else {}
     shared = sorted(set(mine) & set(other))
     return ContestReviews(
@@ -128,7 +140,7 @@ def read_contest_reviews(
         champion_pairs=_as_marks(other, sorted(other)) if other else None,
         seed_disagreement=_find_disagreement(champion.variant, (run, theirs), store) if champion and theirs else None,
         champion_milliseconds=predict_milliseconds(before) if before else None,
-        new_reviews=read_learned(run, store).count_more_than(learned) if learned else None,
+        new_reviews=read_learned(run, store).count_more_than(learned) if learned and counts_new else None,
         facts=facts,
     )
 
@@ -140,7 +152,7 @@ def predict_milliseconds(training: TrainingResult) -> float | None:
 
 
 def _list_parts(facts: ReviewFacts | None, labels: Bools, used: Bools) -> tuple[tuple[Part, Bools], ...]:
-    parts = [(("label", float(label), None), labels == bool(label)) for label in (0, 1)]
+    parts: list[tuple[Part, Bools]] = [(("label", float(label), None), labels == bool(label)) for label in (0, 1)]
     parts += [((by, low, high), mask) for by, low, high, mask in (slice_masks(facts) if facts else ())]
     return tuple((part, mask[used]) for part, mask in parts if mask[used].any())
 
@@ -206,9 +218,9 @@ def find_anchor(log: ChampionLog, record: ChampionRecord) -> tuple[int, Champion
     best = (record.number, record.champion)
     for entry in log.walk_back(record.number):
         model = entry.record.champion
-        if model and not record.is_blocked(model.identity):
-            if best[1] is None or model.test_accuracy > best[1].test_accuracy:
-                best = (entry.record.number, model)
+        is_better = model and (best[1] is None or model.test_accuracy > best[1].test_accuracy)
+        if model and is_better and not record.is_blocked(model.identity):
+            best = (entry.record.number, model)
         if entry.record.when < since:
             # It was in use when the year began.
             break

@@ -27,10 +27,11 @@ from tasks.champion.contest import (
     find_anchor,
     predict_milliseconds,
     read_contest_reviews,
+    read_test_predictions,
     show_flips,
 )
 from tasks.champion.model_record import identify_training, take_references
-from tasks.champion.scoring import check_references, score_models
+from tasks.champion.scoring import Scoring, check_references
 
 # What a mode makes of a model that may replace the champion.
 ENDS = {"automatic": "promote"}
@@ -117,11 +118,10 @@ class Gate:
         self.found["champion"] = Contender(
             champion.run_id, champion.training, champion.identity, _find_number(self.log, record)
         )
-        reviews = read_contest_reviews(self.run, self.evidence, challenger, champion, self.store)
-        self.found |= reviews.describe()
-        self._must("common", holds=len(reviews.labels) > 0, code="no_common_reviews")
         anchor = find_anchor(self.log, record) if self.policy.policy == "refresh" else None
-        scored = self._score(challenger, champion, anchor and anchor[1], reviews)
+        scored, reviews = self._score(challenger, champion, anchor and anchor[1])
+        self.found |= reviews.describe()
+        self._must("common", holds=bool(reviews.used.any()), code="no_common_reviews")
         if identity == champion.identity or gate_checks.is_same(
             reviews.challenger[reviews.used], scored[0][reviews.used], TOLERANCE
         ):
@@ -152,26 +152,36 @@ class Gate:
         self._must(f"{name}_references", holds=not message, code=f"{name}_drifted", message=message)
 
     def _score(
-        self, challenger: TrainingResult, champion: ChampionModel, anchor: ChampionModel | None, reviews: ContestReviews
-    ) -> list[Any]:
-        """Return the probabilities of the champion, and of the anchor, on all reviews, scored again."""
-        references = take_references(self.run, challenger, self.store)
+        self, challenger: TrainingResult, champion: ChampionModel, anchor: ChampionModel | None
+    ) -> tuple[list[Any], ContestReviews]:
+        """Return the probabilities of the champion, and of the anchor, on all reviews, and the reviews."""
+        run, store = self.run, self.store
+        references = take_references(run, challenger, store)
         models = [champion, *([anchor] if anchor else [])]
-        asked = score_models(self.run, challenger, references, models, reviews.ids, self.store)
+        ids = np.array(read_test_predictions(run, challenger, store)["review_id"].to_pylist(), str)
+        scoring = Scoring(run, challenger, references, models, ids, store)
+        try:
+            reviews = read_contest_reviews(
+                run, self.evidence, challenger, champion, store, counts_new=self.policy.policy == "refresh"
+            )
+        except BaseException:
+            scoring.process.close()
+            raise
+        asked = scoring.finish()
         self._load("challenger", challenger.name, asked.challenger, references)
         self._load("champion", champion.training, asked.references[0], champion.references)
         if anchor:
             self._load("anchor", anchor.training, asked.references[1], anchor.references)
-        return asked.reviews
+        return asked.reviews, reviews
 
     def _judge_first(self, challenger: TrainingResult, record: ChampionRecord | None, identity: str) -> tuple[str, ...]:
         """Return the outcome if there is no champion yet."""
         references = take_references(self.run, challenger, self.store)
-        asked = score_models(self.run, challenger, references, [], np.zeros(0, str), self.store)
+        asked = Scoring(self.run, challenger, references, [], np.zeros(0, str), self.store).finish()
         self._load("challenger", challenger.name, asked.challenger, references)
         reviews = read_contest_reviews(self.run, self.evidence, challenger, None, self.store)
         self.found |= reviews.describe()
-        self._must("common", holds=len(reviews.labels) > 0, code="no_common_reviews")
+        self._must("common", holds=bool(reviews.used.any()), code="no_common_reviews")
         labels, said = reviews.labels[reviews.used], reviews.challenger[reviews.used]
         self._describe_challenger(reviews, said)
         if record is not None and record.is_blocked(identity):

@@ -17,8 +17,8 @@ from storage.champion_records import (
     ChampionModel,
     ChampionRecord,
 )
-from storage.records import JsonObject
-from storage.runs import read_run
+from storage.records import JsonObject, Run
+from storage.runs import is_published, read_run
 from tasks.champion.clean_process import CleanProcessError
 from tasks.champion.model_record import describe_model, find_training, identify_training
 from tasks.champion.scoring import check_model
@@ -59,20 +59,28 @@ def name_author(flow_run: str | None = None, *, is_gate: bool = False) -> Author
     return Author("gate" if is_gate else "person", user, socket.gethostname(), flow_run)
 
 
-def promote(log: ChampionLog, run_id: str, training: str, reason: Reason) -> Entry:
+def promote(log: ChampionLog, run_id: str, training: str, reason: Reason, *, is_checked: bool = False) -> Entry:
     """Make a model the champion.
 
     A flow run that is retried repeats nothing: its own record is returned.
+
+    Args:
+        log: The log of champions.
+        run_id: The run that trained the model.
+        training: Name of its training.
+        reason: Why, and by whom.
+        is_checked: Whether the gate has just loaded the model in a clean process.
 
     Raises:
         FileNotFoundError: There is no such run.
         ValueError: The run has no such model, it is blocked or damaged or is the champion already, the reason is empty,
             or the champion has changed.
     """
-    newest = _begin(log, reason)
+    newest = log.read_newest()
     if newest and reason.author.flow_run and newest.record.author.flow_run == reason.author.flow_run:
         return newest
-    run = read_run(log.store, run_id)
+    newest = _begin(log, reason)
+    run = _read_run(log, run_id)
     found = find_training(run, training)
     identity = identify_training(run, found, log.store)
     if newest and newest.record.champion and newest.record.champion.identity == identity:
@@ -82,7 +90,8 @@ def promote(log: ChampionLog, run_id: str, training: str, reason: Reason) -> Ent
     if newest and newest.record.is_blocked(identity):
         raise ValueError(f"{training} of {run_id} is blocked. `retrain champion unblock` lifts that.")
     model = describe_model(run, found, log.store)
-    if error := check_model(model, log.store):
+    error = "" if is_checked else check_model(model, log.store)
+    if error:
         raise CleanProcessError(error)
     if reason.report is None and run.report:
         reason = replace(reason, report=run.report.sha256)
@@ -170,8 +179,17 @@ def unblock(log: ChampionLog, run_id: str, training: str, reason: Reason) -> Ent
     return _append(log, newest, reason, "unblock", subject, newest.record.champion, left)
 
 
+def _read_run(log: ChampionLog, run_id: str) -> Run:
+    if not is_published(log.store, run_id):
+        raise FileNotFoundError(
+            f"`RUN_ID` must be one that `retrain history` lists. Received: {run_id:.80}; it is not in "
+            f"{log.store.locate('')}."
+        )
+    return read_run(log.store, run_id)
+
+
 def _identify(log: ChampionLog, run_id: str, training: str) -> str:
-    run = read_run(log.store, run_id)
+    run = _read_run(log, run_id)
     return identify_training(run, find_training(run, training), log.store)
 
 
@@ -185,8 +203,8 @@ def _begin(log: ChampionLog, reason: Reason) -> Entry | None:
     number = newest.record.number if newest else 0
     if reason.expect is not None and reason.expect != number:
         raise ChampionChangedError(
-            f"The log {log.name} must end with record {reason.expect}, as you expected. It ends with {number}: somebody "
-            "has changed it meanwhile. Look at `retrain champion`, and decide again."
+            f"The log {log.name} must end with record {reason.expect}, as you expected. It ends with {number}: "
+            "somebody has changed it meanwhile. Look at `retrain champion`, and decide again."
         )
     return newest
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from storage.champion_records import TOLERANCE, ChampionModel, References
 from storage.records import Run, StoredFile, TrainingResult
 from storage.store import Store
-from tasks.champion.clean_process import CleanJob, CleanProcessError, predict_cleanly
+from tasks.champion.clean_process import CleanJob, CleanPrediction, CleanProcessError, predict_cleanly
 from tasks.champion.test_reviews import encode_test_reviews
 
 Said = npt.NDArray[np.float64]
@@ -32,44 +32,51 @@ class Scored:
     reviews: list[Said]
 
 
-def score_models(
-    run: Run,
-    challenger: TrainingResult,
-    references: References,
-    models: Sequence[ChampionModel],
-    ids: npt.NDArray[np.str_],
-    store: Store,
-) -> Scored:
-    """Load the challenger and other models, and let them predict.
+class Scoring:
+    """The challenger and other models, which predict in a clean process while this one does other work."""
 
-    Args:
-        run: The run, whose challenger is asked its references only, for its predictions are stored.
-        challenger: Its best training.
-        references: Of the challenger.
-        models: The other models: references and test reviews, each with its own encoder.
-        ids: The test reviews, in order.
-        store: The store that has the files.
-    """
-    jobs = [_prepare(challenger.name, challenger.files["model.keras"], references, store)]
-    for model in models:
-        job = _prepare(model.training, model.files["model.keras"], model.references, store)
-        if isinstance(job, CleanJob) and len(ids):
-            try:
-                reviews = encode_test_reviews(run, ids, model.encoder, store)
-                job = CleanJob(job.name, job.model, np.concatenate([job.tokens, reviews]))
-            except (ValueError, OSError) as error:
-                job = CleanProcessError(f"{model.training} must be able to read this run's test reviews: {error}")
-        jobs.append(job)
-    ready = [job for job in jobs if isinstance(job, CleanJob)]
-    answers = iter(predict_cleanly(ready) if ready else [])
-    said = [next(answers) if isinstance(job, CleanJob) else job for job in jobs]
-    counts = [len(model.references.tokens) for model in models]
-    others = list(zip(said[1:], counts, strict=True))
-    return Scored(
-        challenger=said[0],
-        references=[one if isinstance(one, CleanProcessError) else one[:count] for one, count in others],
-        reviews=[np.zeros(0) if isinstance(one, CleanProcessError) else one[count:] for one, count in others],
-    )
+    def __init__(
+        self,
+        run: Run,
+        challenger: TrainingResult,
+        references: References,
+        models: Sequence[ChampionModel],
+        ids: npt.NDArray[np.str_],
+        store: Store,
+    ) -> None:
+        """Start to load the models and to let them predict.
+
+        Args:
+            run: The run, whose challenger is asked its references only, for its predictions are stored.
+            challenger: Its best training.
+            references: Of the challenger.
+            models: The other models: references and test reviews, each with its own encoder.
+            ids: The test reviews, in order.
+            store: The store that has the files.
+        """
+        self.counts = [len(model.references.tokens) for model in models]
+        self.jobs = [_prepare(challenger.name, challenger.files["model.keras"], references, store)]
+        for model in models:
+            job = _prepare(model.training, model.files["model.keras"], model.references, store)
+            if isinstance(job, CleanJob):
+                try:
+                    reviews = encode_test_reviews(run, ids, model.encoder, store)
+                    job = CleanJob(job.name, job.model, np.concatenate([job.tokens, reviews]))
+                except (ValueError, OSError) as error:
+                    job = CleanProcessError(f"{model.training} must be able to read this run's test reviews: {error}")
+            self.jobs.append(job)
+        self.process = CleanPrediction([job for job in self.jobs if isinstance(job, CleanJob)])
+
+    def finish(self) -> Scored:
+        """Wait for the predictions."""
+        answers = iter(self.process.finish())
+        said = [next(answers) if isinstance(job, CleanJob) else job for job in self.jobs]
+        others = list(zip(said[1:], self.counts, strict=True))
+        return Scored(
+            challenger=said[0],
+            references=[one if isinstance(one, CleanProcessError) else one[:count] for one, count in others],
+            reviews=[np.zeros(0) if isinstance(one, CleanProcessError) else one[count:] for one, count in others],
+        )
 
 
 def _prepare(name: str, file: StoredFile, references: References, store: Store) -> CleanJob | CleanProcessError:
