@@ -8,6 +8,8 @@ from functools import partial
 
 from flows.declarations import Parameter, require
 from flows.parameters import PARAMETERS, NightlyParameters, choose_store
+from reports.sections.gate_policy import parse_policy
+from storage.champion_log import check_name
 from storage.location import resolve_location
 from storage.store import Store
 from tasks.data.encoding.tokenise import load_kiwi
@@ -75,6 +77,14 @@ def _check_source(parameters: NightlyParameters) -> None:
         resolve_source("imdb" if source == "auto" else source, sha256)
 
 
+def _check_gate(parameters: NightlyParameters) -> None:
+    parse_policy(parameters.gate)
+
+
+def _check_champion(parameters: NightlyParameters) -> None:
+    check_name(parameters.champion)
+
+
 def _check_reviews(parameters: NightlyParameters) -> None:
     reviews = parameters.reviews
     if reviews is not None:
@@ -135,6 +145,8 @@ _CHECKS: tuple[Callable[[NightlyParameters], None], ...] = (
     _check_variants,
     _check_seeds,
     _check_source,
+    _check_gate,
+    _check_champion,
     _check_reviews,
     _check_reading,
     _check_pairs,

@@ -21,11 +21,15 @@ from flows.preparation import prepare_reviews
 from flows.run_record import name_run, record_run
 from flows.stopwatch import Stopwatch
 from flows.workers.hand_out import train_on_workers
+from reports.sections.decision_section import Decision
+from reports.sections.gate_policy import GatePolicy, parse_policy
 from storage.records import FailedTraining, Run, TrainingResult
 from storage.runs import run_folder
 from storage.store import Store
-from tasks.processes.children import children_of_run
-from tasks.report import PublishedReport, write_report
+from tasks.champion.gate_request import GATE
+from tasks.gate import carry_out, decide_about
+from tasks.processes.children import Children, children_of_run
+from tasks.report import PublishedReport, compute_evidence, write_report
 from tasks.train import PlannedTraining, TrainingInputs
 from tasks.training.training_request import TRAINING, TrainingParameters
 from tasks.variants import BASELINES, VARIANTS
@@ -53,6 +57,8 @@ def nightly_retraining(
     check_drift: tuple[float, ...] = DEFAULTS.check_drift,
     check_unknown_words: tuple[float, ...] = DEFAULTS.check_unknown_words,
     check_new_against_old: tuple[float, ...] = DEFAULTS.check_new_against_old,
+    gate: str = DEFAULTS.gate,
+    champion: str = DEFAULTS.champion,
     sample_reviews: int = DEFAULTS.sample_reviews,
     num_words: int = DEFAULTS.num_words,
     maxlen: int = DEFAULTS.maxlen,
@@ -109,9 +115,28 @@ def nightly_retraining(
                     results = list(train_on_workers(planned, inputs, children))
         used = replace(parameters, jobs=at_once if placement == "local" else None, store=opened.absolute_uri)
         run = record_run(run_id, used, prepared, planned, results, stopwatch)
-        published = write_report(run, opened, children)
+        published, decision = publish_with_decision(run, parse_policy(gate), champion, opened, children)
         leave_outcome(published.run)
-    return choose_state(published)
+        lost = carry_out(published, decision, opened) if decision else ""
+    return choose_state(published, decision, lost)
+
+
+def publish_with_decision(
+    run: Run, policy: GatePolicy, name: str, store: Store, children: Children
+) -> tuple[PublishedReport, Decision | None]:
+    """Compute the evidence, let the gate decide, and publish the report, which leads with the decision.
+
+    A run on made-up reviews, or one that trained nothing, never touches the champion.
+    """
+    has_gate = policy.mode != "off" and not run.is_sample and not run.stopped
+    if has_gate:
+        # It imports while the evidence is computed.
+        children.start_ahead(GATE, 1)
+    run = compute_evidence(run, store, children)
+    if not has_gate:
+        return write_report(run, store, children), None
+    answer = decide_about(run, policy, name, store, children)
+    return write_report(answer.run, store, children), answer.decision
 
 
 def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...], *, baselines: bool) -> list[PlannedTraining]:
@@ -120,8 +145,14 @@ def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...], *, baselin
     return planned + [PlannedTraining(variant, seeds[0]) for variant in BASELINES if baselines]
 
 
-def choose_state(published: PublishedReport) -> State[Run]:
-    """Return the flow's final state: Failed if a check stopped the run or a training failed; it names the report."""
+def choose_state(published: PublishedReport, decision: Decision | None = None, lost: str = "") -> State[Run]:
+    """Return the flow's final state: Failed if a check stopped the run or a training failed; it names the report.
+
+    Args:
+        published: The published run.
+        decision: The gate's decision, if it looked at the run.
+        lost: Why a promotion that the gate decided could not be recorded; "" if it was, or if none was due.
+    """
     run, address = published.run, published.address
     if run.stopped:
         reasons = " ".join(run.stopped)
@@ -129,4 +160,6 @@ def choose_state(published: PublishedReport) -> State[Run]:
     if run.failures:
         names = ", ".join(failure.name for failure in run.failures)
         return Failed(message=f"{names} failed; the report says so: {address}", data=run)
+    if lost:
+        return Completed(message=f"The page says that the model is promoted, and it is not: {lost} {address}", data=run)
     return Completed(message=f"{published.verdict} Report: {address}", data=run)

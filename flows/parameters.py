@@ -24,6 +24,10 @@ SOURCES = (
     "be reached"
 )
 REVIEWS = "reviews of your own beside the source's: a file, a folder, an http(s) address, or an object-store URI"
+GATE = (
+    "when a model may replace the champion, and what is done then: mode=off, report_only, propose or automatic; "
+    "policy=better or refresh; and limits (docs/champion.md)"
+)
 BASELINES = "train the baselines: SimpleRNN, a bag of words, the majority class"
 
 Flow = TypeVar("Flow", bound=Callable[..., Any])
@@ -140,6 +144,8 @@ class NightlyParameters:
             metavar="W,S",
         ),
     ] = (0.65, 0.8)
+    gate: Annotated[str, About("champion", GATE, metavar="NAME=VALUE,...")] = "mode=report_only"
+    champion: Annotated[str, About("champion", "name of the log of champions", metavar="NAME")] = "main"
     sample_reviews: Annotated[int, About("data", "size of the sample corpus", least=20, most=500_000)] = 50_000
     num_words: Annotated[int, About("data", "size of the vocabulary", least=5, most=65536)] = 500
     maxlen: Annotated[int, About("data", "tokens of each review that are used, its last", least=1)] = 100

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from reports.sections.comparison_section import BaselineCheck, ComparisonRow, Curve, TrainingRow
 from reports.sections.data_section import Data
+from reports.sections.decision_section import Decision
 from reports.sections.errors_section import Errors
 from reports.sections.history_section import History
 from reports.sections.minimal_pairs_section import MinimalPairs
@@ -40,6 +41,8 @@ class Evidence:
         test_set: The test reviews that it is about: "imdb", "sample" or "own".
         other: The same on the run's other test set; None if it has one only.
         own_reviews: What was read of the team's own reviews; None if the run has none.
+        decision: The gate's decision. It has a file of its own, because it is made from the evidence; None in
+            evidence.json, and if the gate did not look at the run.
     """
 
     comparison: tuple[ComparisonRow, ...]
@@ -54,6 +57,7 @@ class Evidence:
     test_set: str = "imdb"
     other: Evidence | None = None
     own_reviews: OwnReviews | None = None
+    decision: Decision | None = None
     format: Annotated[int, Constraint(ge=1, le=EVIDENCE_FORMAT)] = EVIDENCE_FORMAT
 
 

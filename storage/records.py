@@ -212,6 +212,7 @@ class Run:
         test_set: The test reviews that the scores and the verdict are about: "imdb", "sample" or "own".
         stopped: Why the run was stopped before it trained, a sentence for each reason; empty if it trained.
         gone_files: Names of own source files that the last run read and that are no longer there.
+        decision: The gate's decision as data; None if the gate did not look at the run.
     """
 
     run_id: str
@@ -234,6 +235,7 @@ class Run:
     test_set: str = "imdb"
     stopped: tuple[str, ...] = ()
     gone_files: tuple[str, ...] = ()
+    decision: StoredFile | None = None
     format: RecordFormat = RECORD_FORMAT
 
     @cached_property

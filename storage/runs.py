@@ -218,4 +218,4 @@ def _named_files(store: Store, manifest: str) -> Iterator[StoredFile]:
     run = read_run(store, manifest.split("/")[1])
     for training in (*run.trainings, *run.baselines):
         yield from training.files.values()
-    yield from (file for file in (run.report, run.evidence) if file)
+    yield from (file for file in (run.report, run.evidence, run.decision) if file)

@@ -1,8 +1,8 @@
-"""Publish a run: evidence, HTML report, `run.json` and the list of all runs; and show it in Prefect."""
+"""Compute the evidence of a run; publish its HTML report, `run.json` and the list of all runs; show it in Prefect."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import prefect.runtime.deployment
 import prefect.runtime.flow_run
@@ -16,7 +16,7 @@ from storage.records import Run
 from storage.store import Store
 from tasks.artifacts import UNREACHABLE, brief_requests
 from tasks.evaluation.page_address import address_page
-from tasks.evaluation.report_request import REPORT, ReportRequest
+from tasks.evaluation.report_request import REPORT, EvidenceRequest, ReportRequest, WrittenReport
 from tasks.processes.children import ChildFailedError, Children
 
 TIMEOUT_SECONDS = 600
@@ -40,6 +40,20 @@ class PublishedReport(NamedTuple):
     address: str
 
 
+@task(name="evidence", task_run_name="evidence {run.run_id}", cache_policy=NO_CACHE, persist_result=False)
+def compute_evidence(run: Run, store: Store, children: Children) -> Run:
+    """Compute what the report says, as data, and store it; return the run with the record of its file.
+
+    Raises:
+        ChildFailedError: The report's process failed.
+        BadInputError: The process refused a file of the run.
+    """
+    try:
+        return cast(Run, children.ask(REPORT, EvidenceRequest(run, store.absolute_uri), TIMEOUT_SECONDS))
+    except ChildFailedError as error:
+        raise ChildFailedError(f"report: {error}", may_pass=error.may_pass) from error
+
+
 @task(name="report", task_run_name="report {run.run_id}", cache_policy=NO_CACHE, persist_result=False)
 def write_report(run: Run, store: Store, children: Children) -> PublishedReport:
     """Publish the report and then `run.json`, and show them in Prefect.
@@ -49,7 +63,8 @@ def write_report(run: Run, store: Store, children: Children) -> PublishedReport:
         BadInputError: The process refused a file of the run.
     """
     try:
-        written = children.ask(REPORT, ReportRequest(run, store.absolute_uri), TIMEOUT_SECONDS)
+        request = ReportRequest(run, store.absolute_uri)
+        written = cast(WrittenReport, children.ask(REPORT, request, TIMEOUT_SECONDS))
     except ChildFailedError as error:
         raise ChildFailedError(f"report: {error}", may_pass=error.may_pass) from error
     published = PublishedReport(written.run, written.verdict, address_page(store, run.run_id))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reports.analysis.history import summarise_run
 from reports.analysis.measurements import lowest_val_loss
 from reports.analysis.statistics import wilson_interval
-from reports.evidence import Evidence, from_json, to_json
+from reports.evidence import to_json
 from reports.sections.history_section import VariantFigures
 from storage.pages import seal_page
 from storage.records import Run
@@ -17,6 +17,7 @@ from storage.runs import is_published, list_runs, read_run, report_path
 from storage.store import DamagedFileError, Store
 from tasks.evaluation.publish_index import publish_index
 from tasks.evaluation.report_request import RENDER, RenderRequest
+from tasks.evaluation.stored_evidence import read_evidence
 from tasks.processes.children import Children
 
 RENDER_SECONDS = 600
@@ -80,21 +81,6 @@ def choose_run(store: Store, run_id: str | None) -> str:
             f"`RUN_ID` must be one that `retrain history` lists. Received: {run_id}; it is not in {store.locate('')}."
         )
     return run_ids[-1]
-
-
-def read_evidence(store: Store, run: Run) -> Evidence:
-    """Return the evidence of a run.
-
-    Raises:
-        DamagedFileError: The file differs from what was published.
-        ValueError: An older version, which stored no evidence, published the run.
-    """
-    if run.evidence is None:
-        raise ValueError(
-            f"{run.run_id} was published by a version that stored no evidence, so its page cannot be rendered again. "
-            f"The published page is {store.locate(report_path(run.run_id))}."
-        )
-    return from_json(store.read_verified(run.evidence), store.locate(run.evidence.path))
 
 
 def render_stored_run(store: Store, run: Run, language: str) -> bytes:

@@ -76,7 +76,7 @@ def run_nightly(parameters: NightlyParameters) -> int:
 
 def _print_published(parameters: NightlyParameters, run: Run) -> int:
     # Imported late: it imports Jinja2 and Babel, which a run with bad input does not need.
-    from flows.cli.past_runs import read_evidence
+    from tasks.evaluation.stored_evidence import read_evidence
 
     store = Store(choose_store(parameters.store))
     code = print_outcome(run, read_evidence(store, run), store.locate(report_path(run.run_id)))

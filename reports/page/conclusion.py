@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from reports.evidence import Evidence
 from reports.page.check_sentences import describe_check, name_check
+from reports.page.decision_words import advise, headline_decision, is_proposed, name_outcome
 from reports.page.language import Language
 from reports.page.sentences import describe_changes
 from reports.sections.comparison_section import BAG_OF_WORDS, BaselineCheck, ComparisonRow
@@ -27,6 +28,9 @@ class Tone(NamedTuple):
 
 
 ACT, CALM, BROKEN, DONE = Tone("act", "▲"), Tone("calm", "●"), Tone("broken", "✖"), Tone("done", "✔")
+PROPOSED, KEPT, REFUSED = Tone("act", "▲"), Tone("calm", "■"), Tone("broken", "✕")
+# By the gate's outcome.
+TONES = {"same": KEPT, "keep": KEPT, "propose": PROPOSED, "promote": DONE, "refused": REFUSED}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,24 @@ class Conclusion:
 
 
 def write_conclusion(run: Run, evidence: Evidence, language: Language) -> Conclusion:
+    """Say what the gate decided, or without a decision how the variants compare, and what to do.
+
+    What is broken comes first; and a decision that changes nothing must not hide that somebody has to look.
+    """
+    compared, decision = _compare(run, evidence, language), evidence.decision
+    if decision is None or compared.tone is BROKEN:
+        return compared
+    tone, word, action = TONES[decision.outcome], name_outcome(decision, language), advise(decision, language)
+    if is_proposed(decision):
+        tone = PROPOSED
+    elif tone is KEPT and compared.tone is ACT:
+        tone, word, action = ACT, compared.word, compared.action
+    said = (compared.headline, *compared.evidence)
+    headline = headline_decision(decision, language)
+    return Conclusion(tone, word, headline, action, said, compared.failures, compared.since)
+
+
+def _compare(run: Run, evidence: Evidence, language: Language) -> Conclusion:
     """Say which variant is chosen, whether its lead is more than chance, and what to do.
 
     The chosen variant has the lowest validation loss. It is a winner only if it is clearly more accurate than each

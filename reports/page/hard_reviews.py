@@ -48,16 +48,16 @@ def list_hard_reviews(errors: Errors, language: Language) -> list[HardReview]:
     once = {one.review_id: one for one in shown}
     suspects = {one.review_id for one in errors.suspects}
     return [
-        HardReview(
-            one.review_id,
-            describe_review(one, language),
-            one.review_id in suspects,
-            one.probabilities,
-            join_breaks(one.words, one.unknown),
-            one.cut_words,
-        )
+        make_readable(one, language, is_suspect=one.review_id in suspects)
         for one in sorted(once.values(), key=_mean_confidence)
     ]
+
+
+def make_readable(one: ShownReview, language: Language, *, is_suspect: bool = False) -> HardReview:
+    """Return a review with its headline, and its line breaks as ¶."""
+    words = join_breaks(one.words, one.unknown)
+    headline = describe_review(one, language)
+    return HardReview(one.review_id, headline, is_suspect, one.probabilities, words, one.cut_words)
 
 
 def _mean_confidence(one: ShownReview) -> float:

@@ -39,7 +39,8 @@ def render_markdown(run: Run, evidence: Evidence, address: str, language_code: s
 def render_verdict(run: Run, evidence: Evidence, language_code: str) -> str:
     """Return the conclusion as plain text, without the failures and the changes since the previous run."""
     conclusion = write_conclusion(run, evidence, Language(language_code))
-    return " ".join((conclusion.headline, *conclusion.evidence, conclusion.action))
+    headline = f"{conclusion.word}: {conclusion.headline}" if evidence.decision else conclusion.headline
+    return " ".join((headline, *conclusion.evidence, conclusion.action))
 
 
 def _markdown_row(cells: list[str]) -> str:

@@ -9,14 +9,18 @@ from reports.analysis.statistics import Interval
 from reports.evidence import LEAST_OWN_REVIEWS, Evidence
 from reports.page import learning_curves, report_charts, row_charts, run_details, sentences
 from reports.page.conclusion import write_conclusion
+from reports.page.decision_words import describe_decision
 from reports.page.failures import list_failures
 from reports.page.findings import rank_findings
-from reports.page.hard_reviews import list_hard_reviews
+from reports.page.gate_tables import DecisionText, write_decision
+from reports.page.hard_reviews import list_hard_reviews, make_readable
 from reports.page.language import Language
 from reports.page.own_section import explain_test_set, name_test_set, write_own_reviews
 from reports.page.palette import assign_styles
 from reports.page.rendering import render
 from reports.page.scale import span_accuracies
+from reports.sections.decision_section import Decision
+from reports.sections.gate_policy import write_policy
 from storage.records import Run
 
 
@@ -46,6 +50,9 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         conclusion=write_conclusion(run, evidence, language),
         failures=list_failures(run, language),
         findings=rank_findings(evidence, language),
+        decided=_write_decision(evidence.decision, language) if evidence.decision else None,
+        policy_text=write_policy(evidence.decision.policy) if evidence.decision else "",
+        flips=[make_readable(one, language) for one in evidence.decision.flips] if evidence.decision else [],
         median=median,
         name_kind_of_pair=partial(sentences.name_kind_of_pair, language=language),
         curves=learning_curves.draw_curves(run, evidence, language),
@@ -66,6 +73,10 @@ def render_report(run: Run, evidence: Evidence, language_code: str) -> str:
         file_table=run_details.list_files(run, language),
         commands=(run_details.render_command(run), run_details.repeat_command(run)),
     )
+
+
+def _write_decision(decision: Decision, language: Language) -> DecisionText:
+    return write_decision(decision, describe_decision(decision, language), language)
 
 
 def _note_test_set(evidence: Evidence, language: Language) -> str:

@@ -86,8 +86,7 @@ def list_files(run: Run, language: Language) -> Table:
             files.append(file)
     for training in (*run.trainings, *run.baselines):
         files += [training.files[name] for name in sorted(training.files)]
-    if run.evidence:
-        files.append(run.evidence)
+    files += [file for file in (run.evidence, run.decision) if file]
     gettext = language.gettext
     rows = tuple((file.path, file.sha256, language.integer(file.bytes)) for file in files)
     return Table(gettext("Every file of the run"), (gettext("file"), "SHA-256", gettext("bytes")), rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,6 @@ from reports.analysis.statistics import paired_accuracy_difference
 from reports.evidence import Evidence
 from reports.sections.comparison_section import BAG_OF_WORDS
 from reports.sections.decision_section import Contender, Decision, GateCheck
-from reports.sections.gate_policy import GatePolicy
 from storage.champion_log import ChampionLog
 from storage.champion_records import TOLERANCE, ChampionModel, ChampionRecord, References
 from storage.looks import Look, read_looks, record_look
@@ -30,26 +29,12 @@ from tasks.champion.contest import (
     read_test_predictions,
     show_flips,
 )
+from tasks.champion.gate_request import GateSetup
 from tasks.champion.model_record import identify_training, take_references
 from tasks.champion.scoring import Scoring, check_references
 
 # What a mode makes of a model that may replace the champion.
 ENDS = {"automatic": "promote"}
-
-
-@dataclass(frozen=True)
-class GateSetup:
-    """What the gate is told.
-
-    Attributes:
-        policy: What must hold, and what is done then.
-        name: Whose log of champions.
-        flow_run: Id of the flow run, which names its look.
-    """
-
-    policy: GatePolicy
-    name: str
-    flow_run: str
 
 
 class Refusal(Exception):  # noqa: N818 - a verdict, not an accident

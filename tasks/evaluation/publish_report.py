@@ -16,7 +16,7 @@ import sklearn.linear_model
 import sklearn.metrics  # noqa: F401
 import statsmodels.stats.multitest  # noqa: F401
 
-from reports.evidence import Evidence, from_json, to_json
+from reports.evidence import Evidence, to_json
 from reports.page.plain_text import render_markdown, render_verdict
 from reports.page.report_page import render_report
 from storage.pages import seal_page
@@ -33,20 +33,24 @@ from storage.store import DamagedFileError, Store
 from tasks.evaluation.evaluate import choose_test_set, evaluate_run
 from tasks.evaluation.page_address import address_page
 from tasks.evaluation.publish_index import publish_index
-from tasks.evaluation.report_request import REPORT, ReportRequest, WrittenReport
+from tasks.evaluation.report_request import REPORT, EvidenceRequest, ReportRequest, WrittenReport
+from tasks.evaluation.stored_evidence import read_evidence
 from tasks.processes.messages import Event
 
 JOB = REPORT
 
 
-def publish_report(run: Run, store: Store) -> WrittenReport:
-    """Publish the evidence, the page, `run.json` and the list of runs.
+def prepare_evidence(run: Run, store: Store) -> Run:
+    """Compute the evidence of a run, and write it. Until the run is published again, it does not exist.
 
     If the run is already published and intact, as after a restart of its flow run, its files stay as they are.
 
     Args:
         run: The run's record, with all trainings done.
         store: The store that has the trainings' files.
+
+    Returns:
+        The run with the record of its evidence; the published run, if there is one.
 
     Raises:
         DamagedFileError: A file of a training differs from what was published.
@@ -55,9 +59,28 @@ def publish_report(run: Run, store: Store) -> WrittenReport:
     run = choose_test_set(run, store)
     published = find_published(run, store)
     if published and published.evidence:
-        run, evidence = published, from_json(store.read_verified(published.evidence))
-    else:
-        run, evidence = publish_files(run, store)
+        return published
+    written = to_json(evaluate_run(run, store))
+    withdraw_run(store, run.run_id)
+    return replace(run, evidence=store.write_bytes(f"{run_folder(run.run_id)}/evidence.json", written))
+
+
+def publish_report(run: Run, store: Store) -> WrittenReport:
+    """Publish the page, `run.json` and the list of runs; the evidence first, if it is not there yet.
+
+    Args:
+        run: The run's record, with the records of its evidence and of the gate's decision, if they are made.
+        store: The store that has its files.
+
+    Raises:
+        DamagedFileError: A file of the run differs from what was published.
+        ValueError: Two trainings were tested on different reviews.
+    """
+    if run.evidence is None:
+        run = prepare_evidence(run, store)
+    # Read back, because every later rendering starts from the stored files as well.
+    evidence = read_evidence(store, run)
+    run = find_published(run, store) or publish_page(run, evidence, store)
     language = run.known.language
     publish_index(store, language, run.run_id)
     markdown = render_markdown(run, evidence, address_page(store, run.run_id), language)
@@ -70,7 +93,7 @@ def find_published(run: Run, store: Store) -> Run | None:
         return None
     try:
         published = read_run(store, run.run_id)
-        for file in filter(None, (published.evidence, published.report)):
+        for file in filter(None, (published.evidence, published.decision, published.report)):
             store.verify(file)
     except DamagedFileError:
         return None
@@ -78,25 +101,19 @@ def find_published(run: Run, store: Store) -> Run | None:
     return published if all(getattr(published, name) == getattr(run, name) for name in names) else None
 
 
-def publish_files(run: Run, store: Store) -> tuple[Run, Evidence]:
-    """Write the evidence, the page and, last, `run.json`.
-
-    Returns:
-        The run with the records of both files, and the evidence.
-    """
-    written = to_json(evaluate_run(run, store))
-    # Read back, because every later rendering starts from the stored file as well.
-    evidence = from_json(written)
-    withdraw_run(store, run.run_id)
-    run = replace(run, evidence=store.write_bytes(f"{run_folder(run.run_id)}/evidence.json", written))
+def publish_page(run: Run, evidence: Evidence, store: Store) -> Run:
+    """Write the page and, last, `run.json`; return the run with the record of the page."""
     page = seal_page(render_report(run, evidence, run.known.language))
     run = replace(run, report=store.write_bytes(report_path(run.run_id), page))
     publish_run(store, run)
-    return run, evidence
+    return run
 
 
-def main(request: ReportRequest, _tell: Callable[[Event], None]) -> WrittenReport:
-    """Publish the report of the run in the request."""
+def main(request: EvidenceRequest | ReportRequest, _tell: Callable[[Event], None]) -> Run | WrittenReport:
+    """Compute the evidence of the run in the request, or publish its report."""
     # The libraries' objects are never freed. Frozen, they do not slow down the collections that statsmodels triggers.
     gc.freeze()
-    return publish_report(request.run, Store(request.store))
+    store = Store(request.store)
+    if isinstance(request, EvidenceRequest):
+        return prepare_evidence(request.run, store)
+    return publish_report(request.run, store)

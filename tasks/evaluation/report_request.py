@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import reports
 from storage.records import Run
@@ -11,11 +12,21 @@ from tasks.processes.messages import Job
 
 
 @dataclass(frozen=True)
-class ReportRequest:
-    """A run whose trainings are finished, and the URI of its store."""
+class EvidenceRequest:
+    """A run whose evidence is to be computed: its trainings are finished. And the URI of its store."""
 
     run: Run
     store: str
+    step: Literal["evidence"] = "evidence"
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """A run whose report is to be published: its evidence is computed. And the URI of its store."""
+
+    run: Run
+    store: str
+    step: Literal["report"] = "report"
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,15 @@ class WrittenReport:
 
 # Matplotlib reads this file instead of the user's.
 SETTINGS = {"MATPLOTLIBRC": str(Path(reports.__file__).parent / "page" / "data" / "matplotlibrc")}
-REPORT = Job("tasks.evaluation.publish_report", ReportRequest, WrittenReport, SETTINGS, leaves_out=())
+# One process for both steps, so that its imports are paid once.
+REPORT: Job[EvidenceRequest | ReportRequest, Run | WrittenReport] = Job(
+    "tasks.evaluation.publish_report",
+    EvidenceRequest | ReportRequest,  # type: ignore[arg-type]  # pydantic reads unions too
+    Run | WrittenReport,  # type: ignore[arg-type]
+    SETTINGS,
+    is_repeatable=True,
+    leaves_out=(),
+)
 
 
 @dataclass(frozen=True)
