@@ -72,9 +72,14 @@ def read_looks(log: ChampionLog, now: datetime | None = None) -> list[Look]:
         DamagedFileError: A record is damaged. It is not passed over, because then it would not be counted.
     """
     since = ((now or datetime.now(UTC)) - YEAR).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return [look for look in list_looks(log) if look.when > since]
+
+
+def list_looks(log: ChampionLog) -> list[Look]:
+    """Return all looks, the oldest first; errors as in `read_looks`."""
     with ThreadPoolExecutor(READERS) as pool:
         looks = list(pool.map(lambda path: _read_look(log, path), _list_paths(log)))
-    return sorted((look for look in looks if look.when > since), key=lambda look: look.when)
+    return sorted(looks, key=lambda look: look.when)
 
 
 def _list_paths(log: ChampionLog) -> Iterator[str]:

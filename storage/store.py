@@ -103,6 +103,13 @@ class Store:
             found = filesystem.get_file_info(selector)
         return sorted(info.path[start:] for info in found if info.type == fs.FileType.File)
 
+    def list_sizes(self, folder: str) -> dict[str, int]:
+        """Return the size in bytes of each file below `folder`, by its path."""
+        paths = self.list_files(folder)
+        with self._location.open_filesystem() as filesystem:
+            found = filesystem.get_file_info([self._key(path) for path in paths])
+        return {path: info.size or 0 for path, info in zip(paths, found, strict=True)}
+
     def read_bytes(self, path: str) -> bytes:
         """Return the bytes of a file, without any check.
 

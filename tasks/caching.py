@@ -8,9 +8,10 @@ from typing import cast
 from prefect import get_run_logger
 from prefect.states import Completed
 
-from storage.datasets import find_dataset, publish_dataset
+from storage.datasets import dataset_folder, find_dataset, publish_dataset
 from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
+from storage.uses import note_use
 from tasks.processes.children import ChildFailedError
 
 
@@ -39,6 +40,7 @@ def reuse_or_build(
         ChildFailedError: A child process failed; the message begins with the step.
     """
     logger = get_run_logger()
+    note_use(store, dataset_folder(step, inputs))
     dataset, damage = find_dataset(store, step, inputs, is_used)
     for sentence in damage:
         logger.warning(sentence)

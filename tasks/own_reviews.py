@@ -20,6 +20,7 @@ from prefect.states import Completed
 from storage.datasets import dataset_folder, publish_dataset
 from storage.records import Dataset, Inputs, StoredFile
 from storage.store import Store
+from storage.uses import note_use
 from tasks.artifacts import UNREACHABLE, ProgressArtifact, brief_requests
 from tasks.caching import reuse_or_build
 from tasks.data.checks import check_reviews as check
@@ -64,6 +65,7 @@ def read_reviews(
     Raises:
         BadInputError: A file cannot be read without the user's help, or is no file of reviews.
     """
+    note_use(store, source.address)
     # The processes of the next steps can start while this one reads.
     for job in (assign.JOB, encode_shards.JOB, check.JOB, join.JOB):
         children.start_ahead(job, 1)

@@ -19,7 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after `retrain`; those of this process if None.
 
     Returns:
-        The exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input, 130 interrupted.
+        The exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input, 3 the gate refused,
+        130 interrupted.
 
     Raises:
         SystemExit: The arguments ask for help or cannot be parsed.
@@ -74,6 +75,10 @@ def _choose_command(options: argparse.Namespace) -> int:
         return examine(options.store, as_json=options.json)
     if options.command == "inspect":
         return _inspect(options)
+    if options.command == "champion":
+        from flows.cli.champion_commands import run_champion_command
+
+        return run_champion_command(options)
     return _look_after_store(options)
 
 
@@ -100,5 +105,11 @@ def _look_after_store(options: argparse.Namespace) -> int:
         case "history":
             return store_commands.print_history(options.store, as_json=options.json)
         case "clean":
-            return store_commands.forget_file(options.store, options.forget)
+            return store_commands.clean(
+                options.store,
+                forget=options.forget,
+                keep_runs=options.keep_runs,
+                keep_days=options.keep_days,
+                is_dry=options.dry_run,
+            )
     return store_commands.verify_files(options.store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-ALL_WELL, TRAINING_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+ALL_WELL, TRAINING_FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def complain(command: str, error: Exception) -> int:

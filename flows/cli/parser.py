@@ -15,6 +15,7 @@ from tasks.data.reading.readings import ReadingOptions
 
 # The parameters of the flow that `retrain inspect` takes too.
 INSPECTED = ("sha256", *(field.name for field in fields(ReadingOptions)), "label_map", "num_words")
+CHAMPION_ACTIONS = ("show", "log", "promote", "rollback", "block", "unblock")
 RUN_EXAMPLES = """examples:
   retrain run                                     the four variants on the IMDB reviews
   retrain run --source imdb.npz --jobs 2          on an archive of your own, two trainings at once
@@ -40,7 +41,23 @@ INSPECT_EXAMPLES = """examples:
   retrain inspect reviews.csv --encoding cp949 --json
 """
 CLEAN_EXAMPLES = """examples:
+  retrain clean --keep-runs 30 --dry-run          say what would be removed, and remove nothing
+  retrain clean --keep-days 90                    remove runs older than that, and what only they need
   retrain clean --forget 2026-11-25.csv           remove what was stored of a file that is gone
+"""
+CHAMPION_EXAMPLES = """actions:
+  show       the champion and the blocked models (if no action is given)
+  log        all records, the oldest first
+  promote    make a model the champion
+  rollback   make the champion before the champion again, and block the one that is left
+  block      keep a model from being proposed
+  unblock    lift that
+
+examples:
+  retrain champion
+  retrain champion promote 20261124T020000Z-c48114 gru-seed42 --expect 17 --why "clearly better"
+  retrain champion rollback --why "complaints about long reviews"
+  retrain champion log --json
 """
 HISTORY_EXAMPLES = """examples:
   retrain history                                 one line a run, the newest last
@@ -65,7 +82,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command(
         "retrain now, and write the report",
-        "Exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input.",
+        "Exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input, 3 the gate refused.",
         RUN_EXAMPLES,
     ),
     "report": Command(
@@ -88,9 +105,14 @@ COMMANDS = {
         "Exit code: 0 the files can be read, 2 they cannot.",
         INSPECT_EXAMPLES,
     ),
+    "champion": Command(
+        "show the model that is in use, promote another one, or go back",
+        "Exit code: 0 all well, 2 bad input, or somebody else was first.",
+        CHAMPION_EXAMPLES,
+    ),
     "clean": Command(
-        "remove what was stored of a source file that is gone",
-        "Exit code: 0 all well, 2 bad input.",
+        "remove old runs and what only they need, or what was stored of a source file that is gone",
+        "The champions, and the runs that they were compared with, stay. Exit code: 0 all well, 2 bad input.",
         CLEAN_EXAMPLES,
     ),
     "doctor": Command(
@@ -137,7 +159,9 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _add_inspect_options(command)
         return
     if name == "clean":
-        command.add_argument("--forget", required=True, metavar="FILE", help="name of the file, as the report lists it")
+        _add_clean_options(command)
+    if name == "champion":
+        _add_champion_options(command)
     if name == "report":
         command.add_argument("run_id", nargs="?", metavar="RUN_ID", help="as `retrain history` lists it (the newest)")
         command.add_argument("--out", metavar="FILE", help="write the page to this file (the store)")
@@ -147,6 +171,28 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
     if name == "doctor":
         command.add_argument("--json", action="store_true", help="one JSON object")
     _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "store"))
+
+
+def _add_clean_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--keep-runs", type=int, metavar="N", help="keep the newest N runs")
+    command.add_argument("--keep-days", type=float, metavar="D", help="keep the runs of the last D days")
+    command.add_argument("--dry-run", action="store_true", help="remove nothing, and say what would be removed")
+    command.add_argument("--forget", metavar="FILE", help="name of a source file that is gone, as the report lists it")
+
+
+def _add_champion_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", nargs="?", default="show", choices=CHAMPION_ACTIONS, metavar="ACTION")
+    command.add_argument("run_id", nargs="?", metavar="RUN_ID", help="as `retrain history` lists it")
+    command.add_argument("training", nargs="?", metavar="TRAINING", help="such as gru-seed42")
+    command.add_argument("--why", metavar="TEXT", help="the reason, which is kept in the log")
+    command.add_argument("--expect", type=int, metavar="NUMBER", help="refuse if the log ends with another record")
+    command.add_argument("--json", action="store_true", help="one JSON object a line, for show and log")
+    command.add_argument(
+        "--single-writer",
+        action="store_true",
+        help="nobody else writes to the store, which cannot create a file only if there is none",
+    )
+    _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "champion"))
 
 
 def _add_inspect_options(command: argparse.ArgumentParser) -> None:

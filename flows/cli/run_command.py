@@ -13,7 +13,7 @@ import certifi
 
 from flows.capacity import count_jobs
 from flows.checks import check_parameters
-from flows.cli.exit_codes import ALL_WELL, TRAINING_FAILED, complain
+from flows.cli.exit_codes import ALL_WELL, REFUSED, TRAINING_FAILED, complain
 from flows.cli.interruption import end_process, ending_soon
 from flows.cli.surroundings import prepare_process, settle_places, temporary_homes
 from flows.cli.temporary_server import ServerFailedError, TemporaryServer
@@ -201,7 +201,9 @@ def print_outcome(run: Run, evidence: Evidence, address: str) -> int:
     if run.notice:
         print(run.notice)
     print(f"report: {address}")
-    return TRAINING_FAILED if run.failures or run.stopped else ALL_WELL
+    if run.failures or run.stopped:
+        return TRAINING_FAILED
+    return REFUSED if evidence.decision and evidence.decision.outcome == "refused" else ALL_WELL
 
 
 def _print_table(evidence: Evidence) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from flows.cli.exit_codes import ALL_WELL, BAD_INPUT
 from flows.cli.past_runs import choose_run, format_table, read_history, render_stored_run, restore_report
 from flows.parameters import choose_store
+from storage.champion_log import list_names, verify_logs
+from storage.champion_records import ChampionRecord
 from storage.datasets import dataset_folder, find_datasets
-from storage.runs import read_run, read_runs, verify_store
+from storage.retention import plan_removal, remove
+from storage.runs import list_runs, read_run, read_runs, verify_store
 from storage.store import Store
 from tasks.data.reading.source_files import is_there
+from tasks.evaluation.publish_index import publish_index
 
 
 def render_again(address: str | None, run_id: str | None, *, language: str | None, target: str | None) -> int:
@@ -83,7 +88,8 @@ def verify_files(address: str | None) -> int:
     store = _open_store(address)
     found = verify_store(store)
     changed = find_silent_changes(store)
-    for sentence in (*found.damaged, *changed):
+    champions = list(verify_logs(store, partial(verify_champion, store=store)))
+    for sentence in (*found.damaged, *changed, *champions):
         print(sentence, file=sys.stderr)
     for path in found.unfinished:
         reason = "belongs to a checkpoint" if "/checkpoints/" in path else "is named by no manifest"
@@ -91,7 +97,58 @@ def verify_files(address: str | None) -> int:
     for path in found.quarantined:
         print(f"{path} was found damaged earlier and moved here; you may delete it.")
     print(f"{store.locate('')}: {found.sound} files sound, {len(found.damaged)} damaged or missing")
-    return BAD_INPUT if found.damaged or changed else ALL_WELL
+    if logs := list_names(store):
+        print(
+            f"champions: the logs of {', '.join(logs)} {'have faults' if champions else 'are sound'}. A log that was "
+            "cut at its end, or forged as a whole, looks sound too."
+        )
+    return BAD_INPUT if found.damaged or changed or champions else ALL_WELL
+
+
+def clean(
+    address: str | None, *, forget: str | None, keep_runs: int | None, keep_days: float | None, is_dry: bool
+) -> int:
+    """Remove old runs and what only they need, or what was stored of a source file; print what was removed.
+
+    Args:
+        address: The store's address; the default store if None.
+        forget: Name of the source file; None to remove old runs.
+        keep_runs: How many of the newest runs stay.
+        keep_days: Of how many last days runs stay.
+        is_dry: Whether to remove nothing.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ValueError: The options do not fit together, or a record is damaged.
+        OSError: The store does not exist or cannot be used.
+    """
+    if forget is not None:
+        if keep_runs is not None or keep_days is not None or is_dry:
+            raise ValueError("--forget goes alone: it removes what was stored of one source file.")
+        return forget_file(address, forget)
+    if keep_runs is None and keep_days is None:
+        raise ValueError("Give --keep-runs N or --keep-days D (or --forget FILE), so that not everything goes.")
+    if (keep_runs is not None and keep_runs < 1) or (keep_days is not None and not keep_days > 0):
+        raise ValueError("--keep-runs must be at least 1, and --keep-days above 0.")
+    store = _open_store(address)
+    removal = plan_removal(store, keep_runs, keep_days)
+    if not is_dry:
+        remove(store, removal)
+        run_ids = list_runs(store)
+        if removal.runs and run_ids:
+            publish_index(store, read_run(store, run_ids[-1]).known.language, run_ids[-1])
+    verb = "would remove" if is_dry else "removed"
+    print(
+        f"{store.locate('')}: {verb} {len(removal.runs)} runs and {len(removal.datasets)} datasets: "
+        f"{removal.files} files, {removal.bytes / 1e6:,.1f} MB"
+    )
+    for run_id in removal.runs:
+        print(f"  run {run_id}")
+    if removal.kept_for_champions:
+        print(f"old runs that stay because a champion needs them: {', '.join(removal.kept_for_champions)}")
+    return ALL_WELL
 
 
 def forget_file(address: str | None, name: str) -> int:
@@ -128,6 +185,14 @@ def forget_file(address: str | None, name: str) -> int:
     if runs:
         print(f"runs that learned from it, whose models and pages are still there: {', '.join(runs)}")
     return ALL_WELL
+
+
+def verify_champion(record: ChampionRecord, store: Store) -> None:
+    """Raise a DamagedFileError if a file of the champion is missing or damaged."""
+    model = record.champion
+    for file in (*model.files.values(), model.encoder.vocabulary) if model else ():
+        if file is not None:
+            store.verify(file)
 
 
 def _open_store(address: str | None) -> Store:
