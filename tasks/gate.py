@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import prefect.runtime.deployment
 import prefect.runtime.flow_run
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.events import emit_event
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_UI_URL
 
 from reports.decision import decision_to_json
 from reports.page.decision_words import describe_decision, headline_decision
@@ -115,6 +121,8 @@ def _tell(published: PublishedReport, decision: Decision, record: ChampionRecord
     text = f"**{headline_decision(decision, language)}**\n\n" + "\n".join(
         f"- {sentence}" for sentence in describe_decision(decision, language)
     )
+    if decision.outcome == "propose":
+        text += f"\n\n{_link_approval(decision)}"
     create_markdown_artifact(text, key="champion-decision", description=run.run_id)
     if decision.policy.mode == "report_only":
         return
@@ -122,6 +130,29 @@ def _tell(published: PublishedReport, decision: Decision, record: ChampionRecord
     event = REFUSED if error else event
     if event:
         announce(event, decision.champion_name, published.address, _describe_event(decision, record, error))
+
+
+def _link_approval(decision: Decision) -> str:
+    """Return how to approve a proposal in Prefect: the form with its parameters filled in, and the command."""
+    command = f"```\n{write_approval(decision)}\n```"
+    challenger = decision.challenger
+    with get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment_by_name("promote-champion/promote").id
+        # `make deploy` was not called on this server, as on the temporary one.
+        except ObjectNotFound:
+            return command
+    if challenger is None:
+        return command
+    parameters = {
+        "run_id": challenger.run_id,
+        "training": challenger.training,
+        "expect": decision.number,
+        "champion": decision.champion_name,
+    }
+    query = urlencode({"parameters": json.dumps(parameters)})
+    address = f"{(PREFECT_UI_URL.value() or '').rstrip('/')}/deployments/deployment/{deployment}/run?{query}"
+    return f"[Approve it]({address})\n\n{command}"
 
 
 def _describe_event(decision: Decision, record: ChampionRecord | None, error: str) -> dict[str, object]:
@@ -138,7 +169,23 @@ def _describe_event(decision: Decision, record: ChampionRecord | None, error: st
         "expect": decision.number,
         "record": record.number if record else None,
         "gain": decision.gain.estimate if decision.gain else None,
+        "approve": write_approval(decision) if decision.outcome == "propose" else None,
     }
+
+
+def write_approval(decision: Decision) -> str:
+    """Return the command that approves a proposal on Prefect's server."""
+    if decision.challenger is None:
+        return ""
+    values = {
+        "run_id": decision.challenger.run_id,
+        "training": decision.challenger.training,
+        "expect": str(decision.number),
+        "champion": decision.champion_name,
+        "why": "...",
+    }
+    words = ["prefect", "deployment", "run", "promote-champion/promote"]
+    return shlex.join([*words, *(word for name, value in values.items() for word in ("-p", f"{name}={value}"))])
 
 
 def announce(event: str, name: str, report: str, payload: dict[str, object]) -> None:

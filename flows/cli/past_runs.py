@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.analysis.history import summarise_run
 from reports.analysis.measurements import lowest_val_loss
 from reports.analysis.statistics import wilson_interval
+from reports.decision import decision_from_json
 from reports.evidence import to_json
 from reports.sections.history_section import VariantFigures
 from storage.pages import seal_page
 from storage.records import Run
 from storage.runs import is_published, list_runs, read_run, report_path
 from storage.store import DamagedFileError, Store
+from tasks.evaluation.earlier_runs import read_promotions
 from tasks.evaluation.publish_index import publish_index
 from tasks.evaluation.report_request import RENDER, RenderRequest
 from tasks.evaluation.stored_evidence import read_evidence
 from tasks.processes.children import Children
 
 RENDER_SECONDS = 600
-COLUMNS = ("run", "best", "val loss", "test acc", "95% interval", "trained", "failed", "seconds", "source")
+COLUMNS = (
+    *("run", "best", "val loss", "test acc", "95% interval", "decision", "champion"),
+    *("trained", "failed", "seconds", "source"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class RunFigures:
         failed: Names of the failed trainings.
         commit: Git's commit of the code that ran; None if unknown.
         seconds: Wall time of the run.
+        decision: The gate's outcome; None if it did not look at the run.
+        champion: The champion at that time, as RUN_ID/TRAINING; None if there was none.
+        promoted: Trainings of the run that the log of champions promoted.
     """
 
     run_id: str
@@ -62,6 +70,9 @@ class RunFigures:
     failed: tuple[str, ...]
     commit: str | None
     seconds: float
+    decision: str | None = None
+    champion: str | None = None
+    promoted: tuple[str, ...] = ()
 
 
 def choose_run(store: Store, run_id: str | None) -> str:
@@ -128,13 +139,22 @@ def restore_report(store: Store, run: Run, page: bytes, language: str) -> str:
 
 def read_history(store: Store) -> tuple[list[RunFigures], list[str]]:
     """Return the main figures of each run, the oldest first, and one sentence for each damaged record."""
-    runs, damaged = [], []
+    runs, damaged, promoted = [], [], read_promotions(store)
     for run_id in list_runs(store):
         try:
-            runs.append(collect_figures(read_run(store, run_id)))
+            run = read_run(store, run_id)
+            runs.append(_add_decision(collect_figures(run), run, promoted.get(run_id, ()), store))
         except DamagedFileError as error:
             damaged.append(str(error))
     return runs, damaged
+
+
+def _add_decision(figures: RunFigures, run: Run, promoted: tuple[str, ...], store: Store) -> RunFigures:
+    if run.decision is None:
+        return replace(figures, promoted=promoted)
+    decision = decision_from_json(store.read_verified(run.decision), store.locate(run.decision.path))
+    champion = f"{decision.champion.run_id}/{decision.champion.training}" if decision.champion else None
+    return replace(figures, decision=decision.outcome, champion=champion, promoted=promoted)
 
 
 def collect_figures(run: Run) -> RunFigures:
@@ -178,7 +198,16 @@ def _format_accuracies(run: RunFigures, variants: list[str]) -> list[str]:
 
 def _format_figures(run: RunFigures) -> tuple[str, ...]:
     failed = ", ".join(run.failed) or "none"
-    return (run.run_id, *_format_best(run), str(len(run.trained)), failed, f"{run.seconds:.0f}", run.source)
+    decided = (_format_decision(run), run.champion.rpartition("/")[2] if run.champion else "")
+    return (run.run_id, *_format_best(run), *decided, str(len(run.trained)), failed, f"{run.seconds:.0f}", run.source)
+
+
+def _format_decision(run: RunFigures) -> str:
+    """Return the gate's outcome, and whether the log has what it says: a promotion may have been lost."""
+    decision = run.decision or ""
+    if run.promoted:
+        return ", ".join(filter(None, (decision, f"promoted {' '.join(run.promoted)}")))
+    return f"{decision}, not recorded" if decision == "promote" else decision
 
 
 def _format_best(run: RunFigures) -> tuple[str, str, str, str]:

@@ -69,7 +69,7 @@ def check_better(contest: Contest, policy: GatePolicy) -> GateCheck:
     gained, lost = contest.count_discordant()
     p_value = mcnemar_greater(gained, lost)
     gain = (gained - lost) / len(contest.labels)
-    return GateCheck("better", "reason", judge(is_failed=not p_value <= policy.level), gain, None, p_value)
+    return GateCheck("better", "reason", judge(is_failed=not p_value <= policy.level), gain, policy.level, p_value)
 
 
 def check_refresh(

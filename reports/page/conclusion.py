@@ -45,6 +45,7 @@ class Conclusion:
         evidence: The choice, its accuracy, and how it compares with the other variants.
         failures: One sentence for each failed training.
         since: Changes since the previous run, and figures that got worse.
+        command: What to type for the action; "" if there is nothing to type.
     """
 
     tone: Tone
@@ -54,6 +55,7 @@ class Conclusion:
     evidence: tuple[str, ...]
     failures: tuple[str, ...]
     since: tuple[str, ...]
+    command: str = ""
 
 
 def write_conclusion(run: Run, evidence: Evidence, language: Language) -> Conclusion:
@@ -64,14 +66,18 @@ def write_conclusion(run: Run, evidence: Evidence, language: Language) -> Conclu
     compared, decision = _compare(run, evidence, language), evidence.decision
     if decision is None or compared.tone is BROKEN:
         return compared
-    tone, word, action = TONES[decision.outcome], name_outcome(decision, language), advise(decision, language)
+    tone, word, (action, command) = (
+        TONES[decision.outcome],
+        name_outcome(decision, language),
+        advise(decision, language),
+    )
     if is_proposed(decision):
         tone = PROPOSED
     elif tone is KEPT and compared.tone is ACT:
-        tone, word, action = ACT, compared.word, compared.action
+        tone, word, action, command = ACT, compared.word, compared.action, ""
     said = (compared.headline, *compared.evidence)
     headline = headline_decision(decision, language)
-    return Conclusion(tone, word, headline, action, said, compared.failures, compared.since)
+    return Conclusion(tone, word, headline, action, said, compared.failures, compared.since, command)
 
 
 def _compare(run: Run, evidence: Evidence, language: Language) -> Conclusion:

@@ -80,9 +80,9 @@ def _explain_keep(decision: Decision, names: dict[str, str], language: Language)
         "is_champion": gettext("this run trained the same model again."),
         "blocked": gettext("{challenger} is blocked.", **names),
         "looks_spent": gettext("the year's comparisons are used up."),
-        "not_refresh": gettext("{challenger} may not replace it ({checks}).", checks=failed, **names),
-        "not_first": gettext("{challenger} is not good enough ({checks}).", checks=failed, **names),
-        "guards": gettext("{challenger} fails {checks}.", checks=failed, **names),
+        "not_refresh": gettext("{challenger} is not {checks}.", checks=failed, **names),
+        "not_first": gettext("{challenger} is not {checks}.", checks=failed, **names),
+        "guards": gettext("{challenger} fails the check of {checks}.", checks=failed, **names),
     }
     return sentences[reason]
 
@@ -106,16 +106,16 @@ def explain_refusal(decision: Decision, language: Language) -> str:
     return sentences.get(decision.reasons[0]) or gettext("The gate could not decide. {error}", error=error)
 
 
-def advise(decision: Decision, language: Language) -> str:
-    """Return what to do now."""
+def advise(decision: Decision, language: Language) -> tuple[str, str]:
+    """Return what to do now, and the command that does it, "" if there is none."""
     gettext = language.gettext
     if decision.outcome == "refused":
-        return gettext("Mend the cause and run again; the champion stays as it is.")
+        return gettext("Mend the cause and run again; the champion stays as it is."), ""
     if decision.outcome == "promote":
-        return gettext("Nothing to do. To go back: {command}", command=write_rollback(decision))
+        return gettext("Nothing to do. This goes back:"), write_rollback(decision)
     if is_proposed(decision):
-        return gettext("Your turn: {command}", command=write_promotion(decision))
-    return gettext("Nothing to do.")
+        return gettext("Your turn:"), write_promotion(decision)
+    return gettext("Nothing to do."), ""
 
 
 def is_proposed(decision: Decision) -> bool:

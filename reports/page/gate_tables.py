@@ -72,10 +72,10 @@ def name_check(check: GateCheck, language: Language) -> str:
         "anchor_references": gettext("the year's best champion repeats its outputs"),
         "better": gettext("clearly more accurate"),
         "newer": gettext("trained on newer reviews"),
-        "not_worse": gettext("not less accurate than the champion"),
-        "anchor": gettext("not less accurate than the year's best champion"),
-        "majority": gettext("better than the majority class"),
-        "bag_of_words": gettext("not worse than the bag of words"),
+        "not_worse": gettext("as accurate as the champion"),
+        "anchor": gettext("as accurate as the year's best champion"),
+        "majority": gettext("clearly better than the majority class"),
+        "bag_of_words": gettext("as good as the bag of words"),
         "log_loss": gettext("log loss"),
         "minimal_pairs": gettext("minimal pairs"),
         "calibration": gettext("calibration error"),
@@ -147,6 +147,8 @@ def _format_value(check: GateCheck, value: float | None, language: Language) -> 
 def _format_limit(check: GateCheck, language: Language) -> str:
     if check.limit is None:
         return MISSING
+    if check.name == "better":
+        return f"p ≤ {check.limit:.2g}"
     sign = "≥" if check.kind in ("reason", "guard") or check.name == "least_accuracy" else "≤"
     if check.name in ("log_loss", "calibration", "flips", "latency", "most_loss"):
         sign = "≤"

@@ -26,6 +26,7 @@ def render_markdown(run: Run, evidence: Evidence, address: str, language_code: s
     if run.notice:
         lines.append(f"> {run.notice}\n")
     lines += [f"**{conclusion.tone.glyph} {conclusion.word}: {conclusion.headline}** {conclusion.action}\n"]
+    lines += [f"`{conclusion.command}`\n"] if conclusion.command else []
     lines += [f"{' '.join((*conclusion.evidence, *conclusion.since))}\n"]
     shown = f"[{address}]({address})" if address.startswith(("http://", "https://")) else f"`{address}`"
     lines.append(f"{language.gettext('Report')}: {shown}\n")
@@ -40,7 +41,7 @@ def render_verdict(run: Run, evidence: Evidence, language_code: str) -> str:
     """Return the conclusion as plain text, without the failures and the changes since the previous run."""
     conclusion = write_conclusion(run, evidence, Language(language_code))
     headline = f"{conclusion.word}: {conclusion.headline}" if evidence.decision else conclusion.headline
-    return " ".join((headline, *conclusion.evidence, conclusion.action))
+    return " ".join(filter(None, (headline, *conclusion.evidence, conclusion.action, conclusion.command)))
 
 
 def _markdown_row(cells: list[str]) -> str:

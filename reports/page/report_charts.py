@@ -161,9 +161,20 @@ def draw_history(history: History, styles: dict[str, Style], language: Language)
         "Test figures of the most recent runs. The bar is the range that seeds alone explain, of the chosen variant."
     )
     svgs = tuple(_draw_metric(metric, description, history, styles, language) for metric in ("accuracy", "loss"))
-    return Chart(
-        "history-chart", title, svgs, _tabulate_history(title, history, language), (description,), is_wide=True
-    )
+    remarks = (description, *_describe_promotions(history, language))
+    return Chart("history-chart", title, svgs, _tabulate_history(title, history, language), remarks, is_wide=True)
+
+
+def _describe_promotions(history: History, language: Language) -> list[str]:
+    """Return which of the runs shown gave a champion; nothing if none did."""
+    names = [f"{training} ({run.run_id})" for run in history.runs for training in history.promoted.get(run.run_id, ())]
+    if not names:
+        return []
+    return [
+        language.gettext(
+            "A dotted line marks a run whose model became the champion: {names}.", names=language.format_list(names)
+        )
+    ]
 
 
 def _tabulate_history(title: str, history: History, language: Language) -> Table:
@@ -220,6 +231,9 @@ def _draw_metric(
                     axes.plot([days[-1]] * 2, ends_of_bar, color=style.colour, alpha=0.35, linewidth=4)
             shown = language.decimal(values[-1], 1 if metric == "accuracy" else 3)
             ends.append(LineEnd(values[-1], f"{variant} {shown}", style))
+        for run in history.runs:
+            if run.run_id in history.promoted:
+                axes.axvline(_number_of(run.started), color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
         axes.set(title=label)
         axes.set_xticks(*_choose_dates([run.started for run in history.runs]))
         axes.margins(0.05, 0.15)

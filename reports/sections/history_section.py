@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from storage.bounds import Count, Whole
 
@@ -96,6 +96,7 @@ class History:
         models: Number of models that those runs evaluated.
         common: Number of test reviews that this run and the previous one share, and on which they are compared; None if
             their test reviews are the same.
+        promoted: By run, the trainings whose models the log of champions promoted before this run.
     """
 
     runs: tuple[RunSummary, ...]
@@ -106,3 +107,4 @@ class History:
     test_set_uses: Count
     models: Count
     common: Count | None = None
+    promoted: dict[str, tuple[str, ...]] = field(default_factory=dict)

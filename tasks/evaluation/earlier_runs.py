@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
 from reports.analysis.history import RUNS_SHOWN, CommonReviews, shares_reviews
 from reports.analysis.measurements import Measurements
+from storage.champion_log import ChampionLog, list_names
 from storage.damage import DamagedFileError
 from storage.records import Run
 from storage.runs import list_runs, read_run
@@ -57,6 +59,18 @@ def read_earlier_runs(
         return earlier, discordant, None
     common = CommonReviews(rescore_test(before.run, before.test), rescore_test(now.run, now.test), len(shared))
     return earlier, discordant, common
+
+
+def read_promotions(store: Store) -> dict[str, tuple[str, ...]]:
+    """Return by run the trainings that were promoted. A damaged log ends the list; `retrain verify` names it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in list_names(store):
+        with suppress(ValueError, FileNotFoundError):
+            for entry in ChampionLog(store, name).walk_back():
+                record = entry.record
+                if record.action == "promote":
+                    found[record.run_id] = (*found.get(record.run_id, ()), record.training)
+    return found
 
 
 def _find_run(run_id: str, run: Run, store: Store) -> Run | None:

@@ -28,7 +28,7 @@ from storage.store import Store
 from tasks.data.pad import tokens_of
 from tasks.data.profile import LENGTH_EDGES
 from tasks.evaluation.baselines import predict_bag_of_words, predict_majority
-from tasks.evaluation.earlier_runs import read_earlier_runs
+from tasks.evaluation.earlier_runs import read_earlier_runs, read_promotions
 from tasks.evaluation.own_facts import read_own_facts
 from tasks.evaluation.own_summary import describe_own_reviews
 from tasks.evaluation.pair_results import read_minimal_pairs
@@ -88,7 +88,7 @@ def evaluate_set(measured: Measurements, name: str, store: Store) -> Evidence:
         errors=find_errors(measured, facts),
         minimal_pairs=read_minimal_pairs(run, trainings, store) if _has_profile(run) else None,
         data=_read_data(measured, trainings, name, facts, store) if _has_profile(run) else None,
-        history=build_history(run, *read_earlier_runs(run, store, measured)),
+        history=replace(build_history(run, *read_earlier_runs(run, store, measured)), promoted=read_promotions(store)),
     )
 
 

@@ -74,7 +74,7 @@ def test_prefect_s_form_has_the_help_and_the_default_of_each_parameter():
         "description": "size of the vocabulary",
         "maximum": 65536,
         "minimum": 5,
-        "position": 20,
+        "position": 22,
         "title": "num_words",
         "type": "integer",
     }

@@ -99,7 +99,7 @@ def test_both_forms_of_a_count_have_the_same_placeholders():
 
 
 def test_translations_are_korean():
-    without_a_word = {"{name}({difference}%p, {low}~{high})"}
+    without_a_word = {"{name}({difference}%p, {low}~{high})", "{points}%p", "{loss} nat"}
     assert {text for text in TRANSLATIONS.values() if not HANGUL.search(text)} == without_a_word
 
 
