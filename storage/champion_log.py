@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
@@ -23,6 +24,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _RECORD = re.compile(r"(\d{6,})\.json")
 # How many numbers behind the newest one are asked for, to find a record that is missing in between.
 LOOK_AHEAD = 3
+READERS = 16
 
 
 class ChampionChangedError(ValueError):
@@ -166,16 +168,25 @@ class ChampionLog:
         Raises:
             DamagedFileError: A record is damaged or missing.
         """
-        number = self.find_newest() if newest is None else newest
         after: Entry | None = None
-        while number:
-            entry = self._read_present(number)
-            if after is not None:
-                self._check_link(entry, after)
-            yield entry
-            after, number = entry, number - 1
+        last = self.find_newest() if newest is None else newest
+        # Several at once, because a request to an object store takes a while.
+        with ThreadPoolExecutor(READERS) as pool:
+            for entry in pool.map(self._read_present, range(last, 0, -1)):
+                if after is not None:
+                    self._check_link(entry, after)
+                yield entry
+                after = entry
         if after is not None and after.record.previous is not None:
             raise self._broken(after)
+
+    def read_whole(self) -> Entry | None:
+        """Return the newest record of a log that is sound from the first to the last; None for an empty log.
+
+        Raises:
+            DamagedFileError: A record is damaged or missing.
+        """
+        return next(iter(list(self.walk_back())), None)
 
     def append(self, record: ChampionRecord, *, single_writer: bool = False) -> Entry:
         """Create a record, and then `current.json`.

@@ -74,7 +74,7 @@ def _create_in_folder(location: Location, key: str, content: bytes, *, single_wr
         except OSError as error:
             if error.errno not in CANNOT_LINK:
                 raise
-            _create_alone(location, key, content, "its file system, which has no links", single_writer=single_writer)
+            _create_alone(location, key, content, "its file system, which has no links,", single_writer=single_writer)
         flush_to_disk(folder)
     finally:
         Path(temporary).unlink(missing_ok=True)

@@ -40,7 +40,10 @@ def reuse_or_build(
         ChildFailedError: A child process failed; the message begins with the step.
     """
     logger = get_run_logger()
-    note_use(store, dataset_folder(step, inputs))
+    folder = dataset_folder(step, inputs)
+    # Before it is used, so that it is not removed while it is.
+    if store.exists(f"{folder}/manifest.json"):
+        note_use(store, folder)
     dataset, damage = find_dataset(store, step, inputs, is_used)
     for sentence in damage:
         logger.warning(sentence)
@@ -51,6 +54,7 @@ def reuse_or_build(
         files = build()
     except ChildFailedError as error:
         raise ChildFailedError(f"{step}: {error}", may_pass=error.may_pass) from error
+    note_use(store, folder)
     dataset = publish_dataset(store, step, inputs, files, source)
     logger.info("%s: built %s (%s)", step, dataset.key, ", ".join(_describe(dataset)))
     return dataset

@@ -89,7 +89,7 @@ class Gate:
             raise Refusal(code, message)
 
     def _decide(self) -> tuple[str, ...]:
-        newest = self.log.read_newest()
+        newest = self.log.read_whole()
         record = newest.record if newest else None
         self.found["number"] = record.number if record else 0
         challenger = self._choose_challenger()

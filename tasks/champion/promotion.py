@@ -199,7 +199,7 @@ def _begin(log: ChampionLog, reason: Reason) -> Entry | None:
         raise ValueError(
             f"`why` must say why, in one line of at most {LONGEST_WHY} characters. Received: {reason.why!r:.80}."
         )
-    newest = log.read_newest()
+    newest = log.read_whole()
     number = newest.record.number if newest else 0
     if reason.expect is not None and reason.expect != number:
         raise ChampionChangedError(

@@ -40,7 +40,7 @@ def test_help_lists_the_commands(retrain):
         (
             "run",
             [
-                "Exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input, 3 the gate refused.",
+                "Exit code: 0 all well, 1 a training failed or a check stopped the run, 2 bad input, 3 the gate",
                 "models to train (lstm,lstm_dropout,lstm_stacked,gru)",
                 "--epochs N",
                 "at most this many (100)",
