@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prefect.futures import PrefectFuture, as_completed
 
 from storage.records import FailedTraining, TrainingResult
-from tasks.evaluation.report_request import REPORT
+from tasks.champion.gate_request import REPORT
 from tasks.processes.children import Children
 from tasks.progress import TrainingFailed, TrainingsPlanned, log_progress
 from tasks.train import PlannedTraining, TrainingInputs, train_variant

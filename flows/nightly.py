@@ -26,7 +26,6 @@ from reports.sections.gate_policy import GatePolicy, parse_policy
 from storage.records import FailedTraining, Run, TrainingResult
 from storage.runs import run_folder
 from storage.store import Store
-from tasks.champion.gate_request import GATE
 from tasks.gate import carry_out, decide_about
 from tasks.processes.children import Children, children_of_run
 from tasks.report import PublishedReport, compute_evidence, write_report
@@ -129,9 +128,6 @@ def publish_with_decision(
     A run on made-up reviews, or one that trained nothing, never touches the champion.
     """
     has_gate = policy.mode != "off" and not run.is_sample and not run.stopped
-    if has_gate:
-        # It imports while the evidence is computed.
-        children.start_ahead(GATE, 1)
     run = compute_evidence(run, store, children)
     if not has_gate:
         return write_report(run, store, children), None

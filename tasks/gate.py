@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import replace
+from typing import cast
 from urllib.parse import urlencode
 
 import prefect.runtime.deployment
@@ -28,7 +29,7 @@ from storage.records import Run
 from storage.runs import run_folder
 from storage.store import Store
 from tasks.artifacts import UNREACHABLE, brief_requests
-from tasks.champion.gate_request import GATE, GateAnswer, GateRequest, GateSetup
+from tasks.champion.gate_request import REPORT, GateAnswer, GateRequest, GateSetup
 from tasks.processes.children import BadInputError, ChildFailedError, Children
 from tasks.report import PublishedReport
 
@@ -52,7 +53,8 @@ def decide_about(run: Run, policy: GatePolicy, name: str, store: Store, children
     """
     setup = GateSetup(policy, name, str(prefect.runtime.flow_run.id))
     try:
-        answer = children.ask(GATE, GateRequest(run, store.absolute_uri, setup), TIMEOUT_SECONDS)
+        request = GateRequest(run, store.absolute_uri, setup)
+        answer = cast(GateAnswer, children.ask(REPORT, request, TIMEOUT_SECONDS))
     except (ChildFailedError, BadInputError) as error:
         answer = _refuse(run, setup, f"{error}", store)
     decision = answer.decision

@@ -15,8 +15,9 @@ from prefect.events import emit_event
 from storage.records import Run
 from storage.store import Store
 from tasks.artifacts import UNREACHABLE, brief_requests
+from tasks.champion.gate_request import REPORT
 from tasks.evaluation.page_address import address_page
-from tasks.evaluation.report_request import REPORT, EvidenceRequest, ReportRequest, WrittenReport
+from tasks.evaluation.report_request import EvidenceRequest, ReportRequest, WrittenReport
 from tasks.processes.children import ChildFailedError, Children
 
 TIMEOUT_SECONDS = 600

@@ -21,7 +21,7 @@ from prefect.states import Cancelled, Cancelling, Crashed
 from flows.workers.worker_results import find_finished, find_progress, read_result
 from storage.records import FailedTraining, TrainingResult
 from tasks.artifacts import REQUEST_SECONDS, UNREACHABLE, brief_requests
-from tasks.evaluation.report_request import REPORT
+from tasks.champion.gate_request import REPORT
 from tasks.processes.children import Children
 from tasks.progress import TrainingDone, TrainingFailed, TrainingsPlanned, TrainingStarted, log_progress
 from tasks.train import PlannedTraining, TrainingInputs

@@ -1,12 +1,14 @@
-"""The request for the gate's process. Imports none of its libraries, so the process that asks needs none."""
+"""The request for the gate, and the process that evidence, gate and report share. Imports none of its libraries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from reports.sections.decision_section import Decision
 from reports.sections.gate_policy import GatePolicy
 from storage.records import Run
+from tasks.evaluation.report_request import SETTINGS, EvidenceRequest, ReportRequest, WrittenReport
 from tasks.processes.messages import Job
 
 
@@ -32,6 +34,7 @@ class GateRequest:
     run: Run
     store: str
     setup: GateSetup
+    step: Literal["gate"] = "gate"
 
 
 @dataclass(frozen=True)
@@ -42,4 +45,12 @@ class GateAnswer:
     decision: Decision
 
 
-GATE: Job[GateRequest, GateAnswer] = Job("tasks.champion.gate_job", GateRequest, GateAnswer, leaves_out=())
+# One process for evidence, decision and report, so that its imports are paid once.
+REPORT: Job[EvidenceRequest | GateRequest | ReportRequest, Run | GateAnswer | WrittenReport] = Job(
+    "tasks.champion.decide_and_publish",
+    EvidenceRequest | GateRequest | ReportRequest,  # type: ignore[arg-type]  # pydantic reads unions too
+    Run | GateAnswer | WrittenReport,  # type: ignore[arg-type]
+    SETTINGS,
+    is_repeatable=True,
+    leaves_out=(),
+)

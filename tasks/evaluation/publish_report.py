@@ -1,20 +1,8 @@
-"""Compute the evidence of a run, render its page, and publish both, in a child process.
-
-SciPy, scikit-learn, statsmodels and Matplotlib take 2 s and 200 MB. Only a child process frees that memory again.
-"""
+"""Compute the evidence of a run, render its page, and publish both."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable
 from dataclasses import replace
-
-# The report's modules import these inside functions, so that other commands start fast. This process imports them at
-# its start, while the last trainings still run.
-import scipy.stats  # noqa: F401
-import sklearn.linear_model
-import sklearn.metrics  # noqa: F401
-import statsmodels.stats.multitest  # noqa: F401
 
 from reports.evidence import Evidence, to_json
 from reports.page.plain_text import render_markdown, render_verdict
@@ -33,11 +21,8 @@ from storage.store import DamagedFileError, Store
 from tasks.evaluation.evaluate import choose_test_set, evaluate_run
 from tasks.evaluation.page_address import address_page
 from tasks.evaluation.publish_index import publish_index
-from tasks.evaluation.report_request import REPORT, EvidenceRequest, ReportRequest, WrittenReport
+from tasks.evaluation.report_request import WrittenReport
 from tasks.evaluation.stored_evidence import read_evidence
-from tasks.processes.messages import Event
-
-JOB = REPORT
 
 
 def prepare_evidence(run: Run, store: Store) -> Run:
@@ -107,13 +92,3 @@ def publish_page(run: Run, evidence: Evidence, store: Store) -> Run:
     run = replace(run, report=store.write_bytes(report_path(run.run_id), page))
     publish_run(store, run)
     return run
-
-
-def main(request: EvidenceRequest | ReportRequest, _tell: Callable[[Event], None]) -> Run | WrittenReport:
-    """Compute the evidence of the run in the request, or publish its report."""
-    # The libraries' objects are never freed. Frozen, they do not slow down the collections that statsmodels triggers.
-    gc.freeze()
-    store = Store(request.store)
-    if isinstance(request, EvidenceRequest):
-        return prepare_evidence(request.run, store)
-    return publish_report(request.run, store)

@@ -46,15 +46,6 @@ class WrittenReport:
 
 # Matplotlib reads this file instead of the user's.
 SETTINGS = {"MATPLOTLIBRC": str(Path(reports.__file__).parent / "page" / "data" / "matplotlibrc")}
-# One process for both steps, so that its imports are paid once.
-REPORT: Job[EvidenceRequest | ReportRequest, Run | WrittenReport] = Job(
-    "tasks.evaluation.publish_report",
-    EvidenceRequest | ReportRequest,  # type: ignore[arg-type]  # pydantic reads unions too
-    Run | WrittenReport,  # type: ignore[arg-type]
-    SETTINGS,
-    is_repeatable=True,
-    leaves_out=(),
-)
 
 
 @dataclass(frozen=True)

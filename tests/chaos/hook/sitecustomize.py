@@ -6,7 +6,7 @@ without a change to the project's code.
 - FAULT_PLAN names a folder. The process is killed at steps of writes into the store: `only.json` lists the steps (null:
   all), and `died.txt` lists those at which a process was killed, one a line. Each step kills one process only.
 - FAULT_STARVE names a variant whose trainings run out of memory.
-- STUB_TRAINING: a stub trains, see `tests/stub_training_child.py`.
+- STUB_TRAINING: a stub trains, see `tests/stub_training_child.py`, and what it trained loads without Keras.
 - HEARTBEAT_SECONDS: seconds between a run's heartbeats. Prefect's own setting allows no less than 30 s.
 """
 
@@ -139,8 +139,27 @@ def send_heartbeats_often(flow_engine):
     flow_engine.BaseFlowRunEngine.heartbeat_seconds = property(lambda _engine: seconds)
 
 
+def answer_for_stubs(scoring):
+    """Let the models of stubs load and predict: their files hold a name alone."""
+
+    class Answering:
+        def __init__(self, jobs):
+            self.jobs = jobs
+
+        def finish(self):
+            return [0.3 + 0.4 * (job.tokens.sum(axis=1) % 2) for job in self.jobs]
+
+        def close(self):
+            pass
+
+    scoring.CleanPrediction = Answering
+    scoring.predict_cleanly = lambda jobs: Answering(jobs).finish()
+    scoring.check_references = lambda *_arguments: ""
+
+
 if "STUB_TRAINING" in os.environ:
     sys.meta_path.insert(0, Replacing("tasks.training.training", STUB))
+    sys.meta_path.insert(0, Patching("tasks.champion.scoring", answer_for_stubs))
 if "HEARTBEAT_SECONDS" in os.environ:
     sys.meta_path.insert(0, Patching("prefect.flow_engine", send_heartbeats_often))
 if PLAN:

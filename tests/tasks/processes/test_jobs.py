@@ -8,8 +8,8 @@ from typing import get_type_hints
 
 import pytest
 
+from tasks.champion.gate_request import REPORT
 from tasks.data import pad, profile, sample, split
-from tasks.evaluation.report_request import REPORT
 from tasks.processes.messages import Message, Resumed, read_line, write_line
 from tasks.training.training_request import TRAINING
 from tests.places import PROJECT_ROOT
