@@ -128,7 +128,7 @@ def publish_with_decision(
     A run on made-up reviews, or one that trained nothing, never touches the champion.
     """
     has_gate = policy.mode != "off" and not run.is_sample and not run.stopped
-    run = compute_evidence(run, store, children)
+    run = compute_evidence(run, store, children, is_decided_about=has_gate)
     if not has_gate:
         return write_report(run, store, children), None
     answer = decide_about(run, policy, name, store, children)

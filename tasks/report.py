@@ -42,15 +42,22 @@ class PublishedReport(NamedTuple):
 
 
 @task(name="evidence", task_run_name="evidence {run.run_id}", cache_policy=NO_CACHE, persist_result=False)
-def compute_evidence(run: Run, store: Store, children: Children) -> Run:
+def compute_evidence(run: Run, store: Store, children: Children, is_decided_about: bool) -> Run:
     """Compute what the report says, as data, and store it; return the run with the record of its file.
+
+    Args:
+        run: The run's record.
+        store: The store that has its files.
+        children: The run's child processes.
+        is_decided_about: Whether the gate comes next.
 
     Raises:
         ChildFailedError: The report's process failed.
         BadInputError: The process refused a file of the run.
     """
     try:
-        return cast(Run, children.ask(REPORT, EvidenceRequest(run, store.absolute_uri), TIMEOUT_SECONDS))
+        request = EvidenceRequest(run, store.absolute_uri, is_decided_about)
+        return cast(Run, children.ask(REPORT, request, TIMEOUT_SECONDS))
     except ChildFailedError as error:
         raise ChildFailedError(f"report: {error}", may_pass=error.may_pass) from error
 

@@ -34,9 +34,12 @@ class Stranger:
             raise ModuleNotFoundError(f"{name} is no part of a clean process", name=name)
 
 sys.meta_path.insert(0, Stranger())
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
 import keras, numpy
 
+# The jobs are there when a line comes.
+if not sys.stdin.readline():
+    os._exit(1)
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
 for number, job in enumerate(json.load(open("jobs.json"))):
     try:
         model = keras.saving.load_model(f"{number}.keras", compile=False, safe_mode=True)
@@ -71,21 +74,15 @@ class CleanJob:
     tokens: npt.NDArray[np.uint16]
 
 
-class CleanPrediction:
-    """A clean process that predicts, while this process does other work.
+class CleanProcess:
+    """A process that imports Keras, and then waits for jobs.
 
     Start it before anything limits this process's memory, because it inherits the limit.
     """
 
-    def __init__(self, jobs: Sequence[CleanJob]) -> None:
-        self.jobs = jobs
+    def __init__(self) -> None:
         # Among the files of the process that calls this, which are removed even if it is killed.
         self.folder = Path(tempfile.mkdtemp(prefix="clean-"))
-        described = [{"rows": len(job.tokens), "maxlen": job.tokens.shape[1]} for job in jobs]
-        (self.folder / "jobs.json").write_text(json.dumps(described))
-        for number, job in enumerate(jobs):
-            (self.folder / f"{number}.keras").write_bytes(job.model)
-            np.ascontiguousarray(job.tokens, np.uint16).tofile(self.folder / f"{number}.tokens")
         environment = make_environment(
             {"TMPDIR": str(self.folder), "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(self.folder)}
         )
@@ -102,17 +99,18 @@ class CleanPrediction:
                 start_new_session=True,
             )
 
-    def finish(self) -> list[npt.NDArray[np.float64] | CleanProcessError]:
-        """Wait for the process, and return for each job the probabilities, or why there are none.
-
-        Returns:
-            float64, shape (reviews,), 0 to 1; or the error.
-        """
-        try:
-            ended = self._wait()
-            return [_read_result(self.folder, number, job, ended) for number, job in enumerate(self.jobs)]
-        finally:
-            self.close()
+    def give(self, jobs: Sequence[CleanJob]) -> None:
+        """Let the process begin."""
+        described = [{"rows": len(job.tokens), "maxlen": job.tokens.shape[1]} for job in jobs]
+        (self.folder / "jobs.json").write_text(json.dumps(described))
+        for number, job in enumerate(jobs):
+            (self.folder / f"{number}.keras").write_bytes(job.model)
+            np.ascontiguousarray(job.tokens, np.uint16).tofile(self.folder / f"{number}.tokens")
+        # If it has died, its end says so.
+        with suppress(BrokenPipeError):
+            if self.process.stdin:
+                self.process.stdin.write(b"go\n")
+                self.process.stdin.flush()
 
     def close(self) -> None:
         """End the process if it still runs, and remove its files."""
@@ -120,11 +118,12 @@ class CleanPrediction:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         if self.process.stdin:
-            self.process.stdin.close()
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _wait(self) -> str:
-        """Return how the process ended, "" if well."""
+    def wait(self) -> str:
+        """Wait for the end of the process; return how it ended, "" if well."""
         try:
             code = self.process.wait(TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -132,6 +131,47 @@ class CleanPrediction:
         lines = (self.folder / "stderr.txt").read_text(errors="replace").strip().splitlines()
         last = on_one_line(lines[-1]) if lines else "it said nothing"
         return "" if code == 0 else f"the process ended with exit code {code}: {last}"
+
+
+_waiting: list[CleanProcess] = []
+
+
+def start_ahead() -> None:
+    """Start a clean process, whose imports then overlap with other work. The next prediction takes it."""
+    if not _waiting:
+        _waiting.append(CleanProcess())
+
+
+def end_waiting() -> None:
+    """End the process that was started ahead, if nobody took it."""
+    while _waiting:
+        _waiting.pop().close()
+
+
+class CleanPrediction:
+    """Predictions of a clean process, while this process does other work."""
+
+    def __init__(self, jobs: Sequence[CleanJob]) -> None:
+        self.jobs = jobs
+        self.process = _waiting.pop() if _waiting else CleanProcess()
+        self.process.give(jobs)
+
+    def finish(self) -> list[npt.NDArray[np.float64] | CleanProcessError]:
+        """Wait for the process, and return for each job the probabilities, or why there are none.
+
+        Returns:
+            float64, shape (reviews,), 0 to 1; or the error.
+        """
+        try:
+            ended = self.process.wait()
+            folder = self.process.folder
+            return [_read_result(folder, number, job, ended) for number, job in enumerate(self.jobs)]
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the process if it still runs."""
+        self.process.close()
 
 
 def predict_cleanly(jobs: Sequence[CleanJob]) -> list[npt.NDArray[np.float64] | CleanProcessError]:

@@ -21,6 +21,7 @@ from reports.sections.decision_section import Decision
 from storage.records import Run
 from storage.runs import run_folder
 from storage.store import Store
+from tasks.champion import clean_process
 from tasks.champion.decide import decide
 from tasks.champion.gate_request import REPORT, GateAnswer, GateRequest
 from tasks.evaluation.publish_report import prepare_evidence, publish_report
@@ -39,6 +40,8 @@ def main(
     gc.freeze()
     store = Store(request.store)
     if isinstance(request, EvidenceRequest):
+        if request.is_decided_about:
+            clean_process.start_ahead()
         return prepare_evidence(request.run, store)
     if isinstance(request, GateRequest):
         return decide_about_run(request, store)
@@ -51,6 +54,7 @@ def decide_about_run(request: GateRequest, store: Store) -> GateAnswer:
     if run.report is not None and run.decision is not None:
         return GateAnswer(run, decision_from_json(store.read_verified(run.decision)))
     decision = decide(run, read_evidence(store, run), store, request.setup)
+    clean_process.end_waiting()
     return GateAnswer(store_decision(run, decision, store), decision)
 
 

@@ -11,7 +11,12 @@ import numpy.typing as npt
 from storage.champion_records import TOLERANCE, ChampionModel, References
 from storage.records import Run, StoredFile, TrainingResult
 from storage.store import Store
-from tasks.champion.clean_process import CleanJob, CleanPrediction, CleanProcessError, predict_cleanly
+from tasks.champion.clean_process import (
+    CleanJob,
+    CleanPrediction,
+    CleanProcessError,
+    predict_cleanly,
+)
 from tasks.champion.test_reviews import encode_test_reviews
 
 Said = npt.NDArray[np.float64]

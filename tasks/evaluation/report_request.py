@@ -13,10 +13,17 @@ from tasks.processes.messages import Job
 
 @dataclass(frozen=True)
 class EvidenceRequest:
-    """A run whose evidence is to be computed: its trainings are finished. And the URI of its store."""
+    """A run whose evidence is to be computed: its trainings are finished.
+
+    Attributes:
+        run: Its record.
+        store: URI of the store.
+        is_decided_about: Whether the gate comes next, so that it may prepare.
+    """
 
     run: Run
     store: str
+    is_decided_about: bool
     step: Literal["evidence"] = "evidence"
 
 
