@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -193,17 +193,13 @@ def describe_contender(
     """Return a contender with its figures on some reviews."""
     scored = Predictions(labels, {"now": probabilities})
     right = scored.is_correct("now")
-    return Contender(
-        one.run_id,
-        one.training,
-        one.identity,
-        one.number,
+    return replace(
+        one,
         accuracy=wilson_interval(int(right.sum()), len(right)),
         loss=mean_interval(scored.losses("now")) if len(right) > 1 else None,
         calibration=calibration_error(labels, probabilities),
         pairs=None if pairs is None else (int(pairs.sum()), len(pairs)),
         slices=tuple((*part, int(mask.sum()), float(right[mask].mean())) for part, mask in parts if mask.any()),
-        milliseconds=one.milliseconds,
     )
 
 

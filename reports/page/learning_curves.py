@@ -216,10 +216,16 @@ def draw_overlay(evidence: Evidence, styles: dict[str, Style], language: Languag
                 axes.fill_between(epochs, low, high, color=style.colour, alpha=0.15, linewidth=0)
             axes.plot(epochs, middle, color=style.colour, linestyle=style.line, linewidth=1.2)
             ends.append(LineEnd(middle[-1], variant, style))
-        axes.set_xlim(0.5, max(len(curve.loss) for curve in evidence.curves) + 0.5)
+        champion = evidence.decision.champion.val_losses if evidence.decision and evidence.decision.champion else ()
+        if champion:
+            axes.plot(range(1, len(champion) + 1), champion, color=INK, linewidth=0.9)
+            ends.append(LineEnd(champion[-1], gettext("champion"), None))
+        axes.set_xlim(0.5, max(len(champion), *(len(curve.loss) for curve in evidence.curves)) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         label_ends(axes, ends)
     remarks = [description]
+    if champion:
+        remarks.append(gettext("The thin line is the champion's training, on its own run's validation reviews."))
     if limits[1] <= LOSS_SHOWN:
         remarks.append(
             gettext(

@@ -57,6 +57,8 @@ class Contender:
         pairs: Passed minimal pairs, and how many there are; None if they do not apply.
         slices: Accuracy by kind of review: by, low, high, reviews, accuracy.
         milliseconds: Mean time to predict 1,000 reviews, as its training measured it; None if unknown.
+        val_losses: Validation loss of each epoch of its training; empty if unknown.
+        validation_loss: Of its model, on its own run's validation reviews; None if unknown.
     """
 
     run_id: str
@@ -69,6 +71,8 @@ class Contender:
     pairs: tuple[Count, Count] | None = None
     slices: tuple[tuple[str, float, float | None, Count, float], ...] = ()
     milliseconds: float | None = None
+    val_losses: tuple[float, ...] = ()
+    validation_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,12 @@ class Decision:
     flips: tuple[ShownReview, ...] = ()
     error: str = ""
     format: Annotated[int, Constraint(ge=1, le=DECISION_FORMAT)] = DECISION_FORMAT
+
+    @property
+    def champion_lead(self) -> Interval | None:
+        """The champion's accuracy minus the challenger's, with its 95% interval."""
+        gain = self.gain
+        return Interval(-gain.estimate, -gain.high, -gain.low) if gain else None
 
     @property
     def failed(self) -> tuple[GateCheck, ...]:

@@ -21,7 +21,7 @@ from storage.champion_records import ChampionModel, ChampionRecord
 from storage.looks import YEAR
 from storage.records import Run, TrainingResult
 from storage.runs import read_run
-from storage.schemas import PREDICTION_SCHEMA
+from storage.schemas import HISTORY_SCHEMA, PREDICTION_SCHEMA
 from storage.store import Store
 from tasks.champion.test_reviews import read_learned, read_test_reviews
 from tasks.data import minimal_pairs
@@ -49,6 +49,7 @@ class ContestReviews:
         champion_pairs: The same of the champion.
         seed_disagreement: Share of reviews on which two seeds of the champion's recipe disagree; None if unknown.
         champion_milliseconds: The champion's time to predict 1,000 reviews.
+        champion_curve: Validation loss of each epoch of the champion's training.
         new_reviews: Reviews that only the challenger was trained on; None if they were not counted.
         facts: Properties of all reviews.
     """
@@ -66,6 +67,7 @@ class ContestReviews:
     champion_pairs: Bools | None
     seed_disagreement: float | None
     champion_milliseconds: float | None
+    champion_curve: tuple[float, ...]
     new_reviews: int | None
     facts: ReviewFacts | None
 
@@ -140,6 +142,7 @@ def read_contest_reviews(
         champion_pairs=_as_marks(other, sorted(other)) if other else None,
         seed_disagreement=_find_disagreement(champion.variant, (run, theirs), store) if champion and theirs else None,
         champion_milliseconds=predict_milliseconds(before) if before else None,
+        champion_curve=_read_curve(before, store) if before else (),
         new_reviews=read_learned(run, store).count_more_than(learned) if learned and counts_new else None,
         facts=facts,
     )
@@ -149,6 +152,11 @@ def predict_milliseconds(training: TrainingResult) -> float | None:
     """Return the mean time in which a training's model predicted 1,000 reviews; None if it was not recorded."""
     seconds = training.seconds.get("predict")
     return None if seconds is None else 1e6 * seconds / training.test.count
+
+
+def _read_curve(training: TrainingResult, store: Store) -> tuple[float, ...]:
+    history = store.read_table(training.files["history.parquet"], HISTORY_SCHEMA)
+    return tuple(history["val_loss"].to_pylist())
 
 
 def _list_parts(facts: ReviewFacts | None, labels: Bools, used: Bools) -> tuple[tuple[Part, Bools], ...]:

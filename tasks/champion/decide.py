@@ -199,7 +199,12 @@ class Gate:
             reviews.seed_disagreement,
         )
         self._describe_challenger(reviews, contest.challenger)
-        before = replace(self.found["champion"], milliseconds=reviews.champion_milliseconds)
+        before = replace(
+            self.found["champion"],
+            milliseconds=reviews.champion_milliseconds,
+            val_losses=reviews.champion_curve,
+            validation_loss=champion.validation_loss,
+        )
         self.found["champion"] = describe_contender(
             before, contest.labels, contest.champion, reviews.parts, reviews.champion_pairs
         )
