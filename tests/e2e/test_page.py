@@ -12,6 +12,7 @@ from reports.page.index_page import ListedRun, render_index
 from reports.page.report_page import render_report
 from tasks.sources import IMDB
 from tests.e2e.files import serve
+from tests.example_decisions import DECISIONS
 from tests.example_runs import (
     ALL_FAILED,
     CHECKS,
@@ -45,15 +46,18 @@ RUNS = {
         replace(FOUR_VARIANTS, test_set="own"),
         {"own": own_reviews(*CHECKS[:-1]), "other": evidence_of(FOUR_VARIANTS), "earlier": [PREVIOUS_RUN]},
     ),
+    # With the gate's decision.
+    "proposed": (FOUR_VARIANTS, {"earlier": [PREVIOUS_RUN]}),
+    "refused": (FOUR_VARIANTS, {}),
     "stopped": (
         replace(ALL_FAILED, failures=(), test_set="own", stopped=("New against old: the AUC is 0.90.",)),
         {"own": own_reviews(*CHECKS), "described": False},
     ),
 }
-PAGES = ["run", "seeds", "failed", "empty", "hostile", "own", "stopped", "index"]
+PAGES = ["run", "seeds", "failed", "empty", "hostile", "own", "proposed", "refused", "stopped", "index"]
 IN_BOTH_LANGUAGES = [
     *((name, "en") for name in PAGES),
-    *((name, "ko") for name in ("seeds", "failed", "own", "stopped", "index")),
+    *((name, "ko") for name in ("seeds", "failed", "own", "proposed", "stopped", "index")),
 ]
 SECTIONS = [
     "Look at this",
@@ -79,7 +83,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = t
 @cache
 def run_of(name):
     run, options = RUNS[name]
-    return run, evidence_of(run, **options)
+    return run, replace(evidence_of(run, **options), decision=DECISIONS.get(name))
 
 
 @cache
