@@ -14,6 +14,7 @@ from tests.e2e.servers import SHORT_RUN, create_flow_run, kill_whole, shorten_al
 from tests.waiting import wait_until
 
 FAILED, SILENT = "nightly retraining: run failed", "nightly retraining: run went silent"
+DECIDED = "nightly retraining: champion proposed or refused"
 NOT_OVER, NOTHING = "nightly retraining: night not over by six", "nightly retraining: nothing for 28 hours"
 # A run on workers that lasts until it is ended.
 ENDLESS = SHORT_RUN | {

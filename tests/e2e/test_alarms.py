@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pytest_httpserver import HTTPServer
 
-from tests.e2e.alarm_site import CANARY, FAILED, NOT_OVER, NOTHING, SILENT, Receiver, Site
+from tests.e2e.alarm_site import CANARY, DECIDED, FAILED, NOT_OVER, NOTHING, SILENT, Receiver, Site
 from tests.e2e.servers import (
     ALARMS,
     SHORT_WINDOWS,
@@ -71,7 +71,7 @@ def test_the_windows_of_the_alarms_are_three_heartbeats_four_hours_and_28_hours(
     alarms = {alarm["name"]: alarm for alarm in yaml.safe_load(ALARMS.read_text())["automations"]}
     windows = {name: alarm["trigger"]["within"] for name, alarm in alarms.items()}
     # In seconds.
-    assert windows == {SILENT: 90, FAILED: 0, NOT_OVER: 14_400, NOTHING: 100_800}
+    assert windows == {SILENT: 90, FAILED: 0, NOT_OVER: 14_400, DECIDED: 0, NOTHING: 100_800}
     assert list(SHORT_WINDOWS) == ["within: 90\n", "within: 14400\n", "within: 100800\n"]
     for one in yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]:
         variables = one["work_pool"]["job_variables"]["env"]
@@ -84,14 +84,14 @@ def test_without_an_address_silent_runs_are_marked_and_the_command_says_that_no_
 
 
 def test_make_deploy_creates_the_alarms_and_does_not_change_them_if_it_is_repeated(site):
-    assert {automation["name"] for automation in site.automations[1]} == {SILENT, FAILED, NOT_OVER, NOTHING}
-    assert "Alarms: 4 on the server, 3 of them new or changed." in site.printed[1]
-    assert "Alarms: 4 on the server, 0 of them new or changed." in site.printed[2]
+    assert {automation["name"] for automation in site.automations[1]} == {SILENT, FAILED, NOT_OVER, DECIDED, NOTHING}
+    assert "Alarms: 5 on the server, 4 of them new or changed." in site.printed[1]
+    assert "Alarms: 5 on the server, 0 of them new or changed." in site.printed[2]
     assert site.automations[2] == site.automations[1]
 
 
 def test_alarms_with_another_window_are_updated_on_the_server(site):
-    assert site.printed[3].startswith("Alarms: 4 on the server, 2 of them new or changed.")
+    assert site.printed[3].startswith("Alarms: 5 on the server, 2 of them new or changed.")
 
 
 def test_an_alarm_calls_if_no_report_comes_and_no_worker_runs(site):
@@ -102,6 +102,26 @@ def test_an_alarm_calls_if_no_report_comes_and_no_worker_runs(site):
 def test_an_alarm_calls_if_no_worker_takes_a_run_that_is_due(site):
     assert site.late["reason"].startswith("due at 20")
     assert site.late["reason"].endswith(" and not over: no worker took it, or it hangs")
+
+
+def test_an_alarm_calls_with_the_command_if_a_champion_is_proposed(site):
+    event = {
+        "event": "retraining.champion.proposed",
+        "resource": {"prefect.resource.id": "retraining.champion.main", "prefect.resource.name": "champion main"},
+        "payload": {
+            "text": 'gru-seed42 replaces "lstm-seed42": +0.90 points, a clear difference.',
+            "outcome": "propose",
+            "approve": "prefect deployment run promote-champion/promote -p run_id=x",
+            "report": "/srv/reports/x.html",
+        },
+        "occurred": datetime.now(UTC).isoformat(),
+        "id": str(uuid.uuid4()),
+    }
+    site.api.post("/events", json=[event]).raise_for_status()
+    call = site.receiver.wait_for(DECIDED, 60)
+    assert (call["reason"], call["state"]) == (event["payload"]["text"], "propose")
+    assert call["approve"] == event["payload"]["approve"]
+    assert call["text"].endswith("-p run_id=x /srv/reports/x.html")
 
 
 def test_an_alarm_calls_if_nothing_follows_a_report_and_names_that_report(site):

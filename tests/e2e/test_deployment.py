@@ -34,7 +34,8 @@ def test_the_deployments_are_as_the_readme_says(site):
     assert (schedule["slug"], schedule["active"]) == ("every-night-at-two", True)
     assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert nightly["global_concurrency_limit"]["limit"] == 1
-    assert nightly["parameters"] == {"source": "imdb"}
+    assert nightly["parameters"] == {"source": "imdb", "gate": "mode=propose"}
+    assert read_deployment(site.api, "promote-champion/promote")["schedules"] == []
     assert smoke["schedules"] == []
     assert (smoke["parameters"]["source"], smoke["parameters"]["epochs"]) == ("sample", 2)
     assert nightly["work_pool_name"] == smoke["work_pool_name"] == "retraining"
