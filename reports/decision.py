@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.sections.decision_section import Decision
 from storage.decoding import decode_json
+from storage.records import JsonObject
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -33,3 +34,26 @@ def decision_from_json(content: bytes, name: str = "decision.json") -> Decision:
     """
     decision: Decision = decode_json(Decision, content, f"{name} must hold a decision of the gate")
     return decision
+
+
+def summarise_decision(decision: Decision) -> JsonObject:
+    """Return the figures and checks of a decision, for a record of the log."""
+    accuracies = {
+        who: one.accuracy.estimate if one and one.accuracy else None
+        for who, one in (("challenger", decision.challenger), ("champion", decision.champion))
+    }
+    return {
+        "outcome": decision.outcome,
+        "policy": decision.policy.policy,
+        "test_set": decision.test_set,
+        "reviews": decision.reviews,
+        "accuracy": accuracies,
+        "gain": decision.gain.estimate if decision.gain else None,
+        "gained": decision.gained,
+        "lost": decision.lost,
+        "p_value": decision.p_value,
+        "checks": [
+            {"name": check.name, "part": list(check.part) if check.part else None, "result": check.result}
+            for check in decision.checks
+        ],
+    }

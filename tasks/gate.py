@@ -18,7 +18,7 @@ from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_UI_URL
 
-from reports.decision import decision_to_json
+from reports.decision import decision_to_json, summarise_decision
 from reports.page.decision_words import describe_decision, headline_decision
 from reports.page.language import Language
 from reports.sections.decision_section import Decision
@@ -110,7 +110,7 @@ def _promote(run: Run, decision: Decision, store: Store) -> ChampionRecord:
         expect=decision.number,
         commit=run.code.commit,
         report=run.report.sha256 if run.report else None,
-        evidence=summarise(decision),
+        evidence=summarise_decision(decision),
         single_writer=decision.policy.single_writer,
     )
     log = ChampionLog(store, decision.champion_name)
@@ -215,26 +215,3 @@ def announce(event: str, name: str, report: str, payload: dict[str, object]) -> 
         ],
         payload={**payload, "report": report, "champion": name},
     )
-
-
-def summarise(decision: Decision) -> dict[str, object]:
-    """Return the figures and checks of a decision, for a record of the log."""
-    accuracies = {
-        who: one.accuracy.estimate if one and one.accuracy else None
-        for who, one in (("challenger", decision.challenger), ("champion", decision.champion))
-    }
-    return {
-        "outcome": decision.outcome,
-        "policy": decision.policy.policy,
-        "test_set": decision.test_set,
-        "reviews": decision.reviews,
-        "accuracy": accuracies,
-        "gain": decision.gain.estimate if decision.gain else None,
-        "gained": decision.gained,
-        "lost": decision.lost,
-        "p_value": decision.p_value,
-        "checks": [
-            {"name": check.name, "part": list(check.part) if check.part else None, "result": check.result}
-            for check in decision.checks
-        ],
-    }

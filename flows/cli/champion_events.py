@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flows.cli.prefect_server import check_server
 from storage.champion_log import ChampionLog
 from storage.champion_records import ChampionRecord
 
@@ -13,8 +14,11 @@ def announce_change(log: ChampionLog, record: ChampionRecord) -> None:
     """Emit the event of a promotion or of going back, if Prefect's settings name a server; else do nothing."""
     from prefect.settings import PREFECT_API_URL
 
-    if not PREFECT_API_URL.value():
+    url = PREFECT_API_URL.value()
+    if not url:
         return
+    # Prefect's own thread would try for long, and say much, if nothing answers there.
+    check_server(url)
     # Imported late: the commands that change nothing do not need them, nor does a terminal without a server.
     from prefect.events.worker import EventsWorker
 

@@ -217,6 +217,9 @@ class Gate:
         self._note_gain(contest)
         if earlier:
             self.found |= {"earlier": earlier[-1].run_id, "earlier_outcome": earlier[-1].outcome}
+            if earlier[-1].outcome == "promote":
+                # The champion is still the same, so that promotion was lost.
+                return (ENDS.get(self.policy.mode, "propose"), self.policy.policy)
             return ("same", "judged_before")
         if self.policy.policy == "better" and spent >= self.policy.looks_per_year:
             return ("keep", "looks_spent")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from reports.decision import decision_from_json, summarise_decision
 from storage.champion_log import ChampionChangedError, ChampionLog, Entry
 from storage.champion_records import (
     Action,
@@ -76,9 +77,10 @@ def promote(log: ChampionLog, run_id: str, training: str, reason: Reason, *, is_
         ValueError: The run has no such model, it is blocked or damaged or is the champion already, the reason is empty,
             or the champion has changed.
     """
-    newest = log.read_newest()
-    if newest and reason.author.flow_run and newest.record.author.flow_run == reason.author.flow_run:
-        return newest
+    flow_run = reason.author.flow_run
+    done = [entry for entry in log.walk_back() if flow_run and entry.record.author.flow_run == flow_run]
+    if done:
+        return done[0]
     newest = _begin(log, reason)
     run = _read_run(log, run_id)
     found = find_training(run, training)
@@ -94,9 +96,18 @@ def promote(log: ChampionLog, run_id: str, training: str, reason: Reason, *, is_
     if error:
         raise CleanProcessError(error)
     if reason.report is None and run.report:
-        reason = replace(reason, report=run.report.sha256)
+        reason = replace(reason, report=run.report.sha256, evidence=_read_decision(run, training, log))
     blocked = newest.record.blocked if newest else ()
     return _append(log, newest, reason, "promote", (run_id, training, identity), model, blocked)
+
+
+def _read_decision(run: Run, training: str, log: ChampionLog) -> JsonObject:
+    """Return what the gate found of a model; empty if it looked at another one, or at none."""
+    if run.decision is None:
+        return {}
+    decision = decision_from_json(log.store.read_verified(run.decision), log.store.locate(run.decision.path))
+    is_about = decision.challenger is not None and decision.challenger.training == training
+    return summarise_decision(decision) if is_about else {}
 
 
 def roll_back(log: ChampionLog, reason: Reason) -> Entry:

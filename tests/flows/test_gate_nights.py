@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from flows import nightly
+from flows.cli.past_runs import render_stored_run
 from flows.cli.store_commands import verify_files
 from flows.nightly import nightly_retraining
 from flows.promote_champion import promote_champion
@@ -105,7 +106,9 @@ def test_an_approval_in_prefect_makes_the_same_record_as_the_terminal(nights):
     record = ChampionLog(store).read(2).record
     assert (record.action, record.why, record.author.by) == ("promote", "clearly better", "person")
     assert record.author.flow_run == str(states["approved"].state_details.flow_run_id)
-    assert record.champion.run_id == states["better"].result().run_id
+    run = states["better"].result()
+    assert (record.champion.run_id, record.report) == (run.run_id, run.report.sha256)
+    assert (record.evidence["outcome"], record.evidence["gained"] > 0) == ("propose", True)
 
 
 def test_a_worse_model_is_kept_out(nights):
@@ -140,6 +143,12 @@ def test_people_are_told_once_of_what_concerns_them(nights, told):
     assert proposal["payload"]["approve"].startswith("prefect deployment run promote-champion/promote -p run_id=")
     assert proposal["payload"]["expect"] == 1
     json.dumps(proposal)
+
+
+def test_a_page_with_a_decision_is_rendered_again_byte_for_byte(nights):
+    store, states = nights
+    run = states["better"].result()
+    assert render_stored_run(store, run, "en") == store.read_verified(run.report)
 
 
 def test_the_store_is_sound_at_the_end(nights, capsys):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from flows.cli.past_runs import read_evidence, render_stored_run
@@ -13,6 +15,9 @@ from flows.nightly import nightly_retraining
 from storage.runs import verify_store
 from storage.schemas import ASSIGNMENT_SCHEMA, REJECTED_SCHEMA, padded_schema
 from storage.store import Store
+from tasks.champion.contest import read_test_predictions
+from tasks.champion.model_record import describe_encoder
+from tasks.champion.test_reviews import encode_test_reviews, read_learned, read_test_reviews
 from tasks.data.encoding.encoder import read_encoder_record
 from tests.places import REAL_REVIEWS
 from tests.review_files import write
@@ -223,3 +228,15 @@ def test_verify_hashes_the_source_files_that_a_run_takes_for_unchanged(tmp_path,
     capsys.readouterr()
     assert verify_files(str(tmp_path / "store")) == 2
     assert "a.csv has other content than when its reviews were read" in capsys.readouterr().err
+
+
+def test_a_model_with_another_encoder_reads_the_texts_of_a_night_anew(nights):
+    store, (run, *_), _ = nights
+    training, encoder = run.trainings[0], describe_encoder(run, store)
+    ids = np.array(read_test_predictions(run, training, store)["review_id"].to_pylist(), str)
+    same = encode_test_reviews(run, ids, encoder, store)
+    smaller = encode_test_reviews(run, ids, replace(encoder, num_words=8), store)
+    assert (smaller == np.where(same >= 8, 2, same)).all()
+    known = read_learned(run, store).knows(read_test_reviews(run, ids, store))
+    # A text is in one part alone.
+    assert not known.any()

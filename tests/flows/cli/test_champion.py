@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli.command import main
 from storage.champion_log import ChampionLog
@@ -184,3 +185,24 @@ def test_options_of_clean_that_do_not_fit_are_refused(retrain, store, arguments,
     code, _, err = retrain("clean", *arguments)
     assert (code, err.startswith(f"retrain clean: {message}")) == (2, True)
     assert store.list_files("") == before
+
+
+def test_prefect_s_server_is_told_of_a_change_if_the_settings_name_one(retrain, monkeypatch):
+    told = []
+    monkeypatch.setattr("flows.cli.champion_events.check_server", lambda _url: None)
+    monkeypatch.setattr("tasks.gate.emit_event", lambda event, **content: told.append((event, content)))
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        promote(retrain)
+        promote(retrain, SECOND)
+        retrain("champion", "rollback", "--why", "complaints")
+        retrain("champion", "unblock", SECOND, "lstm-seed42", "--why", "mended")
+    assert [event.removeprefix("retraining.champion.") for event, _ in told] == ["promoted", "promoted", "rolled-back"]
+    assert told[2][1]["payload"]["champion_run_id"] == FIRST
+    assert told[2][1]["resource"]["prefect.resource.id"] == "retraining.champion.main"
+
+
+def test_a_server_that_is_away_changes_nothing_and_is_one_line(retrain):
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        code, out, err = promote(retrain)
+    assert (code, out.startswith("1  "), err.count("\n")) == (0, True, 1)
+    assert err.startswith("retrain champion: Prefect's server could not be told: PREFECT_API_URL")

@@ -127,6 +127,14 @@ def test_a_model_that_was_judged_before_repeats_its_outcome_and_spends_nothing(c
     assert len(list_looks(champion)) == 1
 
 
+def test_a_promotion_that_was_lost_is_decided_again_without_another_look(champion, publish, gate):
+    assert gate(publish(NEW, accuracy=0.95, weights="b"), policy="mode=automatic").outcome == "promote"
+    run = publish("20261103T020000Z-cccccc", accuracy=0.95, weights="b")
+    decision = gate(run, policy="mode=automatic", flow_run="flow-2")
+    assert (decision.outcome, decision.earlier, decision.is_look) == ("promote", NEW, False)
+    assert len(list_looks(champion)) == 1
+
+
 def test_a_flow_run_that_is_retried_takes_its_own_look_again(champion, publish, gate):
     run = publish(NEW, accuracy=0.95, weights="b")
     first = gate(run, flow_run="flow-1")

@@ -139,7 +139,10 @@ def test_a_flow_run_that_is_retried_promotes_once(log):
     reason = replace(because(), author=Author("gate", "worker", "host", "flow-1"))
     first = promote(log, FIRST, "lstm-seed42", reason)
     assert promote(log, FIRST, "lstm-seed42", reason) == first
-    assert log.find_newest() == 1
+    # Also after somebody else has acted.
+    promote(log, SECOND, "lstm-seed42", because())
+    assert promote(log, FIRST, "lstm-seed42", reason) == first
+    assert log.find_newest() == 2
 
 
 def test_an_account_without_a_name_is_unknown(monkeypatch):
