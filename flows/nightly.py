@@ -115,9 +115,12 @@ def nightly_retraining(
         used = replace(parameters, jobs=at_once if placement == "local" else None, store=opened.absolute_uri)
         run = record_run(run_id, used, prepared, planned, results, stopwatch)
         published, decision = publish_with_decision(run, parse_policy(gate), champion, opened, children)
-        leave_outcome(published.run)
+        # Whoever waits for the end gives Prefect's server some seconds; a promotion must not be cut off by that.
+        is_promoted = decision is not None and decision.outcome == "promote"
+        leave_outcome(published.run, is_over=not is_promoted)
         lost = carry_out(published, decision, opened) if decision else ""
-    return choose_state(published, decision, lost)
+        leave_outcome(published.run)
+    return choose_state(published, lost)
 
 
 def publish_with_decision(
@@ -141,12 +144,11 @@ def plan_trainings(variants: tuple[str, ...], seeds: tuple[int, ...], *, baselin
     return planned + [PlannedTraining(variant, seeds[0]) for variant in BASELINES if baselines]
 
 
-def choose_state(published: PublishedReport, decision: Decision | None = None, lost: str = "") -> State[Run]:
+def choose_state(published: PublishedReport, lost: str = "") -> State[Run]:
     """Return the flow's final state: Failed if a check stopped the run or a training failed; it names the report.
 
     Args:
         published: The published run.
-        decision: The gate's decision, if it looked at the run.
         lost: Why a promotion that the gate decided could not be recorded; "" if it was, or if none was due.
     """
     run, address = published.run, published.address

@@ -15,12 +15,12 @@ class Outcome:
 
     Attributes:
         run: The published run; None until then.
-        is_published: Set when `run` is.
+        is_over: Set when only Prefect has anything left to do.
     """
 
     def __init__(self) -> None:
         self.run: Run | None = None
-        self.is_published = threading.Event()
+        self.is_over = threading.Event()
 
 
 # Ids of the runs that this process has published.
@@ -40,13 +40,19 @@ def expect_outcome() -> Iterator[Outcome]:
         _outcome.reset(token)
 
 
-def leave_outcome(run: Run) -> None:
-    """Keep a published run for the caller of the flow, if it expects one."""
+def leave_outcome(run: Run, *, is_over: bool = True) -> None:
+    """Keep a published run for the caller of the flow, if it expects one.
+
+    Args:
+        run: Its record.
+        is_over: Whether only Prefect has anything left to do.
+    """
     _published.append(run.run_id)
     outcome = _outcome.get()
     if outcome:
         outcome.run = run
-        outcome.is_published.set()
+        if is_over:
+            outcome.is_over.set()
 
 
 def describe_interruption() -> str:

@@ -95,22 +95,36 @@ def _create_alone(location: Location, key: str, content: bytes, what: str, *, si
 
 
 def _create_in_bucket(location: Location, key: str, content: bytes) -> None:
+    from obstore.exceptions import BaseError
+
     bucket, _, path = key.partition("/")
-    store = _open_bucket(bucket)
-    # A server that does not know the condition overwrites in silence, so it is tried on a file of nobody first.
-    probe = f"{posixpath.dirname(path)}/.create-{uuid.uuid4().hex}"
     with location.open_filesystem():
-        _put_new(store, probe, b"1")
-        is_kept = not _put_new(store, probe, b"2")
-        store.delete(probe)
-        if not is_kept:
-            raise CannotCreateOnceError(
-                f"The store {location.address} must create a record only if there is none, and this server "
-                f"overwrites the one that is there. {HOW}"
-            )
-        if _put_new(store, path, content) or bytes(store.get(path).bytes()) == content:
-            return
-    raise FileExistsError(errno.EEXIST, "the object exists", key)
+        try:
+            is_created = _put_record(_open_bucket(bucket), path, content, location.address)
+        except BaseError as error:
+            reason = str(error).partition("Debug source")[0]
+            # How servers answer that do not know the condition.
+            if "NotImplemented" in reason or "501" in reason:
+                raise CannotCreateOnceError(_refuse_server(location.address, "does not know how")) from error
+            raise OSError(reason) from error
+    if not is_created:
+        raise FileExistsError(errno.EEXIST, "the object exists", key)
+
+
+def _put_record(store: S3Store, path: str, content: bytes, address: str) -> bool:
+    """Create an object; return False if there was another one."""
+    # A server that ignores the condition overwrites in silence, so it is tried on a file of nobody first.
+    probe = f"{posixpath.dirname(path)}/.create-{uuid.uuid4().hex}"
+    _put_new(store, probe, b"1")
+    is_kept = not _put_new(store, probe, b"2")
+    store.delete(probe)
+    if not is_kept:
+        raise CannotCreateOnceError(_refuse_server(address, "overwrites the one that is there"))
+    return _put_new(store, path, content) or bytes(store.get(path).bytes()) == content
+
+
+def _refuse_server(address: str, what: str) -> str:
+    return f"The store {address} must create a record only if there is none, and this server {what}. {HOW}"
 
 
 def _open_bucket(bucket: str) -> S3Store:
@@ -131,12 +145,10 @@ def _open_bucket(bucket: str) -> S3Store:
 
 def _put_new(store: S3Store, path: str, content: bytes) -> bool:
     """Create an object; return False if there was one."""
-    from obstore.exceptions import AlreadyExistsError, BaseError
+    from obstore.exceptions import AlreadyExistsError
 
     try:
         store.put(path, content, mode="create")
     except AlreadyExistsError:
         return False
-    except BaseError as error:
-        raise OSError(str(error).partition("Debug source")[0]) from error
     return True

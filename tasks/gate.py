@@ -130,7 +130,8 @@ def _tell(published: PublishedReport, decision: Decision, record: ChampionRecord
         return
     event = {"propose": PROPOSED, "promote": PROMOTED, "refused": REFUSED}.get(decision.outcome)
     event = REFUSED if error else event
-    if event:
+    # Of a failed variant, the alarm for failed runs tells.
+    if event and not (event == REFUSED and run.failures):
         announce(event, decision.champion_name, published.address, _describe_event(decision, record, error))
 
 

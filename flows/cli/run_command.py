@@ -163,7 +163,7 @@ def _call_flow(flow: Any, parameters: NightlyParameters) -> tuple[Any, bool]:
 
 def _watch_end(outcome: Outcome, over: threading.Event, parameters: NightlyParameters) -> None:
     """End the process if Prefect still tries to tell its server how the run ended after 15 seconds."""
-    while not outcome.is_published.wait(1):
+    while not outcome.is_over.wait(1):
         if over.is_set():
             return
     if not over.wait(TELL_SECONDS) and outcome.run:

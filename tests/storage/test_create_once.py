@@ -70,6 +70,20 @@ def test_a_server_that_overwrites_in_silence_is_refused(object_store, object_ser
     assert object_store.list_files("") == []
 
 
+def test_a_server_that_does_not_know_the_condition_is_refused(object_store, object_server):
+    def refuse(_moto, environ, start_response):
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = b"<Error><Code>NotImplemented</Code><Message>no conditions</Message></Error>"
+        start_response("501 Not Implemented", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    object_server.fail("PUT", "create-", refuse, times=9)
+    with pytest.raises(CannotCreateOnceError, match="this server does not know how"):
+        object_store.create_bytes("log/1.json", b"first")
+    object_server.behave()
+    assert object_store.create_bytes("log/1.json", b"first", single_writer=True).bytes == 5
+
+
 def test_an_object_whose_answer_was_lost_counts(object_store, object_server):
     def store_and_fail(moto, environ, start_response):
         b"".join(moto(environ, lambda *_answer: None))
