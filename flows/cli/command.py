@@ -79,6 +79,10 @@ def _choose_command(options: argparse.Namespace) -> int:
         from flows.cli.champion_commands import run_champion_command
 
         return run_champion_command(options)
+    if options.command == "predict":
+        from flows.cli.predict_command import run_predict_command
+
+        return run_predict_command(options)
     return _look_after_store(options)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 ALL_WELL, TRAINING_FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+# Of `retrain predict`: some rows could not be scored.
+SOME_FAILED = 1
 
 
 def complain(command: str, error: Exception) -> int:

@@ -59,6 +59,12 @@ examples:
   retrain champion rollback --why "complaints about long reviews"
   retrain champion log --json
 """
+PREDICT_EXAMPLES = """examples:
+  retrain predict "A fine film" "A dull one"      ask the champion
+  retrain predict --explain "A fine film"         and see which words moved it most
+  cat reviews.txt | retrain predict - --json      one review a line, one JSON object out for each
+  retrain predict --file reviews.csv --out scored.parquet
+"""
 HISTORY_EXAMPLES = """examples:
   retrain history                                 one line a run, the newest last
   retrain history --json                          one JSON object a line, for programs
@@ -109,6 +115,11 @@ COMMANDS = {
         "show the model that is in use, promote another one, or go back",
         "Exit code: 0 all well, 2 bad input, or somebody else was first.",
         CHAMPION_EXAMPLES,
+    ),
+    "predict": Command(
+        "ask the champion about texts, or about files of them",
+        "Exit code: 0 all well, 1 some rows could not be scored, 2 bad input or no champion.",
+        PREDICT_EXAMPLES,
     ),
     "clean": Command(
         "remove old runs and what only they need, or what was stored of a source file that is gone",
@@ -162,6 +173,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _add_clean_options(command)
     if name == "champion":
         _add_champion_options(command)
+    if name == "predict":
+        _add_predict_options(command)
     if name == "report":
         command.add_argument("run_id", nargs="?", metavar="RUN_ID", help="as `retrain history` lists it (the newest)")
         command.add_argument("--out", metavar="FILE", help="write the page to this file (the store)")
@@ -193,6 +206,22 @@ def _add_champion_options(command: argparse.ArgumentParser) -> None:
         help="nobody else writes to the store, which cannot create a file only if there is none",
     )
     _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "champion"))
+
+
+def _add_predict_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("texts", nargs="*", metavar="TEXT", help="always a text, never a path; - reads standard input")
+    command.add_argument("--jsonl", action="store_true", help="the lines of standard input are objects with a text")
+    command.add_argument("--file", metavar="PATH", help="a file, a folder, or an object-store URI of reviews")
+    command.add_argument("--out", metavar="FILE", help="where the scored rows go: .csv, .jsonl or .parquet")
+    command.add_argument("--overwrite", action="store_true", help="the output may exist")
+    command.add_argument("--with-text", action="store_true", help="repeat the texts in the output")
+    command.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    command.add_argument("--explain", action="store_true", help="show which words moved the probability most")
+    command.add_argument("--run", metavar="RUN_ID", help="a run's model instead of the champion; with --training")
+    command.add_argument("--training", metavar="NAME", help="such as gru-seed42")
+    for parameter in PARAMETERS:
+        if parameter.name == "champion" or parameter.name in (field.name for field in fields(ReadingOptions)):
+            _add_option(command, parameter)
 
 
 def _add_inspect_options(command: argparse.ArgumentParser) -> None:

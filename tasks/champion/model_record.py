@@ -18,7 +18,7 @@ from tasks.data.pad import tokens_of
 def describe_encoder(run: Run, store: Store) -> ModelEncoder:
     """Return the encoder of a run's models.
 
-    With IMDB alone it is the same as beside own reviews, so that a model of either kind has the same identity.
+    With IMDB alone texts are not normalised, so that IMDB's own texts give the archive's tokens.
 
     Raises:
         DamagedFileError: A file is damaged, or the run's record lacks a size.
@@ -32,8 +32,8 @@ def describe_encoder(run: Run, store: Store) -> ModelEncoder:
         vocabulary = dataset.files["vocabulary"]
         return ModelEncoder(one.kind, one.normalisation, one.tokens, num_words, maxlen, vocabulary, one.version)
     index = archive.files.get("word_index") if archive else None
-    kind, normalisation = ("imdb", "web") if index else ("ranks", "none")
-    return ModelEncoder(kind, normalisation, "words", num_words, maxlen, index, VERSION)  # type: ignore[arg-type]
+    kind = "imdb" if index else "ranks"
+    return ModelEncoder(kind, "none", "words", num_words, maxlen, index, VERSION)  # type: ignore[arg-type]
 
 
 def identify_training(run: Run, training: TrainingResult, store: Store) -> str:

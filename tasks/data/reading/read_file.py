@@ -72,11 +72,12 @@ def _count_values(counter: Counter[str], column: pa.ChunkedArray) -> None:
 
 def read_batches(file: SourceFile, path: Path, layout: Layout) -> Iterator[Batch]:
     """Yield the accepted and the rejected records of a file, in its order."""
-    for records in _read_records(path, layout, file.name):
+    for records in read_records(path, layout, file.name):
         yield sift_records(_add_what_the_folder_says(records, file), file.name, layout.encoding or "text")
 
 
-def _read_records(path: Path, layout: Layout, name: str) -> Iterator[Records]:
+def read_records(path: Path, layout: Layout, name: str) -> Iterator[Records]:
+    """Yield the records of a file as they are, in its order."""
     if layout.format == "folder":
         yield from read_folder(path, layout, name)
     elif layout.format == "parquet":
