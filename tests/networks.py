@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+# Of the run whose model is the champion of `champion_store`.
+RUN_ID = "20261101T020000Z-aaaaaa"
 NETWORKS = {
     "lstm": [("LSTM", {"units": 8})],
     "gru": [("GRU", {"units": 8})],

@@ -163,7 +163,7 @@ def test_every_retrain_command_has_options_that_the_command_line_knows(page):
 
 def test_the_readme_shows_each_command_of_retrain_but_no_other():
     shown = {arguments[0] for arguments in retrain_commands(TEXTS[ENGLISH])}
-    assert shown == {"run", "history", "report", "verify", "inspect", "champion"}
+    assert shown == {"run", "history", "report", "verify", "inspect", "champion", "predict"}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -16,8 +16,8 @@ from storage.store import Store
 from tasks.data.encoding.encoder import Encoder, encode_texts, list_words
 from tasks.data.encoding.vocabulary import Vocabulary, read_vocabulary
 from tasks.data.pad import pad_tokens
-from tasks.prediction.keras_network import load_keras_model, predict_with_keras
 from tasks.prediction.numpy_network import NumpyNetwork, Tokens, UnknownLayersError, read_network
+from tasks.prediction.plain_keras import load_keras_model, predict_with_keras
 
 Floats = npt.NDArray[np.float32]
 # From so many texts on, the trainings' compiled loops are worth loading.

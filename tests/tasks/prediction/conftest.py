@@ -13,9 +13,7 @@ from storage.store import Store
 from tasks.champion.promotion import promote
 from tasks.data.pad import tokens_of
 from tests.champions import MAXLEN, because, prepare_datasets, publish_champion_run, publish_model
-from tests.networks import NETWORKS, build, save
-
-RUN_ID = "20261101T020000Z-aaaaaa"
+from tests.networks import NETWORKS, RUN_ID, build, save
 
 
 @pytest.fixture(scope="session")

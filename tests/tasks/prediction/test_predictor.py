@@ -13,8 +13,8 @@ from storage.schemas import PREDICTION_SCHEMA, REVIEW_SCHEMA
 from storage.store import Store
 from storage.word_index import read_word_index
 from tasks.prediction import load_champion, load_model
+from tests.networks import RUN_ID
 from tests.places import PROJECT_ROOT
-from tests.tasks.prediction.conftest import RUN_ID
 
 pytestmark = pytest.mark.slow
 
