@@ -75,15 +75,23 @@ def _choose_command(options: argparse.Namespace) -> int:
         return examine(options.store, as_json=options.json)
     if options.command == "inspect":
         return _inspect(options)
+    if options.command in ("champion", "predict", "feedback"):
+        return _ask_champion(options)
+    return _look_after_store(options)
+
+
+def _ask_champion(options: argparse.Namespace) -> int:
     if options.command == "champion":
         from flows.cli.champion_commands import run_champion_command
 
         return run_champion_command(options)
-    if options.command == "predict":
-        from flows.cli.predict_command import run_predict_command
+    if options.command == "feedback":
+        from flows.cli.feedback_command import run_feedback_command
 
-        return run_predict_command(options)
-    return _look_after_store(options)
+        return run_feedback_command(options)
+    from flows.cli.predict_command import run_predict_command
+
+    return run_predict_command(options)
 
 
 def _inspect(options: argparse.Namespace) -> int:

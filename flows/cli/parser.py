@@ -65,6 +65,10 @@ PREDICT_EXAMPLES = """examples:
   cat reviews.txt | retrain predict - --json      one review a line, one JSON object out for each
   retrain predict --file reviews.csv --out scored.parquet
 """
+FEEDBACK_EXAMPLES = """examples:
+  retrain feedback labels.csv --scored scored.parquet
+  retrain feedback stars.csv --scored scored.parquet --label-map "1-2=neg,4-5=pos"
+"""
 HISTORY_EXAMPLES = """examples:
   retrain history                                 one line a run, the newest last
   retrain history --json                          one JSON object a line, for programs
@@ -121,6 +125,11 @@ COMMANDS = {
         "Exit code: 0 all well, 1 some rows could not be scored, 2 bad input or no champion.",
         PREDICT_EXAMPLES,
     ),
+    "feedback": Command(
+        "see how many of the champion's answers later labels call right",
+        "The labels are matched by review_id; the next report shows them. Exit code: 0 all well, 2 bad input.",
+        FEEDBACK_EXAMPLES,
+    ),
     "clean": Command(
         "remove old runs and what only they need, or what was stored of a source file that is gone",
         "The champions, and the runs that they were compared with, stay. Exit code: 0 all well, 2 bad input.",
@@ -173,6 +182,8 @@ def _add_options(name: str, command: argparse.ArgumentParser) -> None:
         _add_clean_options(command)
     if name == "champion":
         _add_champion_options(command)
+    if name == "feedback":
+        _add_feedback_options(command)
     if name == "predict":
         _add_predict_options(command)
     if name == "report":
@@ -206,6 +217,15 @@ def _add_champion_options(command: argparse.ArgumentParser) -> None:
         help="nobody else writes to the store, which cannot create a file only if there is none",
     )
     _add_option(command, next(parameter for parameter in PARAMETERS if parameter.name == "champion"))
+
+
+def _add_feedback_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("labels", metavar="LABELS", help="CSV, JSON lines or Parquet with review_id and label")
+    command.add_argument("--scored", required=True, metavar="FILE", help="what `retrain predict` wrote of the reviews")
+    command.add_argument("--json", action="store_true", help="one JSON object")
+    for parameter in PARAMETERS:
+        if parameter.name in ("champion", "label_map"):
+            _add_option(command, parameter)
 
 
 def _add_predict_options(command: argparse.ArgumentParser) -> None:

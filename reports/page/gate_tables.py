@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from reports.analysis.statistics import wilson_interval
 from reports.page.language import MISSING, Language
 from reports.page.sentences import name_slice
 from reports.page.tables import Table
@@ -22,6 +23,7 @@ class DecisionText(NamedTuple):
         passed: All other checks as a table.
         passed_title: How many checks passed.
         sides: The two models side by side; None if there is no champion.
+        feedback: What later labels say of the champion, by week; None if nobody gave any.
     """
 
     sentences: tuple[str, ...]
@@ -29,6 +31,7 @@ class DecisionText(NamedTuple):
     passed: Table
     passed_title: str
     sides: Table | None
+    feedback: Table | None
 
 
 def write_decision(decision: Decision, sentences: tuple[str, ...], language: Language) -> DecisionText:
@@ -43,7 +46,25 @@ def write_decision(decision: Decision, sentences: tuple[str, ...], language: Lan
         _tabulate(rest, gettext("Checks that passed, and checks that do not apply"), language),
         language.ngettext("{count} check passed", "{count} checks passed", count),
         _compare_sides(decision, language) if decision.champion and decision.champion.accuracy else None,
+        _tabulate_feedback(decision, language) if decision.feedback else None,
     )
+
+
+def _tabulate_feedback(decision: Decision, language: Language) -> Table:
+    gettext = language.gettext
+    labelled = sum(count for _, count, _ in decision.feedback)
+    caption = gettext(
+        "The champion on reviews that were labelled later: {labelled} of {scored} scored ones, a selected sample",
+        labelled=language.integer(labelled),
+        scored=language.integer(decision.feedback_scored),
+    )
+    rows = []
+    for week, count, right in decision.feedback:
+        one = wilson_interval(right, count)
+        interval = language.interval(language.percent(one.low), language.percent(one.high))
+        shown = week if week == "unknown" else language.day(f"{week}T00:00:00+00:00")
+        rows.append((shown, language.integer(count), f"{language.percent(one.estimate)} ({interval})"))
+    return Table(caption, (gettext("Week"), gettext("Labelled"), gettext("Accuracy")), tuple(rows))
 
 
 def name_champion(one: Contender, language: Language) -> str:

@@ -105,6 +105,8 @@ class Decision:
         anchor: The best champion of the last 365 days, under "refresh": its record's number, its accuracy on these
             reviews, and the challenger's minus that; None if there is no other.
         flips: Some negative flips as readable reviews.
+        feedback: Of the champion, what later labels said: week, labelled reviews, how many it had right.
+        feedback_scored: Reviews that those labels were a part of.
         error: What went wrong, in English; "" if nothing did.
     """
 
@@ -133,6 +135,8 @@ class Decision:
     anchor: tuple[Count, float, float] | None = None
     flips: tuple[ShownReview, ...] = ()
     error: str = ""
+    feedback: tuple[tuple[str, Count, Count], ...] = ()
+    feedback_scored: Count = 0
     format: Annotated[int, Constraint(ge=1, le=DECISION_FORMAT)] = DECISION_FORMAT
 
     @property

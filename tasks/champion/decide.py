@@ -18,6 +18,7 @@ from reports.sections.comparison_section import BAG_OF_WORDS
 from reports.sections.decision_section import Contender, Decision, GateCheck
 from storage.champion_log import ChampionLog
 from storage.champion_records import TOLERANCE, ChampionModel, ChampionRecord, References
+from storage.feedback_records import read_newest_feedback
 from storage.looks import Look, read_looks, record_look
 from storage.records import Run, TrainingResult
 from storage.store import Store
@@ -103,6 +104,10 @@ class Gate:
         self.found["champion"] = Contender(
             champion.run_id, champion.training, champion.identity, _find_number(self.log, record)
         )
+        feedback = read_newest_feedback(self.log, champion.identity)
+        if feedback:
+            weeks = tuple((one.week, one.labelled, one.right) for one in feedback.weeks)
+            self.found |= {"feedback": weeks, "feedback_scored": feedback.scored}
         anchor = find_anchor(self.log, record) if self.policy.policy == "refresh" else None
         scored, reviews = self._score(challenger, champion, anchor and anchor[1])
         self.found |= reviews.describe()

@@ -81,6 +81,7 @@ def score_source(
     out: str,
     scoring: Scoring,
     on_rows: Callable[[int], None] = lambda _rows: None,
+    on_unknown: Callable[[float], None] = lambda _sum: None,
 ) -> Scored:
     """Score all reviews of a source. The output appears whole, or not at all.
 
@@ -90,6 +91,7 @@ def score_source(
         out: A .csv, .jsonl or .parquet file, or an object-store URI of one.
         scoring: How.
         on_rows: Called with the number of rows so far.
+        on_unknown: Called with the sum of the shares of unknown words of some rows.
 
     Raises:
         ValueError: A file cannot be read without the user's help, or the output cannot be written.
@@ -104,7 +106,7 @@ def score_source(
         partial_file = target.with_name(f".{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
         try:
             with open_writer(partial_file, Path(out).suffix, _schema_of(columns, scoring, len(files) > 1)) as writer:
-                found = _write_all(predictor, opened, columns, scoring, writer, on_rows)
+                found = _write_all(predictor, opened, columns, scoring, writer, on_rows, on_unknown)
             _publish(partial_file, target, out, overwrite=scoring.overwrite)
         finally:
             with suppress(FileNotFoundError):
@@ -190,6 +192,7 @@ def _write_all(
     scoring: Scoring,
     writer: Writer,
     on_rows: Callable[[int], None],
+    on_unknown: Callable[[float], None],
 ) -> Scored:
     errors: Counter[str] = Counter()
     rows = positive = 0
@@ -201,6 +204,7 @@ def _write_all(
             positive += pc.sum(pc.equal(table["predicted"], "positive")).as_py() or 0
             errors.update(table["error"].drop_null().to_pylist())
             on_rows(rows)
+            on_unknown(pc.sum(table["unknown_words"]).as_py() or 0.0)
         check_unchanged(file)
     return Scored(rows, positive, dict(errors.most_common()))
 
