@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from storage.bounds import Constraint, Count, Real, Sha256
-from storage.champion_log import ChampionLog
+from storage.champion_log import ChampionLog, list_names
 from storage.decoding import decode_record
 from storage.manifests import seal_manifest
+from storage.store import DamagedFileError, Store
 
 LOOK_FORMAT = 1
 YEAR = timedelta(days=365)
@@ -80,6 +81,19 @@ def list_looks(log: ChampionLog) -> list[Look]:
     with ThreadPoolExecutor(READERS) as pool:
         looks = list(pool.map(lambda path: _read_look(log, path), _list_paths(log)))
     return sorted(looks, key=lambda look: look.when)
+
+
+def verify_looks(store: Store) -> Iterator[str]:
+    """Yield a sentence for each damaged look of all logs."""
+    for name in list_names(store):
+        # A folder of another name is no log; `verify_logs` says so.
+        with suppress(ValueError):
+            log = ChampionLog(store, name)
+            for path in _list_paths(log):
+                try:
+                    _read_look(log, path)
+                except DamagedFileError as error:
+                    yield str(error)
 
 
 def _list_paths(log: ChampionLog) -> Iterator[str]:

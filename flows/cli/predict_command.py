@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from flows.cli.exit_codes import ALL_WELL, INTERRUPTED, SOME_FAILED
 from flows.parameters import choose_store
@@ -17,6 +18,7 @@ from tasks.prediction import Predictor, load_champion, load_model
 # A longer text is no review, as for training.
 MAXIMUM_CHARACTERS = 1_000_000
 SHOWN_CHARACTERS, EXPLAINED_WORDS = 60, 5
+READ_BYTES, ROWS_AT_ONCE = 1 << 16, 512
 RED, GREEN, PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[0m"
 
 
@@ -63,48 +65,65 @@ def describe_predictor(predictor: Predictor) -> str:
     return f"{who}{predictor.training} of {predictor.run_id}, identity {predictor.identity[:12]}"
 
 
-def _read_lines(*, are_objects: bool) -> Iterator[tuple[dict[str, object], str | None]]:
-    """Yield for each line of standard input its object, and why it cannot be scored, or None."""
-    for line in sys.stdin.buffer:
-        try:
-            text = line.decode().rstrip("\r\n")
-        except UnicodeDecodeError:
-            yield {"text": ""}, "not decodable as utf-8"
-            continue
-        if not are_objects:
-            yield {"text": text}, None
-            continue
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or not isinstance(found.get("text"), str):
-            yield {"text": ""}, "not a JSON object with a text"
-        else:
-            yield found, None
+Row = tuple[dict[str, object], str | None]
+
+
+def _read_lines(*, are_objects: bool) -> Iterator[list[Row]]:
+    """Yield the lines of standard input that have come so far: each as an object, and why it cannot be scored."""
+    rest = b""
+    # As many as are there: whoever writes one line and waits for its answer gets it.
+    while chunk := sys.stdin.buffer.read1(READ_BYTES):  # type: ignore[union-attr]  # of a buffered reader
+        *lines, rest = (rest + chunk).split(b"\n")
+        for first in range(0, len(lines), ROWS_AT_ONCE):
+            yield [_read_line(line, are_objects=are_objects) for line in lines[first : first + ROWS_AT_ONCE]]
+    if rest:
+        yield [_read_line(rest, are_objects=are_objects)]
+
+
+def _read_line(line: bytes, *, are_objects: bool) -> Row:
+    try:
+        text = line.decode().rstrip("\r").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return {"text": ""}, "not decodable as utf-8"
+    if not are_objects:
+        return {"text": text}, None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("text"), str):
+        return {"text": ""}, "not a JSON object with a text"
+    return found, None
 
 
 def _score_texts(predictor: Predictor, options: argparse.Namespace) -> int:
     has_failed = False
+    batches: Iterator[list[Row]] = iter([[({"text": text}, None) for text in options.texts]])
     if options.texts == ["-"]:
-        rows = _read_lines(are_objects=options.jsonl)
-    else:
-        rows = iter([({"text": text}, None) for text in options.texts])
-    for given, wrong in rows:
-        text = str(given["text"])
-        error = wrong or _find_error(text)
-        has_failed |= error is not None
-        answer: dict[str, object] = _answer(predictor, text) if error is None else {"error": error}
-        if options.json:
-            others = {name: value for name, value in given.items() if name != "text" or options.with_text}
-            print(json.dumps({**others, **answer, **_name_model(predictor)}, ensure_ascii=False))
-        else:
-            print(_write_line(answer, text))
-        if options.explain and error is None:
-            print(_explain(predictor, text))
+        batches = _read_lines(are_objects=options.jsonl)
+    for batch in batches:
+        answers = _answer_batch(predictor, batch)
+        has_failed |= any(answer["error"] is not None for answer in answers)
+        for (given, _), answer in zip(batch, answers, strict=True):
+            _print_answer(predictor, given, answer, options)
     if not options.json:
         print(describe_predictor(predictor))
     return SOME_FAILED if has_failed else ALL_WELL
+
+
+def _print_answer(
+    predictor: Predictor, given: dict[str, object], answer: dict[str, object], options: argparse.Namespace
+) -> None:
+    text = str(given["text"])
+    moves = predictor.leave_one_out(text) if options.explain and answer["error"] is None else None
+    if options.json:
+        others = {name: value for name, value in given.items() if name != "text" or options.with_text}
+        explained = {"words": [list(pair) for pair in zip(*moves, strict=True)]} if moves else {}
+        print(json.dumps({**others, **answer, **explained, **_name_model(predictor)}, ensure_ascii=False))
+        return
+    print(_write_line(answer, text))
+    if moves:
+        print(_explain(*moves))
 
 
 def _find_error(text: str) -> str | None:
@@ -119,16 +138,30 @@ def _find_error(text: str) -> str | None:
     return "NUL character" if "\x00" in text else None
 
 
-def _answer(predictor: Predictor, text: str) -> dict[str, object]:
-    answers = predictor.answer([text])
-    probability = float(answers.probabilities[0])
-    return {
-        "predicted": "positive" if probability > 0.5 else "negative",
-        "probability": float(f"{probability:.9g}"),
-        "unknown_words": round(float(answers.unknown[0]), 4),
-        "is_cut": bool(answers.is_cut[0]),
-        "error": None,
-    }
+def _answer_batch(predictor: Predictor, batch: list[Row]) -> list[dict[str, object]]:
+    """Return what the model says of each text, or why it says nothing."""
+    errors = [wrong or _find_error(str(given["text"])) for given, wrong in batch]
+    answers = predictor.answer(
+        [str(given["text"]) for (given, _), error in zip(batch, errors, strict=True) if not error]
+    )
+    found = zip(answers.probabilities.tolist(), answers.unknown.tolist(), answers.is_cut.tolist(), strict=True)
+    rows: list[dict[str, object]] = []
+    for error in errors:
+        if error:
+            rows.append({"predicted": None, "probability": None, "unknown_words": None, "is_cut": None, "error": error})
+            continue
+        probability, unknown, is_cut = next(found)
+        rows.append(
+            {
+                "predicted": "positive" if probability > 0.5 else "negative",
+                # Float32 as the shortest number that gives it back.
+                "probability": float(f"{probability:.9g}"),
+                "unknown_words": round(unknown, 4),
+                "is_cut": is_cut,
+                "error": None,
+            }
+        )
+    return rows
 
 
 def _name_model(predictor: Predictor) -> dict[str, object]:
@@ -151,9 +184,8 @@ def _write_line(answer: dict[str, object], text: str) -> str:
     return f"{answer['predicted']}  {answer['probability']:.1%}  ({notes})  {shown}"
 
 
-def _explain(predictor: Predictor, text: str) -> str:
-    """Return the text's words, with those in brackets that moved the probability most, if they are left out."""
-    words, moves = predictor.leave_one_out(text)
+def _explain(words: tuple[str, ...], moves: list[float]) -> str:
+    """Return a text's words, with those in brackets that moved the probability most, if they are left out."""
     strongest = sorted(range(len(words)), key=lambda place: -abs(moves[place]))[:EXPLAINED_WORDS]
     has_colour = sys.stdout.isatty()
     shown = []
@@ -182,10 +214,15 @@ def _score_file(predictor: Predictor, options: argparse.Namespace) -> int:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("reading ...")
 
-        def show(rows: int) -> None:
+        size = measure_plain(options.file)
+
+        def show(rows: int, taken: int) -> None:
             done[0] = rows
-            rate = rows / max(time.monotonic() - began, 1e-3)
-            progress.update(task, description=f"{rows:,} reviews, {rate:,.0f} a second")
+            elapsed = max(time.monotonic() - began, 1e-3)
+            # The texts are nearly all of a plain file.
+            left = elapsed * (size - taken) / taken if size and taken else None
+            note = "" if left is None else f", about {max(left, 0):.0f} s left"
+            progress.update(task, description=f"{rows:,} reviews, {rows / elapsed:,.0f} a second{note}")
 
         try:
             found = score_source(predictor, options.file, options.out, scoring, show)
@@ -213,3 +250,10 @@ def _score_file(predictor: Predictor, options: argparse.Namespace) -> int:
             print(f"  {count:,} {reason}")
         print(describe_predictor(predictor))
     return SOME_FAILED if errors else ALL_WELL
+
+
+def measure_plain(source: str) -> int | None:
+    """Return the size of a local file of plain text in bytes; None for anything else."""
+    path = Path(source)
+    is_plain = path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".json", ".txt")
+    return path.stat().st_size if is_plain and path.is_file() else None

@@ -14,6 +14,7 @@ from flows.parameters import choose_store
 from storage.champion_log import list_names, verify_logs
 from storage.champion_records import ChampionRecord
 from storage.datasets import dataset_folder, find_datasets
+from storage.looks import verify_looks
 from storage.retention import plan_removal, remove
 from storage.runs import list_runs, read_run, read_runs, verify_store
 from storage.store import Store
@@ -88,7 +89,7 @@ def verify_files(address: str | None) -> int:
     store = _open_store(address)
     found = verify_store(store)
     changed = find_silent_changes(store)
-    champions = list(verify_logs(store, partial(verify_champion, store=store)))
+    champions = [*verify_logs(store, partial(verify_champion, store=store)), *verify_looks(store)]
     for sentence in (*found.damaged, *changed, *champions):
         print(sentence, file=sys.stderr)
     for path in found.unfinished:

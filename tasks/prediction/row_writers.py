@@ -51,4 +51,5 @@ def _write_lines(table: pa.Table) -> Iterator[str]:
         if row["probability"] is not None:
             # Float32 as the shortest number that gives it back.
             row["probability"] = float(f"{row['probability']:.9g}")
+            row["unknown_words"] = round(row["unknown_words"], 4)
         yield json.dumps(row, ensure_ascii=False) + "\n"

@@ -80,7 +80,7 @@ def score_source(
     source: str,
     out: str,
     scoring: Scoring,
-    on_rows: Callable[[int], None] = lambda _rows: None,
+    on_rows: Callable[[int, int], None] = lambda _rows, _bytes: None,
     on_unknown: Callable[[float], None] = lambda _sum: None,
 ) -> Scored:
     """Score all reviews of a source. The output appears whole, or not at all.
@@ -90,7 +90,7 @@ def score_source(
         source: A file, a folder, or an object-store URI.
         out: A .csv, .jsonl or .parquet file, or an object-store URI of one.
         scoring: How.
-        on_rows: Called with the number of rows so far.
+        on_rows: Called with the number of rows so far, and the bytes of their texts.
         on_unknown: Called with the sum of the shares of unknown words of some rows.
 
     Raises:
@@ -191,19 +191,25 @@ def _write_all(
     columns: dict[str, str],
     scoring: Scoring,
     writer: Writer,
-    on_rows: Callable[[int], None],
+    on_rows: Callable[[int, int], None],
     on_unknown: Callable[[float], None],
 ) -> Scored:
     errors: Counter[str] = Counter()
-    rows = positive = 0
+    rows = positive = size = 0
+
+    def score(records: Records, *, file: SourceFile, layout: Layout) -> tuple[pa.Table, int]:
+        table = score_records(predictor, records, file=file, layout=layout, columns=columns, schema=writer.schema)
+        return table, records.text.nbytes
+
     for file, path, layout in opened:
-        score = partial(score_records, predictor, file=file, layout=layout, columns=columns, schema=writer.schema)
-        for table in map_in_order(score, read_records(path, layout, file.name), scoring.threads):
+        score_one = partial(score, file=file, layout=layout)
+        for table, taken in map_in_order(score_one, read_records(path, layout, file.name), scoring.threads):
             writer.write(table)
+            size += taken
             rows += len(table)
             positive += pc.sum(pc.equal(table["predicted"], "positive")).as_py() or 0
             errors.update(table["error"].drop_null().to_pylist())
-            on_rows(rows)
+            on_rows(rows, size)
             on_unknown(pc.sum(table["unknown_words"]).as_py() or 0.0)
         check_unchanged(file)
     return Scored(rows, positive, dict(errors.most_common()))

@@ -39,10 +39,12 @@ def main(request: ScoreRequest, tell: Callable[[Event], None]) -> ScoreAnswer:
         and hash_output(request.out) == before.sha256
     ):
         return replace(before, is_cached=True)
+    if "://" not in request.out:
+        Path(request.out).parent.mkdir(parents=True, exist_ok=True)
     predictor = Predictor(model, log.store, request.champion, request.number)
     unknown: list[float] = []
 
-    def on_rows(rows: int) -> None:
+    def on_rows(rows: int, _bytes: int) -> None:
         tell(RecordsRead(request.source, rows))
 
     scoring = Scoring(request.options, with_text=request.with_text, overwrite=True, threads=request.threads)

@@ -137,6 +137,13 @@ def test_verify_finds_an_edited_record_and_a_damaged_champion(retrain, store):
     assert "the logs of main have faults" in out
 
 
+def test_verify_finds_a_damaged_look(retrain, store):
+    promote(retrain)
+    store.write_manifest("champion/main/looks/flow-1.json", {"flow_run": "flow-1"})
+    code, _, err = retrain("verify")
+    assert (code, "looks/flow-1.json must be a look of the gate" in err) == (2, True)
+
+
 def test_history_shows_promotions(retrain):
     promote(retrain)
     header, first, second = retrain("history")[1].splitlines()

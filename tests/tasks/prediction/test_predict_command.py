@@ -93,6 +93,24 @@ def test_explaining_puts_the_words_that_moved_most_in_brackets(predict):
     assert "\x1b" not in line
 
 
+def test_explaining_for_programs_has_each_word_and_its_move(predict):
+    answer = json.loads(predict("this film is good", "--explain", "--json")[1])
+    assert [word for word, _ in answer["words"]] == ["this", "film", "is", "good"]
+
+
+def test_whoever_writes_one_line_and_waits_gets_its_answer(champion_store):
+    command = [sys.executable, "-m", "flows", "predict", "-", "--json", "--store", champion_store.uri]
+    with subprocess.Popen(
+        command, cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for text in ("a film", "a dull film"):
+            process.stdin.write(f"{text}\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["error"] is None
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
 def test_a_run_s_model_can_be_asked_instead(predict):
     code, out, _ = predict("this film", "--run", RUN_ID, "--training", "lstm-seed42")
     assert (code, out.splitlines()[1].startswith(f"lstm-seed42 of {RUN_ID}")) == (0, True)
