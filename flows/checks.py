@@ -7,11 +7,12 @@ from dataclasses import asdict
 from functools import partial
 
 from flows.declarations import Parameter, require
-from flows.parameters import PARAMETERS, NightlyParameters, choose_store
+from flows.parameters import PARAMETERS, NightlyParameters
 from reports.sections.gate_policy import parse_policy
 from storage.champion_log import check_name
 from storage.location import resolve_location
 from storage.store import Store
+from storage.store_address import choose_store
 from tasks.data.encoding.tokenise import load_kiwi
 from tasks.data.reading.labels import parse_label_map
 from tasks.data.reading.readings import ReadingOptions

@@ -16,7 +16,7 @@ from flows.capacity import count_jobs
 from flows.checks import check_parameters
 from flows.local_trainings import train_locally
 from flows.outcome import leave_outcome
-from flows.parameters import DEFAULTS, NightlyParameters, annotate_parameters, choose_store
+from flows.parameters import DEFAULTS, NightlyParameters, annotate_parameters
 from flows.preparation import prepare_reviews
 from flows.run_record import name_run, record_run
 from flows.stopwatch import Stopwatch
@@ -26,6 +26,7 @@ from reports.sections.gate_policy import GatePolicy, parse_policy
 from storage.records import FailedTraining, Run, TrainingResult
 from storage.runs import run_folder
 from storage.store import Store
+from storage.store_address import choose_store
 from tasks.gate import carry_out, decide_about
 from tasks.processes.children import Children, children_of_run
 from tasks.report import PublishedReport, compute_evidence, write_report

@@ -6,17 +6,16 @@ flow's signature, the records of the steps and the report with it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from flows.declarations import About, list_parameters
 from storage.records import LANGUAGES
+from storage.store_address import DEFAULT_STORE
 from tasks.data.reading.readings import DELIMITERS, QUOTINGS
 from tasks.variants import VARIANTS
 
-DEFAULT_STORE = "output"
 PLACEMENTS = ("local", "workers")
 LARGEST_SEED = 2**32 - 1
 SOURCES = (
@@ -203,12 +202,3 @@ def annotate_parameters(flow: Flow) -> Flow:
     """Put the declared bounds and help into a flow's annotations, where Prefect reads them; return the flow."""
     flow.__annotations__ |= get_type_hints(NightlyParameters, include_extras=True)
     return flow
-
-
-def choose_store(store: str | None) -> str:
-    """Return the store's address: the given one, else `RETRAIN_STORE`, else the folder `output`.
-
-    Blank ones count as none. Spaces and line ends around an address are left out; files of variables often have some.
-    """
-    given = (address.strip() for address in (store, os.environ.get("RETRAIN_STORE")) if address)
-    return next(filter(None, given), DEFAULT_STORE)

@@ -10,11 +10,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.parameters import DEFAULTS, choose_store
+from flows.parameters import DEFAULTS
 from flows.provenance import read_code_version
 from storage.champion_log import ChampionLog
 from storage.runs import report_path
 from storage.store import Store
+from storage.store_address import choose_store
 from tasks.champion.promotion import Reason, name_author, promote
 from tasks.evaluation.page_address import address_page
 from tasks.gate import PROMOTED, announce

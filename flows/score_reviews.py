@@ -15,7 +15,7 @@ from pyarrow import fs
 from pydantic import Field
 
 from flows.capacity import count_cpus
-from flows.parameters import DEFAULTS, choose_store
+from flows.parameters import DEFAULTS
 from reports.sections.data_section import PartFacts
 from storage.champion_log import ChampionLog
 from storage.champion_records import ChampionRecord
@@ -23,6 +23,7 @@ from storage.datasets import read_json
 from storage.location import resolve_location
 from storage.runs import read_run
 from storage.store import Store
+from storage.store_address import choose_store
 from tasks.artifacts import UNREACHABLE, brief_requests
 from tasks.data.reading.readings import ReadingOptions
 from tasks.prediction.score_request import SCORE, ScoreAnswer, ScoreRequest

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,7 +21,6 @@ from storage.store import DamagedFileError, Store
 
 DEFAULT_NAME = "main"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_RECORD = re.compile(r"(\d{6,})\.json")
 # How many numbers behind the newest one are asked for, to find a record that is missing in between.
 LOOK_AHEAD = 3
 READERS = 16
@@ -84,7 +83,7 @@ class ChampionLog:
         """
         begin = self._read_hint()
         if begin and not self._has(begin):
-            raise self._gap(begin)
+            raise self.describe_gap(begin)
         low, step = begin, 1
         while self._has(low + step):
             low, step = low + step, 2 * step
@@ -93,7 +92,7 @@ class ChampionLog:
             middle = (low + high) // 2
             low, high = (middle, high) if self._has(middle) else (low, middle)
         if any(self._has(low + more) for more in range(2, 2 + LOOK_AHEAD)):
-            raise self._gap(low + 1)
+            raise self.describe_gap(low + 1)
         return low
 
     def _read_hint(self) -> int:
@@ -104,7 +103,8 @@ class ChampionLog:
     def _has(self, number: int) -> bool:
         return self.store.exists(self.path_of(number))
 
-    def _gap(self, number: int) -> DamagedFileError:
+    def describe_gap(self, number: int) -> DamagedFileError:
+        """Return the error for a record that is missing."""
         return DamagedFileError(
             f"{self.store.locate(self.path_of(number))} must be there, because later records are. It is missing; "
             "restore it from a backup."
@@ -142,20 +142,21 @@ class ChampionLog:
         if newest > 1:
             self._check_link(self._read_present(newest - 1), entry)
         elif entry.record.previous is not None:
-            raise self._broken(entry)
+            raise self.describe_break(entry)
         return entry
 
     def _read_present(self, number: int) -> Entry:
         try:
             return self.read(number)
         except FileNotFoundError:
-            raise self._gap(number) from None
+            raise self.describe_gap(number) from None
 
     def _check_link(self, before: Entry, entry: Entry) -> None:
         if entry.record.previous != before.sha256:
-            raise self._broken(entry)
+            raise self.describe_break(entry)
 
-    def _broken(self, entry: Entry) -> DamagedFileError:
+    def describe_break(self, entry: Entry) -> DamagedFileError:
+        """Return the error for a record that does not name the one before."""
         number = entry.record.number
         return DamagedFileError(
             f"{self.store.locate(self.path_of(number))} must name the SHA-256 of the record before it, and does not: "
@@ -178,7 +179,7 @@ class ChampionLog:
                 yield entry
                 after = entry
         if after is not None and after.record.previous is not None:
-            raise self._broken(after)
+            raise self.describe_break(after)
 
     def read_whole(self) -> Entry | None:
         """Return the newest record of a log that is sound from the first to the last; None for an empty log.
@@ -242,62 +243,3 @@ class ChampionLog:
 def list_names(store: Store) -> list[str]:
     """Return the names of all logs of a store, sorted."""
     return sorted({path.split("/")[1] for path in store.list_files("champion") if path.count("/") > 1})
-
-
-def verify_logs(store: Store, check: Callable[[ChampionRecord], None] = lambda _record: None) -> Iterator[str]:
-    """Yield a sentence for each damaged, missing or torn record of all logs, and for each wrong `current.json`.
-
-    Args:
-        store: The store.
-        check: Called with the newest record of each log; raises a DamagedFileError if its champion is damaged.
-    """
-    for name in list_names(store):
-        try:
-            log = ChampionLog(store, name)
-            yield from _verify_log(log, check)
-        except (DamagedFileError, ValueError) as error:
-            yield str(error)
-
-
-def _verify_log(log: ChampionLog, check: Callable[[ChampionRecord], None]) -> Iterator[str]:
-    store = log.store
-    paths = store.list_files(f"{log.folder}/log")
-    numbers = sorted(int(found[1]) for path in paths if (found := _RECORD.fullmatch(path.rpartition("/")[2])))
-    # Also beyond a gap, where the log itself does not look.
-    present = set(numbers)
-    yield from (str(log._gap(number)) for number in range(1, max(numbers, default=0)) if number not in present)
-    entries: dict[int, Entry] = {}
-    for number in numbers:
-        try:
-            entries[number] = log.read(number)
-        except DamagedFileError as error:
-            yield str(error)
-    for number, entry in entries.items():
-        before = entries.get(number - 1)
-        if (before and entry.record.previous != before.sha256) or (number == 1 and entry.record.previous is not None):
-            yield str(log._broken(entry))
-    newest = entries.get(max(numbers, default=0))
-    if newest is None:
-        return
-    yield from _verify_current(log, newest)
-    try:
-        check(newest.record)
-    except DamagedFileError as error:
-        yield f"The champion {log.name} (record {newest.record.number}) is damaged: {error}"
-
-
-def _verify_current(log: ChampionLog, newest: Entry) -> Iterator[str]:
-    where = log.store.locate(log.current_path)
-    try:
-        current = log.read_current_file()
-    except FileNotFoundError:
-        yield f"{where} must name record {newest.record.number} and is missing. `retrain champion` writes it again."
-        return
-    except DamagedFileError as error:
-        yield f"{error} `retrain champion` writes it again."
-        return
-    if (current.number, current.sha256) != (newest.record.number, newest.sha256):
-        yield (
-            f"{where} must name record {newest.record.number}, the log's newest. Received: {current.number}. "
-            "`retrain champion` writes it again."
-        )

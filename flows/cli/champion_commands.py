@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import asdict
 
 from flows.cli.exit_codes import ALL_WELL
-from flows.parameters import choose_store
 from storage.champion_log import ChampionLog, Entry
 from storage.champion_records import ChampionRecord
 from storage.damage import DamagedFileError
 from storage.store import Store
+from storage.store_address import choose_store
 
 # Those that name a model, and those that need a reason.
 OF_MODEL, WITH_REASON = ("promote", "block", "unblock"), ("promote", "rollback", "block", "unblock")

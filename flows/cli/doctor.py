@@ -17,9 +17,9 @@ from pathlib import Path
 
 from flows.capacity import available_bytes, count_cpus, count_jobs
 from flows.cli.exit_codes import ALL_WELL, BAD_INPUT
-from flows.parameters import choose_store
 from flows.provenance import LIBRARIES, read_code_version
 from storage.proxies import CERTIFICATE_VARIABLES, PROXY_VARIABLES, find_certificates, find_proxy, hide_password
+from storage.store_address import choose_store
 from tasks.processes.child_process import PROJECT_ROOT
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.cli.exit_codes import ALL_WELL
-from flows.parameters import choose_store
 from reports.analysis.statistics import wilson_interval
 from storage.champion_log import ChampionLog
 from storage.champion_records import ChampionModel
 from storage.feedback_records import Feedback, record_feedback
 from storage.store import Store
+from storage.store_address import choose_store
 from tasks.prediction.feedback import Matched, match_labels
 
 

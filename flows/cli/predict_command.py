@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.cli.exit_codes import ALL_WELL, INTERRUPTED, SOME_FAILED
-from flows.parameters import choose_store
+from storage.store_address import choose_store
 from storage.text import on_one_line
 from tasks.data.reading.readings import ReadingOptions
 from tasks.prediction import Predictor, load_champion, load_model

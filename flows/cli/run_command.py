@@ -18,12 +18,13 @@ from flows.cli.interruption import end_process, ending_soon
 from flows.cli.surroundings import prepare_process, settle_places, temporary_homes
 from flows.cli.temporary_server import ServerFailedError, TemporaryServer
 from flows.outcome import Outcome, expect_outcome
-from flows.parameters import NightlyParameters, choose_store
+from flows.parameters import NightlyParameters
 from reports.evidence import Evidence
 from storage.proxies import hide_password, hide_proxies, is_loopback
 from storage.records import Run
 from storage.runs import report_path
 from storage.store import Store
+from storage.store_address import choose_store
 from tasks.evaluation.page_address import address_page, read_reports_url
 from tasks.processes.children import ChildFailedError, children_of_command
 from tasks.processes.imports import gc_paused

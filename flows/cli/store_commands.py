@@ -10,14 +10,15 @@ from pathlib import Path
 
 from flows.cli.exit_codes import ALL_WELL, BAD_INPUT
 from flows.cli.past_runs import choose_run, format_table, read_history, render_stored_run, restore_report
-from flows.parameters import choose_store
-from storage.champion_log import list_names, verify_logs
+from storage.champion_log import list_names
 from storage.champion_records import ChampionRecord
 from storage.datasets import dataset_folder, find_datasets
 from storage.looks import verify_looks
 from storage.retention import plan_removal, remove
 from storage.runs import list_runs, read_run, read_runs, verify_store
 from storage.store import Store
+from storage.store_address import choose_store
+from storage.verify_champions import verify_logs
 from tasks.data.reading.source_files import is_there
 from tasks.evaluation.publish_index import publish_index
 

@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from flows.parameters import NightlyParameters, choose_store
+from flows.parameters import NightlyParameters
 from storage.location import resolve_location
 from storage.proxies import hide_unusable_certificates, keep_loopback_direct
+from storage.store_address import choose_store
 from tasks.processes.child_process import PROJECT_ROOT
 
 # What the temporary server's database, logs and downloads need.

@@ -236,3 +236,14 @@ def find_anchor(log: ChampionLog, record: ChampionRecord) -> tuple[int, Champion
     if model is None or record.champion is None or model.identity == record.champion.identity:
         return None
     return number, model
+
+
+def find_number(log: ChampionLog, record: ChampionRecord) -> int:
+    """Return the number of the record since which the current champion is in use."""
+    number = record.number
+    for entry in log.walk_back(record.number):
+        champion = entry.record.champion
+        if champion is None or record.champion is None or champion.identity != record.champion.identity:
+            break
+        number = entry.record.number
+    return number

@@ -25,6 +25,7 @@ from storage.store import Store
 from tasks.champion.contest import (
     ContestReviews,
     find_anchor,
+    find_number,
     predict_milliseconds,
     read_contest_reviews,
     read_test_predictions,
@@ -102,7 +103,7 @@ class Gate:
             return self._judge_first(challenger, record, identity)
         champion = record.champion
         self.found["champion"] = Contender(
-            champion.run_id, champion.training, champion.identity, _find_number(self.log, record)
+            champion.run_id, champion.training, champion.identity, find_number(self.log, record)
         )
         feedback = read_newest_feedback(self.log, champion.identity)
         if feedback:
@@ -293,14 +294,3 @@ def decide(run: Run, evidence: Evidence, store: Store, setup: GateSetup) -> Deci
         setup: What the gate is told.
     """
     return Gate(run, evidence, store, setup).decide()
-
-
-def _find_number(log: ChampionLog, record: ChampionRecord) -> int:
-    """Return the number of the record since which the current champion is in use."""
-    number = record.number
-    for entry in log.walk_back(record.number):
-        champion = entry.record.champion
-        if champion is None or record.champion is None or champion.identity != record.champion.identity:
-            break
-        number = entry.record.number
-    return number

@@ -11,7 +11,7 @@ from storage.records import Run, StoredFile, TrainingResult
 from storage.runs import run_folder
 from storage.schemas import PREDICTION_SCHEMA, padded_schema
 from storage.store import DamagedFileError, Store
-from tasks.data.encoding.encoder import VERSION, read_encoder_record
+from tasks.data.encoding.encoder import VERSION, Encoder, read_encoder_record
 from tasks.data.pad import tokens_of
 
 
@@ -34,6 +34,18 @@ def describe_encoder(run: Run, store: Store) -> ModelEncoder:
     index = archive.files.get("word_index") if archive else None
     kind = "imdb" if index else "ranks"
     return ModelEncoder(kind, "none", "words", num_words, maxlen, index, VERSION)  # type: ignore[arg-type]
+
+
+def make_encoder(encoder: ModelEncoder, vocabulary: StoredFile) -> Encoder:
+    """Return the encoder that a model's description stands for."""
+    return Encoder(
+        encoder.kind,  # type: ignore[arg-type]  # "ranks" has no vocabulary
+        encoder.normalisation,  # type: ignore[arg-type]  # checked where texts are encoded
+        encoder.tokens,  # type: ignore[arg-type]  # likewise
+        encoder.num_words,
+        vocabulary.sha256,
+        encoder.version,
+    )
 
 
 def identify_training(run: Run, training: TrainingResult, store: Store) -> str:

@@ -25,8 +25,8 @@ from storage.schemas import (
 )
 from storage.store import Store
 from storage.word_index import read_word_index
-from tasks.champion.model_record import describe_encoder, find_padded
-from tasks.data.encoding.encoder import EncodedTexts, Encoder, encode_texts
+from tasks.champion.model_record import describe_encoder, find_padded, make_encoder
+from tasks.data.encoding.encoder import EncodedTexts, encode_texts
 from tasks.data.encoding.vocabulary import read_vocabulary
 from tasks.data.pad import pad_tokens, tokens_of
 from tasks.data.parts.assignment import TEST
@@ -189,15 +189,7 @@ def encode_test_reviews(run: Run, ids: npt.NDArray[np.str_], encoder: ModelEncod
 def _encode(texts: pa.StringArray, encoder: ModelEncoder, store: Store) -> EncodedTexts:
     if encoder.vocabulary is None:
         raise ValueError("its encoder must have a vocabulary to encode other reviews, and the archive had none")
-    record = Encoder(
-        encoder.kind,  # type: ignore[arg-type]
-        encoder.normalisation,  # type: ignore[arg-type]
-        encoder.tokens,  # type: ignore[arg-type]
-        encoder.num_words,
-        encoder.vocabulary.sha256,
-        encoder.version,
-    )
-    return encode_texts(texts, record, read_vocabulary(store, encoder.vocabulary))
+    return encode_texts(texts, make_encoder(encoder, encoder.vocabulary), read_vocabulary(store, encoder.vocabulary))
 
 
 def _means_the_same(one: ModelEncoder, other: ModelEncoder) -> bool:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from storage.champion_log import DEFAULT_NAME, ChampionLog
 from storage.runs import is_published, read_run
 from storage.store import Store
+from storage.store_address import choose_store
 from tasks.champion.model_record import describe_model, find_training
 from tasks.prediction.predictor import Predictor
-
-DEFAULT_STORE = "output"
-
-
-def open_store(store: str | None = None) -> Store:
-    """Return the store at an address: the given one, else `RETRAIN_STORE`, else the folder `output`."""
-    given = (address.strip() for address in (store, os.environ.get("RETRAIN_STORE")) if address)
-    return Store(next(filter(None, given), DEFAULT_STORE))
 
 
 def load_champion(store: str | None = None, name: str = DEFAULT_NAME) -> Predictor:
@@ -30,7 +21,7 @@ def load_champion(store: str | None = None, name: str = DEFAULT_NAME) -> Predict
         ValueError: There is no champion yet, or the log or a file of the champion is damaged.
         OSError: The store does not exist or cannot be read.
     """
-    opened = open_store(store)
+    opened = Store(choose_store(store))
     opened.check_readable()
     log = ChampionLog(opened, name)
     entry = log.read_newest()
@@ -50,7 +41,7 @@ def load_model(run_id: str, training: str, store: str | None = None) -> Predicto
         ValueError: The run has no such model, or a file is damaged.
         OSError: The store does not exist or cannot be read.
     """
-    opened = open_store(store)
+    opened = Store(choose_store(store))
     opened.check_readable()
     if not is_published(opened, run_id):
         raise FileNotFoundError(

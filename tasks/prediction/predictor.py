@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from storage.champion_records import TOLERANCE, ChampionModel
 from storage.store import Store
+from tasks.champion.model_record import make_encoder
 from tasks.data.encoding.encoder import Encoder, encode_texts, list_words
 from tasks.data.encoding.vocabulary import Vocabulary, read_vocabulary
 from tasks.data.pad import pad_tokens
@@ -154,12 +155,5 @@ def _open_encoder(described: ChampionModel, store: Store) -> TextEncoder:
             f"{described.training} of {described.run_id} must have a vocabulary to read texts. It was trained on an "
             "archive without a word index."
         )
-    record = Encoder(
-        encoder.kind,  # type: ignore[arg-type]
-        encoder.normalisation,  # type: ignore[arg-type]
-        encoder.tokens,  # type: ignore[arg-type]
-        encoder.num_words,
-        encoder.vocabulary.sha256,
-        encoder.version,
-    )
+    record = make_encoder(encoder, encoder.vocabulary)
     return TextEncoder(record, read_vocabulary(store, encoder.vocabulary), encoder.maxlen)

@@ -7,7 +7,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.checks import check_parameters
-from flows.parameters import DEFAULTS, NightlyParameters, choose_store
+from flows.parameters import DEFAULTS, NightlyParameters
+from storage.store_address import choose_store
 
 GOOD = NightlyParameters(source="sample", variants=("lstm", "gru"), seeds=(42, 43), timeout_seconds=3600.0)
 NAMES = "different names out of lstm, lstm_dropout, lstm_stacked, gru"

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from storage.champion_log import ChampionChangedError, ChampionLog, check_name, verify_logs
+from storage.champion_log import ChampionChangedError, ChampionLog, check_name
 from storage.champion_records import Author, ChampionRecord
 from storage.damage import DamagedFileError, NewerFormatError
 from storage.store import Store
+from storage.verify_champions import verify_logs
 from tests.places import PROJECT_ROOT
 
 SHA = "a" * 64

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flows.parameters import choose_store
 from storage.location import ADDRESSES, resolve_location
+from storage.store_address import choose_store
 
 MISTYPED = {
     "s3:/bucket/x": "s3://bucket/x",

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from storage.champion_log import ChampionChangedError, ChampionLog, verify_logs
+from storage.champion_log import ChampionChangedError, ChampionLog
 from storage.champion_records import Author
 from storage.records import FailedTraining
 from storage.schemas import padded_schema
+from storage.verify_champions import verify_logs
 from tasks.champion.clean_process import CleanProcessError
 from tasks.champion.promotion import block, name_author, promote, roll_back, unblock
 from tests.champions import MAXLEN, answer, because, publish_champion_run, publish_model
